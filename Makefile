@@ -1,0 +1,60 @@
+# One word per chore. Needs make and Python 3.11 or newer, nothing else; `make help` lists the words.
+
+VENV := .venv
+LOCK := locks/airflow-3.3.txt
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV ?= $(BIN)/uv
+UPGRADE ?=
+ARGS ?=
+# Exported, so a script reads them as values: PORT=8081 make demo and make demo PORT=8081 are the same.
+export PORT
+
+COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format lock clean
+
+help: ## list these words
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with the locked packages (PYTHON=python3.12 chooses the Python)
+
+$(INSTALLED): pyproject.toml $(LOCK) locks/uv.txt tools/install.sh
+	@sh tools/install.sh $(VENV) $(LOCK) $(PYTHON)
+	@touch $@
+
+demo: $(INSTALLED) ## start Airflow with sample people and Dags (PORT=8080); Ctrl-C stops it
+	@exec $(BIN)/python -m tools.demo
+
+test: $(INSTALLED) ## run all tests; make test ARGS="tests/rbac -k tags" runs some
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest --cov --cov-report= --durations=15
+	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage report --include="astro_auth_plugin/rbac/*" --fail-under=100
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
+
+check: $(INSTALLED) ## format, lint, types, and which module may import which
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## let ruff rewrite what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Without UPGRADE=1 only what has to change does. The last line: an address of a package index in a lock would
+# send everybody else to it.
+lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UPGRADE=1 takes the newest of everything)
+	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
+	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
+	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
+
+clean: ## remove .venv, .demo and what the tools left
+	rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* .hypothesis test-results
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find astro_auth_plugin tests tools dev_dags -name __pycache__ -prune -exec rm -rf {} +
