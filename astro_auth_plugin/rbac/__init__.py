@@ -1,0 +1,5 @@
+"""The role engine: values in, values out. No Airflow, no file, no clock.
+
+Read in this order: `permissions` (the words), `roles` (what each role holds), `policy` (the document and its
+checks), `engine` (the decisions).
+"""

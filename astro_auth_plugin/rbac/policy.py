@@ -1,0 +1,225 @@
+"""The policy document, checked as a whole: every problem at once, each with its place.
+
+A document with one error is no policy at all; nothing of it counts. Warnings do not stop a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from astro_auth_plugin.rbac import policy_checks, policy_text
+from astro_auth_plugin.rbac.errors import UnreadablePolicy
+from astro_auth_plugin.rbac.policy_checks import Finding, Severity
+from astro_auth_plugin.rbac.policy_document import PolicyDocument
+from astro_auth_plugin.rbac.policy_text import NOWHERE, Path, Place, Text
+
+MAX_PROBLEMS = 200
+"""How many problems of one document are told; a list longer than this helps nobody."""
+
+
+class Problem(NamedTuple):
+    """Something wrong in a policy, and where.
+
+    `line` and `column` are 1-based, 0 where no place is known; `path` is like ``teams[0].members[2]``.
+    """
+
+    line: int
+    column: int
+    path: str
+    message: str
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.line}:{self.column}: " if self.line else ""
+        path = f"{self.path}: " if self.path else ""
+        return f"{where}{'warning: ' if self.severity == 'warning' else ''}{path}{self.message}"
+
+
+class Policy(NamedTuple):
+    """A document without errors, and the line of each of its parts."""
+
+    document: PolicyDocument
+    places: Mapping[Path, Place]
+
+    def line(self, path: Path) -> int:
+        """Return the line of the part at this path, or of the nearest part around it; 0 if unknown."""
+        return _nearest(self.places, path).line
+
+
+class Checked(NamedTuple):
+    """What became of a document: a policy, or None, and everything that there is to say about it."""
+
+    policy: Policy | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What makes the document no policy."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed but likely not meant."""
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
+
+
+def load(data: bytes, now: datetime | None = None) -> Checked:
+    """Check the text of a policy file.
+
+    Args:
+        data: the file's content.
+        now: the time, with a time zone, for what is said of tokens that expire soon; None says nothing of that.
+    """
+    try:
+        text = policy_text.read(data)
+    except UnreadablePolicy as error:
+        return Checked(None, (Problem(error.line, error.column, "", error.message),))
+    return _check(text, now)
+
+
+def from_values(values: Any, now: datetime | None = None) -> Checked:
+    """Check a document that is already plain values: mappings, lists, text and numbers. No place is known."""
+    return _check(Text(values, {}, {}, []), now)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the policy file."""
+    schema = PolicyDocument.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags: set[str]) -> tuple[Problem, ...]:
+    """Return a warning for every grant in a Deployment on a Dag id or tag that none of its Dags has.
+
+    Args:
+        policy: the policy.
+        deployment_id: the Deployment.
+        dag_ids: the ids of all its Dags.
+        tags: every tag that one of its Dags carries.
+    """
+    values = policy.document.model_dump(exclude_unset=True)
+    found = policy_checks.unmatched(values, deployment_id, dag_ids, tags)
+    return tuple(_problem(finding, policy.places, {}) for finding in found)
+
+
+def _check(text: Text, now: datetime | None) -> Checked:
+    findings = [Finding(path, f"key `{path[-1]}` stands here a second time", at_key=True) for path, _ in text.repeated]
+    document = None
+    if isinstance(text.values, dict):
+        try:
+            document = PolicyDocument.model_validate(text.values)
+        except ValidationError as error:
+            findings += islice(_shape_findings(error), MAX_PROBLEMS + 1)
+        # A hint for an unknown word takes a millisecond, so no more is looked for than is told.
+        findings += islice(policy_checks.errors(text.values), MAX_PROBLEMS + 1)
+    else:
+        findings.append(Finding((), f"expected a mapping that begins with `version: 1`, found {_kind(text.values)}"))
+    valid = document is not None and not findings
+    if document is not None and valid:
+        findings += policy_checks.warnings(document.model_dump(exclude_unset=True), now)
+    problems = _problems(findings, text)
+    policy = Policy(document, text.places) if document is not None and valid else None
+    return Checked(policy, problems)
+
+
+def _problems(findings: Iterable[Finding], text: Text) -> tuple[Problem, ...]:
+    found = sorted({_problem(finding, text.places, text.keys) for finding in findings})
+    errors = [problem for problem in found if problem.severity == "error"]
+    return _capped(errors) or _capped(found)
+
+
+def _capped(problems: list[Problem]) -> tuple[Problem, ...]:
+    if len(problems) <= MAX_PROBLEMS:
+        return tuple(problems)
+    more = Problem(0, 0, "", "and more of the same kind", problems[0].severity)
+    return (*problems[:MAX_PROBLEMS], more)
+
+
+def _problem(finding: Finding, places: Mapping[Path, Place], keys: Mapping[Path, Place]) -> Problem:
+    place = keys.get(finding.path) if finding.at_key else None
+    line, column = place or _nearest(places, finding.path)
+    return Problem(line, column, _spell(finding.path), finding.message, finding.severity)
+
+
+def _nearest(places: Mapping[Path, Place], path: Path) -> Place:
+    # What an alias stands for, and what is missing, have no place of their own: tell that of the part around it.
+    for length in range(len(path), -1, -1):
+        if path[:length] in places:
+            return places[path[:length]]
+    return NOWHERE
+
+
+def _spell(path: Path) -> str:
+    spelled = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return spelled.removeprefix(".")
+
+
+def _shape_findings(error: ValidationError) -> Iterator[Finding]:
+    for detail in error.errors(include_url=False):
+        path, kind = detail["loc"], detail["type"]
+        if kind == "extra_forbidden":
+            hint = policy_checks.did_you_mean(str(path[-1]), _keys_at(path[:-1]))
+            yield Finding(path, f"unknown key `{path[-1]}`{hint}", at_key=True)
+        elif kind == "missing":
+            yield Finding(path[:-1], f"the key `{path[-1]}` is missing")
+        else:
+            yield Finding(path, _shape_message(kind, detail))
+
+
+def _shape_message(kind: str, detail: Any) -> str:
+    value = detail["input"]
+    if kind == "literal_error":
+        words = str(detail["ctx"]["expected"]).replace("'", "`").replace(" or ", ", ")
+        if not isinstance(value, str):
+            return f"expected one of {words}, found {_kind(value)}"
+        hint = policy_checks.did_you_mean(value, words.split("`"))
+        return f"expected one of {words}, found `{value[:40]}`{hint}"
+    if kind == "string_type" and isinstance(value, int | float | date):
+        return f"expected text, found {_kind(value)}: put it in quotes"
+    expected = _EXPECTED.get(kind)
+    return f"expected {expected}, found {_kind(value)}" if expected else str(detail["msg"])
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "string_too_short": "some text",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+_LONGEST_NUMBER = 10**20
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    # bool before int, of which it is one
+    (bool, "the truth value `{}`"),
+    ((int, float), "the number `{}`"),
+    (date, "the date `{}`"),
+    (dict, "a mapping"),
+    (list, "a list"),
+)
+
+
+def _kind(value: Any) -> str:
+    """Return a value in words. Text is not repeated: it may be a secret in the wrong place."""
+    if isinstance(value, int) and abs(value) > _LONGEST_NUMBER:
+        return "a very long number"
+    for types, words in _KINDS:
+        if isinstance(value, types):
+            return words.format(str(value).lower())
+    return "text" if value else "nothing"
+
+
+def _keys_at(path: Path) -> list[str]:
+    """Return the keys that the entry at a path can have."""
+    model: type[BaseModel] = PolicyDocument
+    for part in path:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            model = get_args(annotation)[0]
+    return list(model.model_fields)

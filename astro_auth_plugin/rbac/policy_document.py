@@ -1,0 +1,196 @@
+"""The shape of the policy file, as pydantic models; its JSON Schema is made from them.
+
+Words and shapes are those of Astro's public IAM API and Terraform provider. What one entry cannot know (whether an id
+is listed, whether a role fits) is checked over the whole document in `policy`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from astro_auth_plugin.rbac.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
+from astro_auth_plugin.rbac.roles import BUILT_IN
+from astro_auth_plugin.rbac.subjects import is_email
+
+NEVER = "never"
+"""What `expires_at` says of a token that does not expire."""
+
+_TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _email(value: str) -> str:
+    if not is_email(value):
+        raise PydanticCustomError("email", "`{value}` is not an e-mail address", {"value": value})
+    return value
+
+
+def _token_id(value: str) -> str:
+    if not _TOKEN_ID.fullmatch(value):
+        message = "a token id is 1 to 64 letters, digits, `-` or `_`, found `{value}`"
+        raise PydanticCustomError("token_id", message, {"value": value})
+    return value
+
+
+def _version(value: Any) -> int:
+    if type(value) is not int or value != 1:
+        raise PydanticCustomError("version", "expected the number 1, the only version of this format")
+    return value
+
+
+def _sha256(value: Any) -> str:
+    # The value is not repeated: somebody may have pasted the secret itself.
+    if not isinstance(value, str) or not _SHA256.fullmatch(value.lower()):
+        raise PydanticCustomError("sha256", "expected the 64 hex digits of a SHA-256, never the secret itself")
+    return value.lower()
+
+
+def _expiry(value: Any) -> datetime | None:
+    """Return the time of expiry, None for `never`."""
+    if value == NEVER:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, datetime):
+        message = "expected a date with time, such as `2027-01-31T00:00:00Z`, or `never`"
+        raise PydanticCustomError("expiry", message)
+    if value.tzinfo is None:
+        raise PydanticCustomError("expiry", "the time has no time zone; write `Z` after it for UTC")
+    return value.astimezone(UTC)
+
+
+def _words(values: list[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": values}
+
+
+_ROLE_SCHEMA = {"anyOf": [_words(list(BUILT_IN)), {"type": "string"}]}
+_PERMISSION_SCHEMA = _words([*DEPLOYMENT_WORDS, *DAG_WORDS, *sorted(ASTRO_WORDS)])
+
+Text = Annotated[str, Field(min_length=1)]
+Email = Annotated[Text, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
+RoleName = Annotated[Text, WithJsonSchema(_ROLE_SCHEMA)]
+PermissionWord = Annotated[Text, WithJsonSchema(_PERMISSION_SCHEMA)]
+Sha256 = Annotated[str, BeforeValidator(_sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"})]
+Expiry = Annotated[
+    Any,
+    BeforeValidator(_expiry),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": NEVER}]}),
+]
+EntityType = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "DAG_TAG"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Workspace(_Entry):
+    """A Workspace of the Organization."""
+
+    id: Text
+    name: Text = ""
+
+
+class Deployment(_Entry):
+    """A Deployment: one Airflow installation, in one Workspace."""
+
+    id: Text
+    workspace_id: Text
+    name: Text = ""
+
+
+class CustomRole(_Entry):
+    """A role of the Organization's own."""
+
+    name: Text
+    scope: Literal["DEPLOYMENT", "DAG"]
+    permissions: list[PermissionWord]
+    description: str = ""
+    restricted_workspace_ids: list[Text] = Field(
+        [], description="The only Workspaces in which this role can be assigned; without it, in all."
+    )
+
+
+class WorkspaceGrant(_Entry):
+    """A role in a Workspace."""
+
+    workspace_id: Text
+    role: RoleName
+
+
+class DeploymentGrant(_Entry):
+    """A role in a Deployment."""
+
+    deployment_id: Text
+    role: RoleName
+
+
+class DagGrant(_Entry):
+    """A role on one Dag, or on every Dag that carries a tag: exactly one of `dag_id` and `tag`."""
+
+    deployment_id: Text
+    role: RoleName
+    dag_id: Text = ""
+    tag: Text = ""
+
+
+class _Holder(_Entry):
+    organization_role: RoleName = ""
+    workspace_roles: list[WorkspaceGrant] = []
+    deployment_roles: list[DeploymentGrant] = []
+    dag_roles: list[DagGrant] = []
+
+
+class Team(_Holder):
+    """A Team: people, and the roles that all of them hold."""
+
+    name: Text
+    description: str = ""
+    members: list[Email] = []
+    idp_groups: list[Text] = Field([], description="Groups of the identity provider whose people are in the Team.")
+
+
+class User(_Holder):
+    """A person, known by e-mail, and the roles that the person holds directly."""
+
+    email: Email
+
+
+class TokenRole(_Entry):
+    """A role of an API token."""
+
+    role: RoleName
+    entity_type: EntityType
+    entity_id: Text
+    deployment_id: Text = Field("", description="Required for DAG and DAG_TAG, for nothing else.")
+
+
+class ApiToken(_Entry):
+    """An API token. Its secret is not in the file, only the secret's SHA-256."""
+
+    id: Annotated[str, AfterValidator(_token_id)]
+    name: Text
+    secret_sha256: Sha256
+    expires_at: Expiry
+    description: str = ""
+    roles: list[TokenRole] = []
+
+
+class PolicyDocument(_Entry):
+    """Who holds which role in an Organization."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    organization_id: Text
+    workspaces: list[Workspace] = []
+    deployments: list[Deployment] = []
+    roles: list[CustomRole] = []
+    teams: list[Team] = []
+    users: list[User] = []
+    api_tokens: list[ApiToken] = []

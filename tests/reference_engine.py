@@ -1,0 +1,290 @@
+"""A second engine: slow, plain, and written from the specification of the access model instead of from the plugin.
+
+It works on the values of a policy file as YAML gives them and imports nothing from the plugin, so the two can only
+agree by meaning the same. Every question walks the whole policy with loops; there are no masks, no tables compiled
+ahead and no cache. Permissions are named `<object>.<verb>` and held in plain sets.
+
+The property tests ask both engines and demand the same decision for the same reasons.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+Values = dict[str, Any]
+
+# Every object and the verbs it has in a Deployment.
+DEPLOYMENT_OBJECTS = {
+    "adminMenu": "get",
+    "astronomer": "get",
+    "auditLog": "get",
+    "browseMenu": "get",
+    "clusterActivity": "get",
+    "config": "get",
+    "connection": "get create update delete",
+    "customMenu": "get",
+    "dag": "get update delete",
+    "dagCode": "get",
+    "dagDependencies": "get",
+    "dagRun": "get create update delete",
+    "datasets": "get create update delete",
+    "docs": "get",
+    "importError": "get",
+    "job": "get",
+    "plugin": "get",
+    "pool": "get create update delete",
+    "provider": "get",
+    "slaMiss": "get",
+    "taskInstance": "get create update delete",
+    "taskLog": "get",
+    "taskReschedule": "get",
+    "trigger": "get",
+    "variable": "get create update delete",
+    "website": "get",
+    "xcom": "get create update delete",
+}
+
+# The objects that exist for one Dag as well, and the verbs they have there.
+DAG_OBJECTS = {
+    "auditLog": "get",
+    "dag": "get update delete",
+    "dagCode": "get",
+    "dagDependencies": "get",
+    "dagRun": "get create update delete",
+    "datasets": "get",
+    "importError": "get",
+    "taskInstance": "get create update delete",
+    "taskLog": "get",
+    "taskReschedule": "get",
+    "xcom": "get create update delete",
+}
+
+
+def permissions(objects: dict[str, str]) -> set[str]:
+    """Spell out every `<object>.<verb>` of one of the two tables above."""
+    return {f"{name}.{verb}" for name, verbs in objects.items() for verb in verbs.split()}
+
+
+def of(text: str) -> set[str]:
+    """Turn a line of permissions, written as the specification writes them, into a set."""
+    return set(text.split())
+
+
+DEPLOYMENT_PERMISSIONS = permissions(DEPLOYMENT_OBJECTS)
+DAG_PERMISSIONS = permissions(DAG_OBJECTS)
+
+MEMBER = of(
+    "website.get docs.get browseMenu.get clusterActivity.get customMenu.get astronomer.get dag.get dagCode.get"
+    " dagDependencies.get dagRun.get taskInstance.get taskLog.get taskReschedule.get slaMiss.get importError.get"
+    " job.get datasets.get"
+)
+RUNS = of(
+    "dag.update dag.delete dagRun.create dagRun.update dagRun.delete"
+    " taskInstance.create taskInstance.update taskInstance.delete datasets.create"
+)
+ADMIN_PAGES = of("adminMenu.get connection.get variable.get plugin.get provider.get pool.get xcom.get")
+
+# What each built-in role holds: in the whole Deployment, but the last two on their Dags.
+ROLES = {
+    "ORGANIZATION_OWNER": DEPLOYMENT_PERMISSIONS,
+    "ORGANIZATION_BILLING_ADMIN": set(),
+    "ORGANIZATION_OBSERVE_ADMIN": set(),
+    "ORGANIZATION_OBSERVE_MEMBER": set(),
+    "ORGANIZATION_MEMBER": set(),
+    "WORKSPACE_OWNER": DEPLOYMENT_PERMISSIONS,
+    "WORKSPACE_OPERATOR": DEPLOYMENT_PERMISSIONS,
+    "WORKSPACE_AUTHOR": MEMBER | RUNS | ADMIN_PAGES,
+    "WORKSPACE_MEMBER": MEMBER,
+    "WORKSPACE_ACCESSOR": set(),
+    "WORKSPACE_ADMIN": DEPLOYMENT_PERMISSIONS,
+    "WORKSPACE_EDITOR": MEMBER | RUNS,
+    "WORKSPACE_VIEWER": MEMBER,
+    "DEPLOYMENT_ADMIN": DEPLOYMENT_PERMISSIONS,
+    "DEPLOYMENT_ACCESSOR": of("website.get docs.get"),
+    "DAG_VIEWER": {name for name in DAG_PERMISSIONS if name.endswith(".get")},
+    "DAG_AUTHOR": DAG_PERMISSIONS - {"xcom.create", "xcom.update"},
+}
+
+ROLES_BY_LEVEL = {
+    level: [name for name in ROLES if name.startswith(level)]
+    for level in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG")
+}
+
+
+class Dag(NamedTuple):
+    """A Dag as the engines see it: its id and its tags."""
+
+    id: str
+    tags: frozenset[str]
+
+
+class Grant(NamedTuple):
+    """One role that somebody holds somewhere, whether or not that is in the Deployment asked about."""
+
+    role: str
+    holder: str
+    scope: str  # "ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG" or "DAG_TAG"
+    where: str  # id of the Organization, Workspace, Deployment or Dag, or the tag
+    deployment_id: str | None = None  # for the two Dag scopes
+
+
+class Answer(NamedTuple):
+    """The decision, what is missing for it, and the (role, holder, reach) of every grant that helps."""
+
+    allowed: bool
+    missing: set[str]
+    deciding: list[tuple[str, str, str]]
+
+
+def normal_email(text: str) -> str:
+    """Bring an e-mail to the form in which two spellings of one person are equal."""
+    return unicodedata.normalize("NFC", text).lower()
+
+
+def check(values: Values, deployment_id: str, subject: str, required: Iterable[str], dag: Dag | None = None) -> Answer:
+    """Answer whether `subject` holds everything in `required` on the Dag, or without a Dag, in the whole Deployment."""
+    needed = set(required)
+    if dag is not None:
+        needed.add("dag.get")
+    held: set[str] = set()
+    deciding = []
+    for grant in grants_of(values, subject):
+        if not reaches(values, deployment_id, grant, dag):
+            continue
+        given = powers(values, grant.role) & needed
+        if given:
+            held |= given
+            deciding.append((grant.role, grant.holder, reach(grant)))
+    return Answer(needed <= held, needed - held, deciding)
+
+
+def allowed_dags(
+    values: Values, deployment_id: str, subject: str, required: Iterable[str], dags: Iterable[Dag]
+) -> list[Dag]:
+    """Pick those of `dags` on which the subject holds everything in `required`."""
+    needed = set(required)
+    return [dag for dag in dags if check(values, deployment_id, subject, needed, dag).allowed]
+
+
+def who_can(values: Values, deployment_id: str, required: Iterable[str], dag: Dag | None = None) -> dict[str, Answer]:
+    """Ask for every subject that the policy names, and keep those who may."""
+    needed = set(required)
+    answers = {name: check(values, deployment_id, name, needed, dag) for name in subjects(values)}
+    return {name: answer for name, answer in answers.items() if answer.allowed}
+
+
+def holds_anywhere(values: Values, deployment_id: str, subject: str, required: Iterable[str]) -> bool:
+    """Answer whether each of `required` is given to the subject by some grant in the Deployment, wherever it reaches."""
+    held: set[str] = set()
+    for grant in grants_of(values, subject):
+        if reaches(values, deployment_id, grant, somewhere(grant)):
+            held |= powers(values, grant.role)
+    return set(required) <= held
+
+
+def somewhere(grant: Grant) -> Dag | None:
+    """Make up a Dag that the grant reaches, if its Deployment is the one asked about."""
+    if grant.scope == "DAG":
+        return Dag(grant.where, frozenset())
+    if grant.scope == "DAG_TAG":
+        return Dag("any id", frozenset([grant.where]))
+    return None
+
+
+def subjects(values: Values) -> set[str]:
+    """Name everybody the policy knows: users, members of Teams, API tokens."""
+    found = {normal_email(user["email"]) for user in values.get("users", [])}
+    for team in values.get("teams", []):
+        found |= {normal_email(email) for email in team.get("members", [])}
+    found |= {f"token:{token['id']}" for token in values.get("api_tokens", [])}
+    return found
+
+
+def grants_of(values: Values, subject: str) -> Iterator[Grant]:
+    """Yield every grant of the subject: its own, and those of each Team it is in."""
+    for user in values.get("users", []):
+        if normal_email(user["email"]) == subject:
+            yield from with_accessor(list(people_grants(values, user, f"user `{user['email']}`")))
+    for team in values.get("teams", []):
+        if subject in [normal_email(email) for email in team.get("members", [])]:
+            yield from with_accessor(list(people_grants(values, team, f"Team `{team['name']}`")))
+    for token in values.get("api_tokens", []):
+        if f"token:{token['id']}" == subject:
+            yield from with_accessor(list(token_grants(token)))
+
+
+def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
+    """Yield the grants that stand on one user or Team."""
+    if "organization_role" in holder:
+        yield Grant(holder["organization_role"], name, "ORGANIZATION", values["organization_id"])
+    for entry in holder.get("workspace_roles", []):
+        yield Grant(entry["role"], name, "WORKSPACE", entry["workspace_id"])
+    for entry in holder.get("deployment_roles", []):
+        yield Grant(entry["role"], name, "DEPLOYMENT", entry["deployment_id"])
+    for entry in holder.get("dag_roles", []):
+        if "dag_id" in entry:
+            yield Grant(entry["role"], name, "DAG", entry["dag_id"], entry["deployment_id"])
+        else:
+            yield Grant(entry["role"], name, "DAG_TAG", entry["tag"], entry["deployment_id"])
+
+
+def token_grants(token: Values) -> Iterator[Grant]:
+    """Yield the grants that stand on one API token."""
+    name = f"API token `{token['id']}`"
+    for entry in token.get("roles", []):
+        yield Grant(entry["role"], name, entry["entity_type"], entry["entity_id"], entry.get("deployment_id"))
+
+
+def with_accessor(grants: list[Grant]) -> Iterator[Grant]:
+    """Yield the grants, and Deployment Accessor wherever one of them is a Dag role: so that Airflow's pages open."""
+    for grant in grants:
+        yield grant
+        if grant.deployment_id is not None:
+            yield Grant("DEPLOYMENT_ACCESSOR", grant.holder, "DEPLOYMENT", grant.deployment_id)
+
+
+def powers(values: Values, role: str) -> set[str]:
+    """Name the permissions of a built-in or custom role."""
+    if role in ROLES:
+        return ROLES[role]
+    for custom in values.get("roles", []):
+        if custom["name"] == role:
+            return {permission_of(word) for word in custom["permissions"]}
+    raise KeyError(role)
+
+
+def permission_of(word: str) -> str:
+    """Cut a permission word to `<object>.<verb>`; words that Airflow never asks about stay as they are."""
+    for scope in ("deployment.airflow.", "dag.airflow."):
+        if word.startswith(scope):
+            name = word.removeprefix(scope)
+            return "config.get" if name == "configMenu.get" else name
+    return word
+
+
+def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | None) -> bool:
+    """Answer whether a grant counts in this Deployment for this Dag, or for the whole Deployment without one."""
+    if grant.scope == "ORGANIZATION":
+        return bool(grant.where == values["organization_id"])
+    if grant.scope == "WORKSPACE":
+        return any(
+            deployment["id"] == deployment_id and deployment["workspace_id"] == grant.where
+            for deployment in values["deployments"]
+        )
+    if grant.scope == "DEPLOYMENT":
+        return grant.where == deployment_id
+    if grant.deployment_id != deployment_id or dag is None:
+        return False
+    if grant.scope == "DAG":
+        return dag.id == grant.where
+    return grant.where in list(dag.tags)
+
+
+def reach(grant: Grant) -> str:
+    """Say where a grant reaches, as the reasons of decisions say it."""
+    if grant.scope == "ORGANIZATION":
+        return "the Organization"
+    noun = {"WORKSPACE": "Workspace", "DEPLOYMENT": "Deployment", "DAG": "Dag", "DAG_TAG": "tag"}[grant.scope]
+    return f"{noun} `{grant.where}`"
