@@ -37,7 +37,13 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         where = f"{self.line}:{self.column}: " if self.line else ""
         path = f"{self.path}: " if self.path else ""
-        return f"{where}{'warning: ' if self.severity == 'warning' else ''}{path}{self.message}"
+        text = f"{where}{'warning: ' if self.severity == 'warning' else ''}{path}{self.message}"
+        # Words of the file go into terminals and logs; what is not printable could forge lines or colours there.
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+    def in_file(self, name: object) -> str:
+        """Return the problem in words behind the name of its file, as editors and terminals link it."""
+        return f"{name}:{'' if self.line else ' '}{self}"
 
 
 class Policy(NamedTuple):

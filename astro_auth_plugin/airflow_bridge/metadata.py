@@ -1,0 +1,155 @@
+"""Dags with their tags and the names of other objects, read from the metadata database when asked: one statement each.
+
+What the database returns is compared again here, because a database may compare text more loosely (by case, or
+without trailing blanks) than ids and tags are compared.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from airflow import settings
+from airflow.models import DagModel
+from airflow.models.asset import AssetModel
+from airflow.models.backfill import Backfill
+from airflow.models.connection import Connection
+from airflow.models.dag import DagTag
+from airflow.models.log import Log
+from airflow.models.pool import Pool
+from airflow.models.team import Team
+from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
+from airflow.models.variable import Variable
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy.orm import aliased
+
+from astro_auth_plugin.rbac.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.scopes import Dag
+
+# Above this many values the whole table is read instead: databases limit the parameters of a statement.
+MAX_PARAMETERS = 10_000
+
+
+def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
+    """Return those of the Dags that exist, with the tags they carry. One statement, none for no id."""
+    if not dag_ids:
+        return {}
+    statement = _dags_with_tags()
+    if len(dag_ids) <= MAX_PARAMETERS:
+        statement = statement.where(DagModel.dag_id.in_(dag_ids))
+    wanted = frozenset(dag_ids)
+    return {dag.id: dag for dag in _read(statement) if dag.id in wanted}
+
+
+def read_all_dags() -> list[Dag]:
+    """Return every Dag with the tags it carries. One statement."""
+    return _read(_dags_with_tags())
+
+
+def select_dag_ids(selection: DagSelection) -> set[str]:
+    """Return the ids of all Dags that a selection matches. One statement, none when it can match nothing."""
+    if selection.nothing:
+        return set()
+    if selection.everything:
+        with _connect() as connection:
+            return set(connection.scalars(select(DagModel.dag_id)))
+    statement = _dags_with_tags()
+    if sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_PARAMETERS:
+        statement = statement.where(and_(*map(_condition, selection.clauses)))
+    return {dag.id for dag in _read(statement) if selection.matches(dag)}
+
+
+def _connect() -> DatabaseConnection:
+    if settings.engine is None:
+        raise RuntimeError("Airflow has not configured its metadata database")
+    return settings.engine.connect()
+
+
+def _dags_with_tags() -> Select[str, str]:
+    return select(DagModel.dag_id, DagTag.name).outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
+
+
+def _condition(clause: Clause) -> ColumnElement[bool]:
+    by_tag = select(DagTag.dag_id).where(DagTag.name.in_(clause.tags))
+    return or_(
+        DagModel.dag_id.in_(by_tag) if clause.tags else false(),
+        DagModel.dag_id.in_(clause.dag_ids) if clause.dag_ids else false(),
+    )
+
+
+def _read(statement: Select[str, str]) -> list[Dag]:
+    tags: dict[str, set[str]] = defaultdict(set)
+    with _connect() as connection:
+        rows: Iterable[Any] = connection.execute(statement)
+        for dag_id, tag in rows:
+            # A Dag without tags comes as one row without a tag.
+            tags[dag_id] |= {tag} if tag is not None else set()
+    return [Dag(dag_id, frozenset(names)) for dag_id, names in tags.items()]
+
+
+def read_dags_of_teams(team_names: Collection[str]) -> list[tuple[str, Dag]]:
+    """Return teams of multi-team Airflow, each with every Dag of its bundles. One statement."""
+    wanted = frozenset(team_names)
+    statement = (
+        select(bundles_of_teams.c.team_name, DagModel.dag_id, DagTag.name)
+        .join(DagModel, DagModel.bundle_name == bundles_of_teams.c.dag_bundle_name)
+        .outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
+    )
+    tags: dict[tuple[str, str], set[str]] = defaultdict(set)
+    with _connect() as connection:
+        rows: Iterable[Any] = connection.execute(statement)
+        for team_name, dag_id, tag in rows:
+            tags[team_name, dag_id] |= {tag} if tag is not None else set()
+    return [(team, Dag(dag_id, frozenset(found))) for (team, dag_id), found in tags.items() if team in wanted]
+
+
+def read_dag_of_backfill(backfill_id: int) -> str | None:
+    """Return the Dag of a backfill; None when there is no such backfill."""
+    with _connect() as connection:
+        return connection.scalar(select(Backfill.dag_id).where(Backfill.id == backfill_id))
+
+
+def read_dag_ids_of_same_file(dag_id: str) -> set[str]:
+    """Return the Dags that the file of a Dag defines, the Dag itself among them, if it exists."""
+    other = aliased(DagModel)
+    same_file = and_(other.bundle_name == DagModel.bundle_name, other.relative_fileloc == DagModel.relative_fileloc)
+    with _connect() as connection:
+        return set(connection.scalars(select(other.dag_id).join(DagModel, same_file).where(DagModel.dag_id == dag_id)))
+
+
+def read_dag_of_event(event_log_id: int) -> str | None:
+    """Return the Dag of a row of the audit log; None when the row has none, or there is no such row."""
+    with _connect() as connection:
+        return connection.scalar(select(Log.dag_id).where(Log.id == event_log_id))
+
+
+def read_connection_ids() -> set[str]:
+    """Return the ids of all connections."""
+    return _read_all(Connection.conn_id)
+
+
+def read_pool_names() -> set[str]:
+    """Return the names of all pools."""
+    return _read_all(Pool.pool)
+
+
+def read_variable_keys() -> set[str]:
+    """Return the keys of all Variables."""
+    return _read_all(Variable.key)
+
+
+def read_asset_ids() -> set[int]:
+    """Return the ids of all assets."""
+    return _read_all(AssetModel.id)
+
+
+def read_team_names() -> set[str]:
+    """Return the names of all teams of multi-team Airflow."""
+    return _read_all(Team.name)
+
+
+def _read_all(column: Any) -> set[Any]:
+    with _connect() as connection:
+        return set(connection.scalars(select(column)))

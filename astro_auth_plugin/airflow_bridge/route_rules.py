@@ -1,0 +1,169 @@
+"""Routes on which Airflow asks too little, or about another Dag than the one acted on; what is asked there instead.
+
+Each rule names the route and says why. `docs/` tells operators which of these a newer Airflow makes unnecessary.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from airflow import __version__ as airflow_version
+from packaging.version import Version
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+
+from astro_auth_plugin.airflow_bridge import metadata
+from astro_auth_plugin.airflow_bridge.request import RequestFacts
+from astro_auth_plugin.rbac.permissions import mask
+
+_AIRFLOW = Version(Version(airflow_version).base_version)
+_3_2 = Version("3.2")
+_3_3 = Version("3.3")
+_3_4 = Version("3.4")
+
+SHOWS_ROWS_OF_NO_DAG = _3_4 > _AIRFLOW
+"""Whether lists of the audit log and of import errors always add the rows that belong to no Dag (before 3.4)."""
+
+_TASK_INSTANCES = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+
+# Airflow filters the Dags by what may be edited, or asks about each item again.
+FILTERED_WRITES = frozenset({"PATCH /api/v2/dags"} | ({f"PATCH {_TASK_INSTANCES}"} if _3_2 <= _AIRFLOW else set()))
+"""Writes that name no Dag and are still safe to open to whoever may write on some Dag."""
+
+_SEE_RUNS = mask("dagRun.get")
+
+# These answer with runs, and Airflow asks for Dags (or assets) only; for the last before 3.2.
+_LISTS_WITH_RUNS = {
+    "GET /ui/partitioned_dag_runs": _SEE_RUNS,
+    "GET /ui/dashboard/dag_stats": _SEE_RUNS,
+    "GET /ui/dags": mask("dagRun.get", "taskInstance.get"),
+}
+_LIST_OF_DAGS = "GET /api/v2/dags"
+
+_EVENT_LOG = "GET /api/v2/eventLogs/{event_log_id}"
+_BACKFILL_LISTS = ("GET /api/v2/backfills", "GET /ui/backfills")
+_BACKFILL_CREATE = "POST /api/v2/backfills"
+_WAIT = "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait"
+_UPSTREAM_EVENTS = "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/upstreamAssetEvents"
+_MATERIALIZE = "POST /api/v2/assets/{asset_id}/materialize"
+
+_CODE = "GET /api/v2/dagSources/{dag_id}"
+
+# The Dag of these is read from the body or the asset, whatever the query says.
+_DAG_NOT_FROM_QUERY = frozenset({_BACKFILL_CREATE, "POST /api/v2/backfills/dry_run", _MATERIALIZE})
+
+# As Airflow's handlers read a backfill's id: "1.0" is 1 there.
+_BACKFILL_ID: TypeAdapter[int] = TypeAdapter(NonNegativeInt)
+
+
+EVERY_DAG = "~"
+"""An id that no Dag has: a question about it is answered with yes only to who may do so with every Dag."""
+
+
+# No database has a larger one, and some refuse to look.
+_LARGEST_ID = 2**63 - 1
+
+
+class Corrected(NamedTuple):
+    """A question as it should have been asked.
+
+    `refused` is set where no permission helps: the request itself is made to be decided on another Dag.
+    """
+
+    dag_id: str | None
+    needed: int
+    refused: bool = False
+
+
+def correct(facts: RequestFacts | None, *, reads: bool, dag_id: str | None, needed: int) -> Corrected:
+    """Return the question about a Dag that the request really poses.
+
+    Args:
+        facts: the request; None outside of one, where the question is taken as it is.
+        reads: whether the question is a GET.
+        dag_id: the Dag that Airflow asks about; None for no Dag in particular.
+        needed: what Airflow asks for.
+    """
+    if facts is None:
+        return Corrected(dag_id, needed)
+    route = facts.route
+    path = facts.scope.get("path_params", {})
+    if route == _EVENT_LOG:
+        # Airflow falls back to the Dag of the query where the row has none.
+        return Corrected(_dag_of_event(path.get("event_log_id")), needed)
+    if "backfill_id" in path:
+        # Before 3.3 an id that only the handler understands lets the query or the body name the Dag.
+        return Corrected(_dag_of_backfill(path["backfill_id"]), needed)
+    if route in _BACKFILL_LISTS:
+        return _backfill_list(facts, needed)
+    if route == _BACKFILL_CREATE and facts.body_field("reprocess_behavior") not in (None, "none"):
+        # Reprocessing clears runs that are there.
+        needed |= mask("dagRun.update")
+    if route == _WAIT and facts.query("result"):
+        # The answer carries XComs; Airflow asks for them from 3.1.9 and 3.2 on.
+        needed |= mask("xcom.get")
+    if not reads and _only_in_query(facts, dag_id):
+        dag_id = None
+    return Corrected(dag_id, needed)
+
+
+def asset_is_of_path_dag(facts: RequestFacts | None) -> bool:
+    """Whether a question about assets is asked for the page of the Dag that the path names."""
+    return facts is not None and facts.path_dag_id is not None and facts.route != _UPSTREAM_EVENTS
+
+
+def asset_write_needs_run(facts: RequestFacts | None) -> bool:
+    """Whether to write an asset starts Dags that Airflow does not ask about again."""
+    asked_again = facts is not None and facts.route == _MATERIALIZE and _3_2 <= _AIRFLOW
+    return not asked_again
+
+
+def _only_in_query(facts: RequestFacts, dag_id: str | None) -> bool:
+    # Airflow takes a Dag from the query where the path has none, and then acts on more than that Dag.
+    named = dag_id is not None and dag_id in facts.query("dag_id")
+    return named and not facts.path_asks_for_dag and facts.route not in _DAG_NOT_FROM_QUERY
+
+
+def _backfill_list(facts: RequestFacts, needed: int) -> Corrected:
+    # Airflow decides on the Dag of a JSON body where there is one, and then lists that of the query.
+    named = facts.query("dag_id")
+    refused = facts.has_body or len(set(named)) > 1
+    if named:
+        return Corrected(named[-1], needed, refused)
+    # Before 3.2 the list is not cut to the Dags that may be seen: only for who may see all.
+    return Corrected(None if _3_2 <= _AIRFLOW else EVERY_DAG, needed, refused)
+
+
+def lists_need(facts: RequestFacts | None) -> int:
+    """Return what the Dags in an answer need besides what Airflow asked about."""
+    if facts is None:
+        return 0
+    if facts.route == _LIST_OF_DAGS and _asks_about_runs(facts):
+        return _SEE_RUNS
+    return _LISTS_WITH_RUNS.get(facts.route, 0)
+
+
+def _asks_about_runs(facts: RequestFacts) -> bool:
+    # Dags that are found or ordered by their runs tell of the runs.
+    found = any("dag_run_" in name for name in facts.query_names)
+    return found or any("last_run_" in value for value in facts.query("order_by"))
+
+
+def shows_whole_file(facts: RequestFacts | None) -> bool:
+    """Whether the answer is the file of a Dag with all other Dags in it (before 3.3)."""
+    return facts is not None and facts.route == _CODE and _3_3 > _AIRFLOW
+
+
+def _dag_of_backfill(backfill_id: str) -> str:
+    try:
+        number = _BACKFILL_ID.validate_python(backfill_id)
+    except ValidationError:
+        return EVERY_DAG
+    return (metadata.read_dag_of_backfill(number) if number <= _LARGEST_ID else None) or EVERY_DAG
+
+
+def _dag_of_event(event_log_id: str | None) -> str | None:
+    try:
+        number = int(event_log_id or "")
+    except ValueError:
+        return None
+    return metadata.read_dag_of_event(number) if abs(number) <= _LARGEST_ID else None

@@ -1,0 +1,77 @@
+"""FAB's accounts, read fresh on every request: who is behind an id, and whether anybody else is the same person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from airflow.providers.fab.auth_manager.models import User
+from airflow.utils.session import create_session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from astro_auth_plugin.rbac.subjects import normalize_email, user_subject
+
+log = logging.getLogger(__name__)
+
+
+_Column = ColumnElement[str] | InstrumentedAttribute[str]
+
+
+class Account(NamedTuple):
+    """An account of FAB.
+
+    `subject` is who that is in the policy: '' when another active account is the same person, since then nobody can
+    tell whose roles they are.
+    """
+
+    id: int
+    username: str
+    email: str
+    active: bool
+    subject: str
+
+
+def load_account(account_id: int) -> Account | None:
+    """Read an account; None when there is none. One statement.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    other = aliased(User)
+    twin = and_(other.id != User.id, other.active.is_(True), _may_be_same(other.email, User.email))
+    statement = (
+        select(User.id, User.username, User.email, User.active, other.id, other.email)
+        .outerjoin(other, twin)
+        .where(User.id == account_id)
+    )
+    with create_session(scoped=False) as session:
+        # A row for each account that may be the same person, or one row without any.
+        rows: Sequence[Any] = session.execute(statement).all()
+    if not rows:
+        return None
+    found_id, username, email, active = rows[0][:4]
+    twins = [row[4] for row in rows if row[5] is not None and normalize_email(row[5]) == normalize_email(email)]
+    if twins and active:
+        _tell_twins(tuple(sorted([found_id, *twins])))
+    subject = "" if twins else user_subject(email)
+    return Account(found_id, username, email, bool(active), subject)
+
+
+_NOT_ASCII = "[^ -~]"
+
+_told: set[tuple[int, ...]] = set()
+
+
+def _tell_twins(account_ids: tuple[int, ...]) -> None:
+    if account_ids not in _told:
+        _told.add(account_ids)
+        ids = ", ".join(map(str, account_ids))
+        log.error("The active accounts %s are one person by e-mail, so none of them holds anything", ids)
+
+
+def _may_be_same(one: _Column, other: _Column) -> ColumnElement[bool]:
+    # Databases lower-case ASCII alike and the rest each in its own way, so any other text is compared in Python.
+    # Both sides: the KELVIN SIGN is a `k` to us, so an account of ASCII can be the same person as one that is not.
+    return or_(func.lower(one) == func.lower(other), one.regexp_match(_NOT_ASCII), other.regexp_match(_NOT_ASCII))

@@ -1,0 +1,39 @@
+"""Airflow's provider entry point: what the package brings, for `airflow providers` and, from 3.2 on, the CLI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from astro_auth_plugin import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the package's entry in Airflow's list of providers."""
+    return {
+        "package-name": "astro-auth-plugin",
+        "name": "Astro auth manager",
+        "description": "Astro's access model for Airflow: Organization, Workspace, Deployment and Dag roles.",
+        "versions": [__version__],
+        "auth-managers": ["astro_auth_plugin.auth_manager.AstroAuthManager"],
+        "cli": ["astro_auth_plugin.cli.definition.get_commands"],
+        "config": {"astro_auth": {"description": "Astro auth manager", "options": _OPTIONS}},
+    }
+
+
+def _option(description: str, example: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": "",
+    }
+
+
+_OPTIONS = {
+    "policy_file": _option("The path of the policy file.", "/opt/airflow/policy.yaml"),
+    "deployment_id": _option("The id of this Deployment in the policy file.", "cldep0prod"),
+    "workspace_id": _option("The Workspace that this Deployment has to be in; optional.", "clws0data"),
+    "organization_id": _option("The Organization that the policy has to be of; optional.", "clorg0main"),
+    "access_contact": _option("Whom to ask for access, in words or as a URL.", "platform@example.com"),
+}

@@ -1,0 +1,129 @@
+"""How many statements a question costs, and what a refusal says."""
+
+from __future__ import annotations
+
+import pytest
+
+from astro_auth_plugin.airflow_bridge import decide
+from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac.engine import Engine
+from tests.conftest import CountStatements
+from tests.in_request import facts_of, person, serving
+
+EVERY = {"fin_daily", "fin_report", "ops_sync", "FIN_DAILY", "untagged"}
+
+pytestmark = pytest.mark.usefixtures("dags")
+
+
+def test_deployment_wide_holders_ask_nothing(engine: Engine, statements: CountStatements) -> None:
+    """Whoever holds a permission Deployment-wide is answered without the database."""
+    identity = person(engine, "olga")
+    with statements() as sent:
+        assert decide.dag(identity, "PUT", "RUN", "fin_daily")
+        assert decide.dag(identity, "GET", None, None)
+        assert decide.dags(identity, [("GET", None, dag_id) for dag_id in EVERY])
+        assert decide.thing(identity, "connection", "DELETE")
+        assert decide.asset(identity, "asset", "GET")
+    assert sent == []
+
+
+def test_who_can_hold_nothing_asks_nothing(engine: Engine, statements: CountStatements) -> None:
+    """A permission that is held nowhere is refused without the database, where nothing is told of the Dag."""
+    with statements() as sent:
+        assert not decide.dag(person(engine, "vera"), "PUT", None, "fin_daily")
+        assert not decide.dag(person(engine, "nobody"), "GET", "RUN", "fin_daily")
+        assert decide.readable_dag_ids(person(engine, "nobody"), "GET") == set()
+    assert sent == []
+
+
+def test_one_statement_for_one_dag(engine: Engine, statements: CountStatements) -> None:
+    """A Dag is read once in a request, however often it is asked about."""
+    identity = person(engine, "vera")
+    with statements() as sent, serving(facts_of("PATCH /api/v2/dags/{dag_id}", path={"dag_id": "fin_daily"})):
+        for entity in (None, "RUN", "TASK_INSTANCE"):
+            assert decide.dag(identity, "GET", entity, "fin_daily")
+        assert not decide.dag(identity, "PUT", None, "fin_daily")
+        assert decide.filter_dag_ids(identity, "GET", ["fin_daily"]) == set()
+    assert len(sent) == 1
+
+
+def test_one_statement_for_a_missing_dag(engine: Engine, statements: CountStatements) -> None:
+    """That a Dag is not there is remembered, too."""
+    identity = person(engine, "vera")
+    with statements() as sent:
+        assert not decide.dag(identity, "GET", None, "no_such_dag")
+        assert not decide.dag(identity, "GET", "RUN", "no_such_dag")
+    assert len(sent) == 1
+
+
+def test_one_statement_for_a_batch(engine: Engine, statements: CountStatements) -> None:
+    """A batch of a hundred Dags is one statement."""
+    asked = [("GET", "RUN", f"dag{number}") for number in range(99)]
+    with statements() as sent:
+        assert not decide.dags(person(engine, "vera"), [("GET", None, "fin_daily"), *asked])
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("grants", [1, 5_000, 20_000])
+def test_one_statement_for_a_list(grants: int, statements: CountStatements) -> None:
+    """The list is one statement, however many ids and tags are granted."""
+    roles = [{"deployment_id": "dep", "dag_id": f"dag{number}", "role": "DAG_VIEWER"} for number in range(grants)]
+    roles.append({"deployment_id": "dep", "tag": "finance", "role": "DAG_AUTHOR"})
+    document = {
+        "version": 1,
+        "organization_id": "org",
+        "workspaces": [{"id": "ws"}],
+        "deployments": [{"id": "dep", "workspace_id": "ws"}],
+        "users": [{"email": "many@example.com", "dag_roles": roles}],
+    }
+    checked = policy.from_values(document).policy
+    assert checked is not None
+    identity = person(Engine(checked, "dep"), "many")
+    with statements() as sent:
+        assert decide.readable_dag_ids(identity, "GET") == {"fin_daily", "fin_report"}
+    assert len(sent) == 1
+    with statements() as sent:
+        decide.dag(identity, "POST", "RUN", None)
+        assert decide.filter_dag_ids(identity, "GET", EVERY) == {"fin_daily", "fin_report"}
+    assert len(sent) == 1
+
+
+# -- what a refusal says -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "entity", "dag_id", "said"),
+    [
+        ("vera", "POST", "RUN", "fin_daily", "Missing permission `dag.airflow.dagRun.create` on Dag `fin_daily`."),
+        ("vera", "POST", "RUN", "ops_sync", "There is no Dag `ops_sync`, or you may not see it."),
+        ("vera", "POST", "RUN", "no_such_dag", "There is no Dag `no_such_dag`, or you may not see it."),
+        ("blind", "POST", "RUN", "fin_daily", "There is no Dag `fin_daily`, or you may not see it."),
+        ("vera", "PUT", None, None, "Missing permission `deployment.airflow.dag.get`, `deployment.airflow.dag.update` in this Deployment."),
+        ("mel", "DELETE", None, "ops_sync", "Missing permission `dag.airflow.dag.delete` on Dag `ops_sync`."),
+        ("mel", "PUT", None, None, "Missing permission `deployment.airflow.dag.update` in this Deployment."),
+    ],
+)  # fmt: skip
+def test_refused_write(
+    engine: Engine, name: str, method: str, entity: str | None, dag_id: str | None, said: str
+) -> None:
+    """A refused write names what is missing and where, and does not tell strangers whether a Dag exists."""
+    with serving(facts_of("POST /somewhere")) as facts:
+        assert not decide.dag(person(engine, name), method, entity, dag_id)
+    assert facts.write_refusal == said
+
+
+def test_refusal_names_only_what_is_missing(engine: Engine) -> None:
+    """A permission that is held on the Dag is not told as missing."""
+    route = facts_of("POST /api/v2/backfills", body={"dag_id": "fin_daily", "reprocess_behavior": "completed"})
+    with serving(route) as facts:
+        assert not decide.dag(person(engine, "half"), "POST", "RUN", "fin_daily")
+    assert facts.write_refusal == "Missing permission `dag.airflow.dagRun.update` on Dag `fin_daily`."
+
+
+@pytest.mark.parametrize("route", ["GET /somewhere", "POST /api/v2/dags/{dag_id}/dagRuns/list"])
+def test_refused_read(engine: Engine, route: str) -> None:
+    """A refused read keeps what Airflow says."""
+    with serving(facts_of(route)) as facts:
+        assert not decide.dag(person(engine, "vera"), "GET", "RUN", "ops_sync")
+        assert not decide.thing(person(engine, "vera"), "variable", "GET")
+    assert facts.write_refusal == ""

@@ -1,0 +1,248 @@
+"""Airflow's hooks: every one answers from Astro roles, with nothing for strangers, and none raises."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    ConnectionDetails,
+    DagAccessEntity,
+    DagDetails,
+    PoolDetails,
+    VariableDetails,
+)
+from airflow.api_fastapi.common.types import MenuItem
+
+from astro_auth_plugin.airflow_bridge import decide
+from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
+from astro_auth_plugin.airflow_bridge.policy_store import PolicyStore
+from astro_auth_plugin.airflow_bridge.settings import Settings
+from astro_auth_plugin.auth_manager import AstroAuthManager
+from astro_auth_plugin.rbac.engine import Engine
+from tests.airflow_bridge.conftest import DAGS, PEOPLE
+from tests.conftest import CountStatements
+from tests.in_request import HEAD, facts_of, person, serving
+
+pytestmark = pytest.mark.usefixtures("dags")
+
+# Every hook, with arguments as Airflow gives them, and what it answers to nobody.
+HOOKS: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
+    ("is_authorized_dag", (), {"method": "GET", "details": DagDetails(id="fin_daily")}, False),
+    ("is_authorized_dag", (), {"method": "GET", "access_entity": DagAccessEntity.RUN, "details": None}, False),
+    ("batch_is_authorized_dag", ([{"method": "GET", "details": DagDetails(id="fin_daily")}],), {}, False),
+    ("get_authorized_dag_ids", (), {"method": "GET"}, set()),
+    ("get_authorized_dag_ids", (), {}, set()),
+    ("filter_authorized_dag_ids", (), {"dag_ids": {"fin_daily"}, "method": "GET"}, set()),
+    ("is_authorized_backfill", (), {"method": "GET"}, False),
+    ("is_authorized_hitl_task", (), {"assigned_users": {"7", "nobody"}}, False),
+    ("is_authorized_configuration", (), {"method": "GET"}, False),
+    ("is_authorized_connection", (), {"method": "GET", "details": ConnectionDetails(conn_id="c")}, False),
+    ("is_authorized_pool", (), {"method": "GET", "details": PoolDetails(name="p")}, False),
+    ("is_authorized_variable", (), {"method": "GET", "details": VariableDetails(key="v")}, False),
+    ("batch_is_authorized_connection", ([{"method": "GET"}],), {}, False),
+    ("batch_is_authorized_pool", ([{"method": "GET"}],), {}, False),
+    ("batch_is_authorized_variable", ([{"method": "GET"}],), {}, False),
+    ("get_authorized_connections", (), {"method": "GET"}, set()),
+    ("get_authorized_pools", (), {"method": "GET"}, set()),
+    ("get_authorized_variables", (), {"method": "GET"}, set()),
+    ("filter_authorized_connections", (), {"conn_ids": {"c"}, "method": "GET"}, set()),
+    ("filter_authorized_pools", (), {"pool_names": {"p"}, "method": "GET"}, set()),
+    ("filter_authorized_variables", (), {"variable_keys": {"v"}, "method": "GET"}, set()),
+    ("is_authorized_asset", (), {"method": "GET"}, False),
+    ("is_authorized_asset_alias", (), {"method": "GET"}, False),
+    ("get_authorized_assets", (), {"method": "GET"}, set()),
+    ("is_authorized_team", (), {"method": "GET", "details": SimpleNamespace(name="ops")}, False),
+    ("get_authorized_teams", (), {"method": "GET"}, set()),
+    ("filter_authorized_teams", (), {"teams_names": {"ops"}, "method": "GET"}, set()),
+    ("is_authorized_view", (), {"access_view": "WEBSITE"}, False),
+    ("is_authorized_custom_view", (), {"method": "GET", "resource_name": "Users"}, False),
+    ("is_authorized_custom_view", (), {"method": "GET", "resource_name": "A plugin's page"}, False),
+    ("filter_authorized_menu_items", (list(MenuItem),), {}, []),
+    ("get_authorized_menu_items", (), {}, []),
+]
+IDS = [f"{name}-{number}" for number, (name, *_) in enumerate(HOOKS)]
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AstroAuthManager:
+    """The auth manager with the policy of PEOPLE, as after `init`."""
+    (tmp_path / "policy.yaml").write_text(HEAD + PEOPLE)
+    monkeypatch.setattr(AstroAuthManager, "_policy_store", PolicyStore(Settings(tmp_path / "policy.yaml", "dep")))
+    return AstroAuthManager()
+
+
+def test_before_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `init` there is no policy to answer from."""
+    monkeypatch.setattr(AstroAuthManager, "_policy_store", None)
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        _ = AstroAuthManager().policy_store
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs", "nothing"), HOOKS, ids=IDS)
+def test_nobody_gets_nothing(
+    manager: AstroAuthManager, engine: Engine, name: str, args: Any, kwargs: Any, nothing: Any
+) -> None:
+    """Whoever the policy does not name gets nothing from any hook, and neither does who is not signed in."""
+    hook = getattr(manager, name)
+    for user in (person(engine, "nobody"), None, SimpleNamespace(is_anonymous=True)):
+        answer = hook(*args, user=user, **kwargs)
+        assert answer == nothing
+        assert type(answer) is type(nothing)
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs", "nothing"), HOOKS, ids=IDS)
+def test_owner_gets_all(
+    manager: AstroAuthManager, engine: Engine, name: str, args: Any, kwargs: Any, nothing: Any
+) -> None:
+    """The same questions are answered with something to an Organization Owner, where there is something."""
+    answer = getattr(manager, name)(*args, user=person(engine, "olga", account_id=7), **kwargs)
+    empty_here = {
+        "get_authorized_connections",
+        "get_authorized_variables",
+        "get_authorized_assets",
+        "get_authorized_pools",
+    }
+    assert bool(answer) or name in empty_here
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs", "nothing"), HOOKS, ids=IDS)
+def test_no_hook_raises(
+    manager: AstroAuthManager,
+    engine: Engine,
+    name: str,
+    args: Any,
+    kwargs: Any,
+    nothing: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When the engine fails, every hook answers with nothing, and the failure is in the log."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the engine is broken")
+
+    for method in ("access", "check", "allowed_dags", "holds_anywhere"):
+        monkeypatch.setattr(Engine, method, fail)
+    assert getattr(manager, name)(*args, user=person(engine, "olga"), **kwargs) == nothing
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors
+    assert all(record.getMessage().startswith("Denied, because ") for record in errors)
+    assert "the engine is broken" in caplog.text
+
+
+def test_database_that_does_not_answer(
+    manager: AstroAuthManager, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When tags cannot be read, Dag roles give nothing, and Deployment-wide roles what they always give."""
+    monkeypatch.setattr(decide.metadata, "read_dags", lambda _: 1 / 0)
+    ask = {"method": "GET", "details": DagDetails(id="fin_daily")}
+    assert manager.is_authorized_dag(user=person(engine, "vera"), **ask) is False
+    assert "Denied, because is_authorized_dag failed" in caplog.text
+    assert manager.is_authorized_dag(user=person(engine, "olga"), **ask) is True
+
+
+@pytest.mark.parametrize("arguments", [{"team_name": "ops"}, {"something_new": 1}])
+def test_newer_arguments(manager: AstroAuthManager, engine: Engine, arguments: dict[str, Any]) -> None:
+    """What a newer Airflow tells besides, and teams above all, never changes an answer."""
+    vera = person(engine, "vera")
+    assert manager.get_authorized_dag_ids(user=vera, **arguments) == {"fin_daily", "fin_report"}
+    assert manager.filter_authorized_dag_ids(dag_ids=set(DAGS), user=vera, **arguments) == {"fin_daily", "fin_report"}
+    assert manager.is_authorized_view(access_view="WEBSITE", user=vera, **arguments)
+    assert not manager.is_authorized_view(access_view="JOBS", user=vera, **arguments)
+
+
+def test_old_question_about_backfills(manager: AstroAuthManager, engine: Engine) -> None:
+    """The question that names no Dag is a list for GET, and for every Dag otherwise."""
+    assert manager.is_authorized_backfill(method="GET", user=person(engine, "mix"))
+    assert not manager.is_authorized_backfill(method="POST", user=person(engine, "mix"))
+    assert manager.is_authorized_backfill(method="POST", user=person(engine, "olga"))
+
+
+# -- custom views --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "resource", "allowed"),
+    [
+        ("olga", "Users", True),
+        ("mel", "Users", False),
+        ("olga", "Roles", False),
+        ("olga", "Permissions", False),
+        ("olga", "View Menus", False),
+        ("nobody", "My Password", True),
+        ("nobody", "My Profile", True),
+        ("mel", "A plugin's page", True),
+        ("vera", "A plugin's page", False),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH", "MENU", "can_this_and_that"])
+def test_custom_views(
+    manager: AstroAuthManager, engine: Engine, name: str, resource: str, allowed: bool, method: str
+) -> None:
+    """Accounts are for who may change them, FAB's roles for nobody, other pages for customMenu.get."""
+    ask = {"method": method, "resource_name": resource}
+    assert manager.is_authorized_custom_view(user=person(engine, name), **ask) is allowed
+    assert manager._is_authorized(method=method, resource_type=resource, user=person(engine, name)) is allowed
+
+
+# -- FAB's own accounts --------------------------------------------------------------------------------------------
+
+
+def fab_user(account_id: int) -> SimpleNamespace:
+    return SimpleNamespace(id=account_id, is_anonymous=False)
+
+
+def may_see(manager: AstroAuthManager, user: Any) -> bool:
+    return manager.is_authorized_dag(method="GET", details=DagDetails(id="fin_daily"), user=user)
+
+
+def test_fabs_accounts(manager: AstroAuthManager, accounts: Any) -> None:
+    """FAB's pages bring FAB's account; it is the person whose e-mail it has."""
+    assert may_see(manager, fab_user(accounts("vera", "Vera@Example.com")))
+    assert not may_see(manager, fab_user(accounts("zoe", "zoe@example.com")))
+    assert not may_see(manager, fab_user(999_999))
+
+
+def test_tokens_name_accounts(manager: AstroAuthManager, accounts: Any) -> None:
+    """A token says which account it is, and the account is read afresh, whatever else the token says."""
+    account_id = accounts("vera", "vera@example.com")
+    first, second = (manager.deserialize_user({"sub": str(account_id), "role": "Admin"}) for _ in range(2))
+    assert isinstance(first, AstroIdentity)
+    assert first is not second
+    assert (first.get_id(), first.get_name(), first.subject) == (str(account_id), "vera", "vera@example.com")
+    assert manager.serialize_user(first)["sub"] == str(account_id)
+
+
+def test_tokens_of_no_account(manager: AstroAuthManager, accounts: Any) -> None:
+    """A token of an account that is gone or not active is worth nothing."""
+    idle = accounts("idle", "idle@example.com", active=False)
+    for account_id in (idle, 999_999):
+        with pytest.raises(ValueError, match="does not exist or is not active"):
+            manager.deserialize_user({"sub": str(account_id)})
+    assert not may_see(manager, fab_user(idle))
+
+
+def test_two_accounts_with_one_email(
+    manager: AstroAuthManager, accounts: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two active accounts of one person hold nothing, neither of them, and the log names both."""
+    first = accounts("olga", "olga@example.com")
+    assert may_see(manager, fab_user(first))
+    second = accounts("climber", "OLGA@example.com")
+    assert not may_see(manager, fab_user(first))
+    assert not may_see(manager, fab_user(second))
+    assert f"The active accounts {first}, {second} are one person" in caplog.text
+
+
+def test_one_identity_for_a_request(manager: AstroAuthManager, accounts: Any, statements: CountStatements) -> None:
+    """FAB's account is looked up once in a request, and what was asked is remembered over all its questions."""
+    user = fab_user(accounts("mix", "mix@example.com"))
+    with serving(facts_of("GET /somewhere")) as facts, statements() as sent:
+        manager.is_authorized_dag(method="GET", access_entity=DagAccessEntity.XCOM, user=user)
+        assert manager.get_authorized_dag_ids(user=user) == {"ops_sync"}
+        assert facts.actor is facts.identities[user.id]
+    assert len(sent) == 2

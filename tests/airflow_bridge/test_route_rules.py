@@ -1,0 +1,263 @@
+"""Routes on which Airflow asks too little, or about another Dag than the one acted on."""
+
+from __future__ import annotations
+
+import pytest
+from packaging.version import Version
+
+from astro_auth_plugin.airflow_bridge import decide, metadata, route_rules
+from astro_auth_plugin.airflow_bridge.route_rules import correct
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.permissions import mask, names
+from tests.in_request import facts_of, person, serving
+
+SEE = mask("dag.get", "dagRun.get")
+WRITE = mask("dag.get", "dagRun.create")
+TASK_INSTANCES = "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+
+
+def test_outside_of_a_request() -> None:
+    """Where no request is known, the question is taken as it is."""
+    assert correct(None, reads=True, dag_id="a", needed=SEE) == ("a", SEE, False)
+
+
+# -- rows of the audit log -----------------------------------------------------------------------------------------
+
+
+def audit_row(row: object, query: str = "") -> route_rules.Corrected:
+    facts = facts_of("GET /api/v2/eventLogs/{event_log_id}", path={"event_log_id": str(row)}, query=query)
+    return correct(facts, reads=True, dag_id="fin_daily", needed=SEE)
+
+
+def test_row_of_the_audit_log(audit_rows: dict[str | None, int]) -> None:
+    """The Dag of a row is the row's own, whatever Airflow says and the query names; no row is of no Dag."""
+    assert audit_row(audit_rows["ops_sync"], "dag_id=fin_daily").dag_id == "ops_sync"
+    assert audit_row(audit_rows[None], "dag_id=fin_daily").dag_id is None
+    assert audit_row(999_999).dag_id is None
+    assert audit_row("x").dag_id is None
+
+
+def test_who_reads_rows_of_the_audit_log(engine: Engine, audit_rows: dict[str | None, int]) -> None:
+    """A DAG_VIEWER reads rows of that Dag, and neither others nor those of no Dag."""
+    allowed = {}
+    for dag_id, row in audit_rows.items():
+        facts = facts_of(
+            "GET /api/v2/eventLogs/{event_log_id}", path={"event_log_id": str(row)}, query="dag_id=fin_daily"
+        )
+        with serving(facts):
+            allowed[dag_id] = decide.dag(person(engine, "vera"), "GET", "AUDIT_LOG", "fin_daily")
+    assert allowed == {"fin_daily": True, "ops_sync": False, None: False}
+
+
+# -- backfills -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ["GET /api/v2/backfills", "GET /ui/backfills"])
+@pytest.mark.parametrize(
+    ("query", "headers", "expected"),
+    [
+        ("dag_id=other", {}, ("other", False)),
+        ("dag_id=other", {"content-length": "17"}, ("other", True)),
+        ("dag_id=other", {"transfer-encoding": "chunked"}, ("other", True)),
+        ("dag_id=own&dag_id=other", {}, ("other", True)),
+        ("dag_id=own&dag_id=own", {}, ("own", False)),
+        ("", {}, (None, False)),
+        ("", {"content-length": "17"}, (None, True)),
+    ],
+)
+def test_list_of_backfills(route: str, query: str, headers: dict[str, str], expected: tuple[str | None, bool]) -> None:
+    """The Dag of the query counts, and a request that names another elsewhere is refused."""
+    found = correct(facts_of(route, query=query, headers=headers), reads=True, dag_id="own", needed=SEE)
+    assert (found.dag_id, found.refused) == expected
+
+
+def test_refused_list_of_backfills(engine: Engine) -> None:
+    """No role opens a list whose request names two Dags."""
+    with serving(facts_of("GET /api/v2/backfills", query="dag_id=fin_daily", headers={"content-length": "9"})):
+        assert not decide.dag(person(engine, "olga"), "GET", "RUN", "fin_daily")
+
+
+@pytest.mark.parametrize("version", ["3.1.8", "3.2.2"])
+def test_list_of_all_backfills(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.2 the list of all backfills is not cut to one's own Dags, so only who sees every Dag may ask."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    found = correct(facts_of("GET /ui/backfills"), reads=True, dag_id=None, needed=SEE)
+    assert found.dag_id == (route_rules.EVERY_DAG if version == "3.1.8" else None)
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        ({"reprocess_behavior": "completed"}, True),
+        ({"reprocess_behavior": "failed"}, True),
+        ({"reprocess_behavior": "anything"}, True),
+        ({"reprocess_behavior": ["none"]}, True),
+        ({"reprocess_behavior": "none"}, False),
+        ({"reprocess_behavior": None}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_backfill_that_reprocesses(body: object, more: bool) -> None:
+    """A backfill over runs that are there clears them, so it needs dagRun.update too."""
+    found = correct(facts_of("POST /api/v2/backfills", body=body), reads=False, dag_id="a", needed=WRITE)
+    assert found == ("a", WRITE | (mask("dagRun.update") if more else 0), False)
+
+
+@pytest.mark.parametrize("route", ["PUT /api/v2/backfills/{backfill_id}/cancel", "GET /api/v2/backfills/{backfill_id}"])
+def test_backfill_by_its_id(route: str, backfill: int) -> None:
+    """The Dag of a backfill is the backfill's own, whatever Airflow says and the query names."""
+    for spelled in (str(backfill), f"{backfill}.0", f" {backfill} "):
+        facts = facts_of(route, path={"backfill_id": spelled}, query="dag_id=fin_daily")
+        assert correct(facts, reads=False, dag_id="fin_daily", needed=WRITE) == ("ops_sync", WRITE, False)
+
+
+@pytest.mark.parametrize("spelled", ["999999", "-1", "x", "", "1e3", "1.5"])
+def test_backfill_that_is_not_there(spelled: str, backfill: int) -> None:
+    """A backfill that is not there is every Dag's, so nobody learns of it who does not see all."""
+    facts = facts_of("GET /api/v2/backfills/{backfill_id}", path={"backfill_id": spelled}, query="dag_id=fin_daily")
+    assert correct(facts, reads=True, dag_id="fin_daily", needed=SEE).dag_id == route_rules.EVERY_DAG
+
+
+# -- XComs, and Dags in the query ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("query", "more"), [("result=t", True), ("result=", True), ("interval=1", False)])
+def test_wait_for_results(query: str, more: bool) -> None:
+    """Waiting for a run with results answers with XComs."""
+    facts = facts_of("GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait", path={"dag_id": "a"}, query=query)
+    found = correct(facts, reads=True, dag_id="a", needed=SEE)
+    assert found == ("a", SEE | (mask("xcom.get") if more else 0), False)
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "reads", "dag_id"),
+    [
+        ("PATCH /api/v2/dags", {}, False, None),
+        ("POST /api/v2/pools", {}, False, None),
+        ("GET /api/v2/eventLogs", {}, True, "own"),
+        ("PATCH /api/v2/dags/{dag_id}", {"dag_id": "own"}, False, "own"),
+        (TASK_INSTANCES, {"dag_id": "~"}, False, "own"),
+        ("POST /api/v2/backfills", {}, False, "own"),
+        ("POST /api/v2/backfills/dry_run", {}, False, "own"),
+        ("POST /api/v2/assets/{asset_id}/materialize", {"asset_id": "1"}, False, "own"),
+    ],
+)
+def test_dag_that_only_the_query_names(route: str, path: dict[str, str], reads: bool, dag_id: str | None) -> None:
+    """A write is about the Dag of the query only where Airflow got the Dag from somewhere else as well."""
+    facts = facts_of(route, path=path, query="dag_id=own")
+    assert correct(facts, reads=reads, dag_id="own", needed=WRITE).dag_id == dag_id
+
+
+def test_dag_that_the_query_does_not_name() -> None:
+    """A Dag that Airflow read from elsewhere stays the question's Dag."""
+    facts = facts_of("PUT /api/v2/parseDagFile/{file_token}", path={"file_token": "t"}, query="dag_id=own")
+    assert correct(facts, reads=False, dag_id="other", needed=WRITE).dag_id == "other"
+
+
+# -- writes and lists ----------------------------------------------------------------------------------------------
+
+
+def test_filtered_writes(engine: Engine) -> None:
+    """Writes that Airflow filters open for whoever may write somewhere, others do not."""
+    with serving(facts_of("PATCH /api/v2/dags")):
+        assert decide.dag(person(engine, "art"), "PUT", None, None)
+        assert not decide.dag(person(engine, "vera"), "PUT", None, None)
+    with serving(facts_of(TASK_INSTANCES, path={"dag_id": "~"})):
+        assert decide.dag(person(engine, "art"), "PUT", "TASK_INSTANCE", None)
+        assert not decide.dag(person(engine, "mix"), "PUT", "TASK_INSTANCE", None)
+    with serving(facts_of("DELETE /api/v2/dags/{dag_id}", path={"dag_id": "~"})):
+        assert not decide.dag(person(engine, "art"), "DELETE", None, None)
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "needs"),
+    [
+        ("GET /ui/partitioned_dag_runs", "", "dagRun.get"),
+        ("GET /ui/dashboard/dag_stats", "", "dagRun.get"),
+        ("GET /ui/dags", "", "dagRun.get taskInstance.get"),
+        ("GET /api/v2/dags", "", ""),
+        ("GET /api/v2/dags", "order_by=dag_id&tags=x", ""),
+        ("GET /api/v2/dags", "last_dag_run_state=failed", "dagRun.get"),
+        ("GET /api/v2/dags", "dag_run_start_date_gte=2026-01-01", "dagRun.get"),
+        ("GET /api/v2/dags", "order_by=dag_id&order_by=-last_run_state", "dagRun.get"),
+        ("GET /api/v2/pools", "last_dag_run_state=failed", ""),
+    ],
+)
+def test_lists_that_show_runs(route: str, query: str, needs: str, engine: Engine) -> None:
+    """Lists that show runs, or find and order Dags by their runs, have only Dags whose runs may be seen."""
+    with serving(facts_of(route, query=query)) as facts:
+        assert " ".join(names(route_rules.lists_need(facts))) == needs
+        allowed = {"fin_daily"} if needs else {"fin_daily", "ops_sync"}
+        assert decide.readable_dag_ids(person(engine, "art"), "GET") == allowed
+        assert decide.filter_dag_ids(person(engine, "art"), "GET", ["fin_daily", "ops_sync"]) == allowed
+    assert route_rules.lists_need(None) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "route", "whole"),
+    [
+        ("3.2.2", "GET /api/v2/dagSources/{dag_id}", True),
+        ("3.3.0", "GET /api/v2/dagSources/{dag_id}", False),
+        ("3.2.2", "GET /api/v2/dags/{dag_id}", False),
+    ],
+)
+def test_files_with_other_dags(version: str, route: str, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.3 the code of a Dag is its whole file, with whatever other Dags are in it."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    assert route_rules.shows_whole_file(facts_of(route)) is whole
+    assert not route_rules.shows_whole_file(None)
+
+
+@pytest.mark.parametrize(("version", "together"), [("3.1.8", True), ("3.2.2", True), ("3.3.2", False)])
+def test_file_of_several_dags(version: str, together: bool, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.3 the code of a Dag comes with that of its file's other Dags, so all of them have to be one's to see."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    monkeypatch.setattr(metadata, "read_dag_ids_of_same_file", lambda _: {"fin_daily", "ops_sync"})
+    with serving(facts_of("GET /api/v2/dagSources/{dag_id}", path={"dag_id": "fin_daily"})):
+        assert decide.dag(person(engine, "vera"), "GET", "CODE", "fin_daily") is not together
+        assert decide.dag(person(engine, "olga"), "GET", "CODE", "fin_daily")
+    monkeypatch.setattr(metadata, "read_dag_ids_of_same_file", lambda _: {"fin_daily", "fin_report"})
+    with serving(facts_of("GET /api/v2/dagSources/{dag_id}", path={"dag_id": "fin_daily"})):
+        assert decide.dag(person(engine, "vera"), "GET", "CODE", "fin_daily")
+
+
+@pytest.mark.parametrize(
+    ("version", "route", "needs_run"),
+    [
+        ("3.1.8", "POST /api/v2/assets/{asset_id}/materialize", True),
+        ("3.3.2", "POST /api/v2/assets/{asset_id}/materialize", False),
+        ("3.3.2", "POST /api/v2/assets/events", True),
+    ],
+)
+def test_assets_that_start_dags(version: str, route: str, needs_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write of assets needs dagRun.create unless Airflow asks about the Dag again."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    assert route_rules.asset_write_needs_run(facts_of(route)) is needs_run
+    assert route_rules.asset_write_needs_run(None)
+
+
+def test_rules_name_routes_that_exist() -> None:
+    """Every route of a rule is one of the installed Airflow, or came later than the oldest supported one."""
+    from airflow.api_fastapi.core_api.routes.public import public_router
+    from airflow.api_fastapi.core_api.routes.ui import ui_router
+
+    routes = {
+        f"{method} {route.path}"
+        for router in (public_router, ui_router)
+        for route in router.routes
+        for method in route.methods
+    }
+    ruled = {
+        *route_rules.FILTERED_WRITES,
+        *route_rules._LISTS_WITH_RUNS,
+        route_rules._LIST_OF_DAGS,
+        route_rules._CODE,
+        *route_rules._BACKFILL_LISTS,
+        *route_rules._DAG_NOT_FROM_QUERY,
+        route_rules._CODE,
+        route_rules._EVENT_LOG,
+        route_rules._WAIT,
+        route_rules._UPSTREAM_EVENTS,
+    }
+    assert ruled - routes <= {"GET /ui/partitioned_dag_runs"}

@@ -1,0 +1,103 @@
+"""The options: where they are read from, and what is said when one is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings
+
+OPTIONS = ("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT")
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, **options: str) -> None:
+    """Set options of airflow.cfg, as its variables do."""
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__ASTRO_AUTH__{name.upper()}", value)
+
+
+def test_all_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option is read, without the blanks around it."""
+    configure(
+        monkeypatch,
+        policy_file=" /etc/policy.yaml ",
+        deployment_id=" dep ",
+        workspace_id="ws",
+        organization_id="org",
+        access_contact="the platform team",
+    )
+    settings = read_settings()
+    assert settings.policy_file == Path("/etc/policy.yaml")
+    assert (settings.deployment_id, settings.workspace_id, settings.organization_id) == ("dep", "ws", "org")
+    assert settings.access_contact == "the platform team"
+
+
+def test_only_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workspace, Organization and contact may be left out."""
+    configure(monkeypatch, policy_file="~/policy.yaml", deployment_id="dep")
+    settings = read_settings()
+    assert settings.policy_file == Path.home() / "policy.yaml"
+    assert (settings.workspace_id, settings.organization_id, settings.access_contact) == ("", "", "")
+
+
+def test_ids_that_astro_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that are not configured are those of Astro's variables."""
+    configure(monkeypatch, policy_file="/p")
+    for name in ("DEPLOYMENT", "WORKSPACE", "ORGANIZATION"):
+        monkeypatch.setenv(f"ASTRO_{name}_ID", f" of {name.lower()} ")
+    settings = read_settings()
+    assert settings.deployment_id == "of deployment"
+    assert (settings.workspace_id, settings.organization_id) == ("of workspace", "of organization")
+
+
+def test_options_before_astros_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is configured counts more than Astro's variables, and an empty option counts as none."""
+    configure(monkeypatch, policy_file="/p", deployment_id="mine", workspace_id=" ")
+    monkeypatch.setenv("ASTRO_DEPLOYMENT_ID", "astro's")
+    monkeypatch.setenv("ASTRO_WORKSPACE_ID", "astro's")
+    assert read_settings().deployment_id == "mine"
+    assert read_settings().workspace_id == "astro's"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"deployment_id": "dep"},
+            (
+                "[astro_auth] policy_file is not set: write the path of the policy file there, or into the variable "
+                "AIRFLOW__ASTRO_AUTH__POLICY_FILE"
+            ),
+        ),
+        (
+            {"deployment_id": "dep", "policy_file": " "},
+            (
+                "[astro_auth] policy_file is not set: write the path of the policy file there, or into the variable "
+                "AIRFLOW__ASTRO_AUTH__POLICY_FILE"
+            ),
+        ),
+        (
+            {"policy_file": "/p", "workspace_id": "ws"},
+            (
+                "[astro_auth] deployment_id is not set: write the id of this Deployment in the policy file there, or into "
+                "the variable AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID"
+            ),
+        ),
+    ],
+)
+def test_missing_options(options: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing option is named, with both ways to set it."""
+    configure(monkeypatch, **options)
+    with pytest.raises(SettingsError) as error:
+        read_settings()
+    assert str(error.value) == said
+
+
+def test_options_are_declared() -> None:
+    """Airflow knows every option, with a description and an empty default."""
+    from astro_auth_plugin.provider_info import get_provider_info
+
+    declared = get_provider_info()["config"]["astro_auth"]["options"]
+    assert set(declared) == {name.lower() for name in OPTIONS}
+    assert all(option["description"] and option["default"] == "" for option in declared.values())

@@ -1,0 +1,95 @@
+"""The commands as Airflow runs them: real processes, and what it costs every other command that they are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from astro_auth_plugin.cli import definition
+from tests.cli.conftest import BAD, BAD_PROBLEMS
+from tests.in_request import HEAD
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+        check=False,
+    )
+
+
+def test_validate(file: Path) -> None:
+    """A bad file is exit code 3 and all its problems on standard output."""
+    file.write_text(HEAD + BAD)
+    done = run(
+        "airflow", "astro-auth", "validate", AIRFLOW__ASTRO_AUTH__POLICY_FILE=str(file), ASTRO_DEPLOYMENT_ID="dep"
+    )
+    assert done.returncode == 3
+    assert [f"{file}:{problem}" for problem in BAD_PROBLEMS] == done.stdout.splitlines()[-5:-1]
+
+
+def test_schema() -> None:
+    """The schema comes out as one JSON document that can be sent into a file."""
+    done = run("airflow", "astro-auth", "schema")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "PolicyDocument"
+
+
+IMPORTED = """
+import sys
+{first}
+before = set(sys.modules)
+import astro_auth_plugin.cli.definition as definition
+definition.get_commands()
+print("\\n".join(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_names_of_commands_are_light() -> None:
+    """Every `airflow` command reads the names of ours, so nothing comes with them that Airflow's CLI has not loaded."""
+    code = IMPORTED.format(first="import airflow.cli.cli_config, packaging.version")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    # Airflow may log to standard output.
+    brought = [line for line in done.stdout.splitlines() if " " not in line]
+    assert "astro_auth_plugin.cli.definition" in brought
+    assert set(brought) <= {"astro_auth_plugin", "astro_auth_plugin.cli", "astro_auth_plugin.cli.definition"}
+
+
+@pytest.mark.parametrize(
+    ("version", "names"), [("3.1.8", ["astro-auth"]), ("3.2.0", []), ("3.2.0rc1", []), ("3.3.2", []), ("4.0.0", [])]
+)
+def test_commands_come_one_way(version: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.2 Airflow takes commands from the auth manager, from then on from the provider, and never both."""
+    monkeypatch.setattr(definition, "airflow_version", version)
+    assert [group.name for group in definition.get_auth_manager_commands()] == names
+
+
+def test_commands_of_the_manager() -> None:
+    """The auth manager brings FAB's commands, and ours only where the provider cannot."""
+    from airflow import __version__ as airflow_version
+    from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+
+    from astro_auth_plugin.auth_manager import AstroAuthManager
+    from astro_auth_plugin.provider_info import get_provider_info
+
+    fab = [command.name for command in FabAuthManager.get_cli_commands()]
+    ours = ["astro-auth"] if Version(airflow_version) < Version("3.2.0.dev0") else []
+    assert [command.name for command in AstroAuthManager.get_cli_commands()] == fab + ours
+    assert get_provider_info()["cli"] == ["astro_auth_plugin.cli.definition.get_commands"]
+
+
+def test_help_says_the_exit_codes() -> None:
+    """Every command has a help text, and `validate` tells its exit codes."""
+    (group,) = definition.get_commands()
+    assert all(command.help for command in group.subcommands)
+    validate = next(command for command in group.subcommands if command.name == "validate")
+    assert "0 when it can be used, 3 when not" in validate.description
