@@ -1,0 +1,229 @@
+"""The tables of README and docs that come from the code: `python -m tools.generated_docs` writes them anew.
+
+Each stands between two comments that name it. tests/test_docs.py fails when one is not what is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from astro_auth_plugin.airflow_bridge import action_map
+from astro_auth_plugin.rbac.permissions import TABLE, mask, names
+from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Level, Role
+from tools import routes_page
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Action(NamedTuple):
+    """A row of README's table: something that people do, and what it needs.
+
+    `wide` is for what concerns the whole Deployment, so that no role on single Dags gives it.
+    """
+
+    words: str
+    needs: int
+    wide: bool = False
+
+
+ACTIONS = (
+    Action("Open Airflow's pages", mask("website.get"), wide=True),
+    Action("See a Dag, its runs and tasks", mask("dag.get", "dagRun.get", "taskInstance.get", "dagDependencies.get")),
+    Action("Read its code", mask("dagCode.get")),
+    Action("Read its task logs", mask("taskLog.get")),
+    Action("Read its XComs", mask("xcom.get")),
+    Action("Read its audit log", mask("auditLog.get")),
+    Action("Trigger it, backfill", mask("dagRun.create")),
+    Action("Clear, mark and annotate runs and tasks", mask("dagRun.update", "taskInstance.update")),
+    Action("Answer its human-in-the-loop tasks", mask("taskInstance.update")),
+    Action("Pause and unpause it", mask("dag.update")),
+    Action("Delete its runs", mask("dagRun.delete")),
+    Action("Delete it", mask("dag.delete")),
+    Action("Delete its XComs", mask("xcom.delete")),
+    Action("Create and change its XComs", mask("xcom.create", "xcom.update")),
+    Action("See all assets", mask("datasets.get", "dag.get"), wide=True),
+    Action("Materialize assets, record their events", mask("datasets.create", "dagRun.create"), wide=True),
+    Action("See import errors", mask("importError.get"), wide=True),
+    Action("See jobs", mask("job.get"), wide=True),
+    Action("See connections, Variables and pools", mask("connection.get", "variable.get", "pool.get"), wide=True),
+    Action("See plugins and providers", mask("plugin.get", "provider.get"), wide=True),
+    Action("Change connections", mask("connection.create", "connection.update", "connection.delete"), wide=True),
+    Action("Change Variables", mask("variable.create", "variable.update", "variable.delete"), wide=True),
+    Action("Change pools", mask("pool.create", "pool.update", "pool.delete"), wide=True),
+    Action("See the configuration", mask("config.get"), wide=True),
+    Action("Read the whole audit log", mask("auditLog.get"), wide=True),
+)
+
+# A column shows a role for all that hold the same.
+COLUMNS = {
+    "Owner, Operator, Admin": "WORKSPACE_OPERATOR",
+    "Author": "WORKSPACE_AUTHOR",
+    "Editor (legacy)": "WORKSPACE_EDITOR",
+    "Member": "WORKSPACE_MEMBER",
+    "Accessor": "DEPLOYMENT_ACCESSOR",
+    "Dag Author": "DAG_AUTHOR",
+    "Dag Viewer": "DAG_VIEWER",
+}
+
+_LEVELS: dict[Level, str] = {
+    "ORGANIZATION": "Organization",
+    "WORKSPACE": "Workspace",
+    "DEPLOYMENT": "Deployment",
+    "DAG": "Dag",
+}
+
+
+def actions_by_role() -> str:
+    """Return README's table: who may do what."""
+    rows = [[action.words, *(_cell(BUILT_IN[role], action) for role in COLUMNS.values())] for action in ACTIONS]
+    return _table(["", *COLUMNS], rows)
+
+
+def _cell(role: Role, action: Action) -> str:
+    if role.level == "DAG":
+        if action.wide:
+            return "yes" if not action.needs & ~ACCESSOR_POWERS else ""
+        return "its Dags" if not action.needs & ~role.powers else ""
+    return "yes" if not action.needs & ~role.powers else ""
+
+
+def roles() -> str:
+    """Return README's table of roles: where each is given, what it holds, and which roles its holder may give."""
+    rows = []
+    for role in BUILT_IN.values():
+        holds = f"`{role.today}`, by its earlier name" if _only_a_name(role) else role.description
+        gives = ", ".join(words for level, words in _LEVELS.items() if level in role.gives)
+        rows.append([f"`{role.name}`", _LEVELS[role.level], _column(role), holds, gives])
+    return _table(["Role", "Given on", "Column above", "What it is for", "May give roles of"], rows)
+
+
+def _only_a_name(role: Role) -> bool:
+    today = BUILT_IN.get(role.today or "")
+    return today is not None and (today.powers, today.gives) == (role.powers, role.gives)
+
+
+def _column(role: Role) -> str:
+    same = (title for title, name in COLUMNS.items() if _alike(BUILT_IN[name], role))
+    return next(same, "none")
+
+
+def _alike(one: Role, other: Role) -> bool:
+    return one.powers == other.powers and (one.level == "DAG") == (other.level == "DAG")
+
+
+def permissions() -> str:
+    """Return the table of permissions."""
+    rows = [[f"`{row.name}`", " ".join(row.verbs), " ".join(row.dag_verbs), row.description] for row in TABLE]
+    return _table(["Object", "Verbs in a Deployment", "Verbs on Dags", "What it is"], rows)
+
+
+def permissions_by_role() -> str:
+    """Return which verbs of each object the built-in roles hold."""
+    rows = []
+    for row in TABLE:
+        cells = []
+        for role in COLUMNS.values():
+            held = [verb for verb in row.verbs if mask(f"{row.name}.{verb}") & BUILT_IN[role].powers]
+            cells.append("all" if len(held) == len(row.verbs) > 1 else " ".join(held))
+        rows.append([f"`{row.name}`", *cells])
+    return _table(["Object", *COLUMNS], rows)
+
+
+def questions_about_dags() -> str:
+    """Return what Airflow's questions about a Dag need on that Dag."""
+    entities = sorted(action_map.DAG_ENTITIES)
+    return _questions("Entity", {name or "(the Dag itself)": action_map.DAG_ENTITIES[name] for name in entities})
+
+
+def questions_about_objects() -> str:
+    """Return what Airflow's questions about objects of the whole Deployment need."""
+    return _questions("Object", dict(action_map.OBJECTS))
+
+
+def _questions(heading: str, rows: dict[str, action_map.Row]) -> str:
+    methods = ("GET", "POST", "PUT", "DELETE")
+    cells = [[name, *(_names(row.get(method, 0)) or "denied" for method in methods)] for name, row in rows.items()]
+    return _table([heading, *methods], cells)
+
+
+def views() -> str:
+    """Return what Airflow's views need."""
+    rows = [[name, " or ".join(map(_names, alternatives))] for name, alternatives in action_map.VIEWS.items()]
+    return _table(["View", "Needs, in the Deployment"], rows)
+
+
+def menu_items() -> str:
+    """Return when Airflow's menu items are shown."""
+    rows = [[name, _names(rule.wide), _names(rule.on_dags)] for name, rule in sorted(action_map.MENU_ITEMS.items())]
+    return _table(["Menu item", "Held in the Deployment", "Or held on some Dag"], rows)
+
+
+def pages() -> str:
+    """Return who may open FAB's pages and those of other plugins."""
+    rows = [
+        [_list(action_map.ACCOUNT_VIEWS), "who may change accounts"],
+        [_list(action_map.OWN_ACCOUNT_VIEWS), "everybody who is signed in"],
+        [_list(action_map.FAB_ROLE_VIEWS), "nobody"],
+        ["every other page, whatever the method", _names(action_map.CUSTOM_VIEW)],
+    ]
+    return _table(["Pages, by FAB's resource name", "For whom"], rows)
+
+
+def routes() -> str:
+    """Return every route, what it needs and which built-in roles have that, section by section."""
+    headings = ("Route", "Needs", "On", "Built-in roles that have it")
+    return "\n".join(f"## {title}\n\n{_table(headings, rows)}" for title, rows in routes_page.sections().items())
+
+
+def _names(permissions: int) -> str:
+    return " ".join(f"`{name}`" for name in names(permissions))
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join("|".join(["", *(f" {cell} " if cell else " " for cell in cells), ""]) + "\n" for cells in lines)
+
+
+GENERATED: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"actions-by-role": actions_by_role, "roles": roles},
+    "docs/permissions.md": {
+        "permissions": permissions,
+        "permissions-by-role": permissions_by_role,
+        "questions-about-dags": questions_about_dags,
+        "questions-about-objects": questions_about_objects,
+        "views": views,
+        "menu-items": menu_items,
+        "pages": pages,
+    },
+    "docs/routes.md": {"routes": routes},
+}
+"""Which tables each file has, by the name between its comments."""
+
+
+def fresh(file: str) -> str:
+    """Return what a file should say: its text with every table made anew.
+
+    Raises:
+        LookupError: if the file has no place for one of its tables.
+    """
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for name, make in GENERATED[file].items():
+        begin = f"<!-- {name}: written by `python -m tools.generated_docs` -->\n"
+        end = f"<!-- end of {name} -->"
+        before, found_begin, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found_begin and found_end):
+            raise LookupError(f"{file} has no place for the table {name}: {begin.strip()} {end}")
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    for file_name in GENERATED:
+        (ROOT / file_name).write_text(fresh(file_name), encoding="utf-8")
