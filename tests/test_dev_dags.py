@@ -1,0 +1,90 @@
+"""The sample policy and people of the demo agree with each other and with the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.permissions import mask
+from astro_auth_plugin.rbac.roles import BUILT_IN
+from astro_auth_plugin.rbac.scopes import Dag
+from tools.demo_people import read_people
+from tools.demo_stack import DEPLOYMENT_ID, DEV_DAGS
+
+POLICY_FILE = DEV_DAGS / "policy.yaml"
+ANALYTICS = frozenset({"team:analytics"})
+FINANCE = frozenset({"team:finance"})
+TAGS = {
+    "orders_ingest": ANALYTICS,
+    "orders_report": ANALYTICS,
+    "regional_rollup": ANALYTICS,
+    "revenue_forecast": ANALYTICS,
+    "invoice_totals": FINANCE,
+    "payment_approval": FINANCE,
+    "ledger_reconciliation": FINANCE,
+    "exchange_rates": ANALYTICS | FINANCE,
+    "housekeeping": frozenset(),
+}
+# Written from what people.yaml says, not from what the engine answers.
+SEES_EVERYTHING = ["olga", "wendy", "omar", "arthur", "mel", "lena", "eddie", "vic", "dora", "bo", "tess"]
+SEES = {
+    "vera": {"invoice_totals", "payment_approval", "ledger_reconciliation", "exchange_rates"},
+    "ivy": {"housekeeping"},
+    "rita": {"invoice_totals", "payment_approval", "ledger_reconciliation", "exchange_rates"},
+    "lou": {"ledger_reconciliation"},
+    "max": {
+        "invoice_totals",
+        "exchange_rates",
+        "orders_ingest",
+        "orders_report",
+        "regional_rollup",
+        "revenue_forecast",
+    },
+    "ana": {"exchange_rates", "orders_ingest", "orders_report", "regional_rollup", "revenue_forecast"},
+    "finn": {"invoice_totals", "payment_approval", "ledger_reconciliation", "exchange_rates"},
+} | {name: set(TAGS) for name in SEES_EVERYTHING}
+
+
+def test_the_sample_policy_has_no_error_and_warns_only_of_legacy_roles() -> None:
+    """The policy of the demo is one that `airflow astro-auth validate` accepts."""
+    checked = policy.load(POLICY_FILE.read_bytes())
+    assert checked.policy is not None
+    assert not checked.errors
+    assert all("legacy" in problem.message for problem in checked.warnings)
+
+
+def test_each_built_in_role_is_given_to_somebody() -> None:
+    """Whoever wants to see what a role looks like finds a person who holds it."""
+    text = POLICY_FILE.read_text()
+    assert [name for name in BUILT_IN if f"role: {name}" not in text] == []
+
+
+def test_the_people_are_those_of_the_policy_and_one_whom_it_does_not_name() -> None:
+    """Each account of the demo is explained by the policy, except nora's, who shows what a stranger sees."""
+    loaded = policy.load(POLICY_FILE.read_bytes()).policy
+    assert loaded is not None
+    engine = Engine(loaded, DEPLOYMENT_ID)
+    named = {subject for subject in engine.who_can(0) if not subject.startswith("token:")}
+    assert {person.email for person in read_people(DEV_DAGS / "people.yaml")} - named == {"nora@example.com"}
+
+
+def test_each_person_sees_the_dags_that_the_table_promises() -> None:
+    """What `make demo` prints about a person is what that person sees, and nobody else sees any Dag."""
+    loaded = policy.load(POLICY_FILE.read_bytes()).policy
+    assert loaded is not None
+    engine = Engine(loaded, DEPLOYMENT_ID)
+    seen = {
+        person.user_name: {
+            dag_id
+            for dag_id, tags in TAGS.items()
+            if engine.check(person.email, mask("dag.get"), Dag(dag_id, tags)).allowed
+        }
+        for person in read_people(DEV_DAGS / "people.yaml")
+    }
+    assert {name: dags for name, dags in seen.items() if dags} == SEES
+
+
+def test_every_sample_dag_has_a_file_of_its_name() -> None:
+    """The Dags that this test and the policy's head name are those in the folder."""
+    assert {Path(file).stem for file in DEV_DAGS.glob("*.py")} == set(TAGS)
