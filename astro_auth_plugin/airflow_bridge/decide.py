@@ -32,14 +32,13 @@ def dag(identity: AstroIdentity, method: Any, entity: Any, dag_id: str | None) -
     if needed is None:
         return False
     facts = current_request()
-    dag_id, needed, refused = route_rules.correct(facts, reads=reads, dag_id=dag_id, needed=needed | SEE_DAG)
+    asked = route_rules.correct(facts, reads=reads, dag_id=dag_id, needed=needed | SEE_DAG)
+    dag_id, needed = asked.dag_id, asked.needed
     identity.asked |= needed
-    if refused:
+    if asked.refused:
         return False
     if dag_id is not None:
-        allowed = _on_dag(identity, needed, dag_id)
-        if allowed and route_rules.shows_whole_file(facts):
-            allowed = _on_all_of_file(identity, needed, dag_id)
+        allowed = all(_on_dag(identity, needed, each) for each in (dag_id, *asked.also))
     elif reads:
         allowed = _list_of(identity, entity_name, needed)
     else:
@@ -105,14 +104,6 @@ def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
     _look_up(identity, {dag_id})
     found = identity.dags[dag_id]
     return found is not None and identity.engine.check(identity.subject, needed, found).allowed
-
-
-def _on_all_of_file(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
-    if wide(identity, needed):
-        return True
-    together = metadata.read_dag_ids_of_same_file(dag_id)
-    _look_up(identity, together)
-    return all(_on_dag(identity, needed, other) for other in together)
 
 
 def _look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:

@@ -111,6 +111,13 @@ def read_dag_of_backfill(backfill_id: int) -> str | None:
         return connection.scalar(select(Backfill.dag_id).where(Backfill.id == backfill_id))
 
 
+def read_dag_ids_of_file(bundle_name: str, relative_fileloc: str) -> set[str]:
+    """Return the Dags that a file of a bundle defines."""
+    of_file = and_(DagModel.bundle_name == bundle_name, DagModel.relative_fileloc == relative_fileloc)
+    with _connect() as connection:
+        return set(connection.scalars(select(DagModel.dag_id).where(of_file)))
+
+
 def read_dag_ids_of_same_file(dag_id: str) -> set[str]:
     """Return the Dags that the file of a Dag defines, the Dag itself among them, if it exists."""
     other = aliased(DagModel)

@@ -5,9 +5,11 @@ Each rule names the route and says why. `docs/` tells operators which of these a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from airflow import __version__ as airflow_version
+from itsdangerous import BadSignature, URLSafeSerializer
 from packaging.version import Version
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
@@ -46,10 +48,18 @@ _WAIT = "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait"
 _UPSTREAM_EVENTS = "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/upstreamAssetEvents"
 _MATERIALIZE = "POST /api/v2/assets/{asset_id}/materialize"
 
+_PARSE_FILE = "PUT /api/v2/parseDagFile/{file_token}"
 _CODE = "GET /api/v2/dagSources/{dag_id}"
 
+_BACKFILLS = (
+    "GET /api/v2/backfills/{backfill_id}",
+    "PUT /api/v2/backfills/{backfill_id}/pause",
+    "PUT /api/v2/backfills/{backfill_id}/unpause",
+    "PUT /api/v2/backfills/{backfill_id}/cancel",
+)
+
 # The Dag of these is read from the body or the asset, whatever the query says.
-_DAG_NOT_FROM_QUERY = frozenset({_BACKFILL_CREATE, "POST /api/v2/backfills/dry_run", _MATERIALIZE})
+_DAG_NOT_FROM_QUERY = frozenset({"POST /api/v2/backfills/dry_run", _MATERIALIZE})
 
 # As Airflow's handlers read a backfill's id: "1.0" is 1 there.
 _BACKFILL_ID: TypeAdapter[int] = TypeAdapter(NonNegativeInt)
@@ -66,12 +76,14 @@ _LARGEST_ID = 2**63 - 1
 class Corrected(NamedTuple):
     """A question as it should have been asked.
 
-    `refused` is set where no permission helps: the request itself is made to be decided on another Dag.
+    `also` are the other Dags that the same answer shows or the same write touches. `refused` is set where no
+    permission helps: the request itself is made to be decided on another Dag.
     """
 
     dag_id: str | None
     needed: int
     refused: bool = False
+    also: frozenset[str] = frozenset()
 
 
 def correct(facts: RequestFacts | None, *, reads: bool, dag_id: str | None, needed: int) -> Corrected:
@@ -85,22 +97,9 @@ def correct(facts: RequestFacts | None, *, reads: bool, dag_id: str | None, need
     """
     if facts is None:
         return Corrected(dag_id, needed)
-    route = facts.route
-    path = facts.scope.get("path_params", {})
-    if route == _EVENT_LOG:
-        # Airflow falls back to the Dag of the query where the row has none.
-        return Corrected(_dag_of_event(path.get("event_log_id")), needed)
-    if "backfill_id" in path:
-        # Before 3.3 an id that only the handler understands lets the query or the body name the Dag.
-        return Corrected(_dag_of_backfill(path["backfill_id"]), needed)
-    if route in _BACKFILL_LISTS:
-        return _backfill_list(facts, needed)
-    if route == _BACKFILL_CREATE and facts.body_field("reprocess_behavior") not in (None, "none"):
-        # Reprocessing clears runs that are there.
-        needed |= mask("dagRun.update")
-    if route == _WAIT and facts.query("result"):
-        # The answer carries XComs; Airflow asks for them from 3.1.9 and 3.2 on.
-        needed |= mask("xcom.get")
+    rule = _RULES.get(facts.route)
+    if rule is not None:
+        return rule(facts, dag_id, needed)
     if not reads and _only_in_query(facts, dag_id):
         dag_id = None
     return Corrected(dag_id, needed)
@@ -123,16 +122,6 @@ def _only_in_query(facts: RequestFacts, dag_id: str | None) -> bool:
     return named and not facts.path_asks_for_dag and facts.route not in _DAG_NOT_FROM_QUERY
 
 
-def _backfill_list(facts: RequestFacts, needed: int) -> Corrected:
-    # Airflow decides on the Dag of a JSON body where there is one, and then lists that of the query.
-    named = facts.query("dag_id")
-    refused = facts.has_body or len(set(named)) > 1
-    if named:
-        return Corrected(named[-1], needed, refused)
-    # Before 3.2 the list is not cut to the Dags that may be seen: only for who may see all.
-    return Corrected(None if _3_2 <= _AIRFLOW else EVERY_DAG, needed, refused)
-
-
 def lists_need(facts: RequestFacts | None) -> int:
     """Return what the Dags in an answer need besides what Airflow asked about."""
     if facts is None:
@@ -148,9 +137,25 @@ def _asks_about_runs(facts: RequestFacts) -> bool:
     return found or any("last_run_" in value for value in facts.query("order_by"))
 
 
-def shows_whole_file(facts: RequestFacts | None) -> bool:
-    """Whether the answer is the file of a Dag with all other Dags in it (before 3.3)."""
-    return facts is not None and facts.route == _CODE and _3_3 > _AIRFLOW
+# -- the rules of single routes ------------------------------------------------------------------------------------
+
+
+def _event(facts: RequestFacts, _dag_id: str | None, needed: int) -> Corrected:
+    # Airflow falls back to the Dag of the query where the row has none.
+    return Corrected(_dag_of_event(facts.scope["path_params"].get("event_log_id")), needed)
+
+
+def _dag_of_event(event_log_id: str | None) -> str | None:
+    try:
+        number = int(event_log_id or "")
+    except ValueError:
+        return None
+    return metadata.read_dag_of_event(number) if abs(number) <= _LARGEST_ID else None
+
+
+def _backfill(facts: RequestFacts, _dag_id: str | None, needed: int) -> Corrected:
+    # Before 3.3 an id that only the handler understands lets the query or the body name the Dag.
+    return Corrected(_dag_of_backfill(facts.scope["path_params"]["backfill_id"]), needed)
 
 
 def _dag_of_backfill(backfill_id: str) -> str:
@@ -161,9 +166,62 @@ def _dag_of_backfill(backfill_id: str) -> str:
     return (metadata.read_dag_of_backfill(number) if number <= _LARGEST_ID else None) or EVERY_DAG
 
 
-def _dag_of_event(event_log_id: str | None) -> str | None:
+def _list_of_backfills(facts: RequestFacts, _dag_id: str | None, needed: int) -> Corrected:
+    # Airflow decides on the Dag of a JSON body where there is one, and then lists that of the query.
+    named = facts.query("dag_id")
+    refused = facts.has_body or len(set(named)) > 1
+    if named:
+        return Corrected(named[-1], needed, refused)
+    # Before 3.2 the list is not cut to the Dags that may be seen: only for who may see all.
+    return Corrected(None if _3_2 <= _AIRFLOW else EVERY_DAG, needed, refused)
+
+
+def _new_backfill(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    # Reprocessing clears runs that are there.
+    reprocesses = facts.body_field("reprocess_behavior") not in (None, "none")
+    return Corrected(dag_id, needed | (mask("dagRun.update") if reprocesses else 0))
+
+
+def _wait(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    # With results the answer carries XComs; Airflow asks for them from 3.2 on.
+    return Corrected(dag_id, needed | (mask("xcom.get") if facts.query("result") else 0))
+
+
+def _code(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    if _3_3 <= _AIRFLOW or not dag_id:
+        return Corrected(dag_id, needed)
+    # The answer is the whole file; from 3.3 on Airflow takes out what may not be seen.
+    return _on_all({dag_id, *metadata.read_dag_ids_of_same_file(dag_id)}, needed)
+
+
+def _parse_file(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    if _3_3 <= _AIRFLOW:
+        return Corrected(dag_id, needed)
+    # Airflow asks about the Dag of the query, and then parses every Dag of the token's file.
+    return _on_all(_dags_of_token(facts), needed)
+
+
+def _on_all(dag_ids: set[str], needed: int) -> Corrected:
+    first, *others = sorted(dag_ids) or [EVERY_DAG]
+    return Corrected(first, needed, also=frozenset(others))
+
+
+def _dags_of_token(facts: RequestFacts) -> set[str]:
+    """Return the Dags of the file that a token names; none for a token that is not Airflow's."""
     try:
-        number = int(event_log_id or "")
-    except ValueError:
-        return None
-    return metadata.read_dag_of_event(number) if abs(number) <= _LARGEST_ID else None
+        serializer = URLSafeSerializer(facts.scope["app"].state.secret_key)
+        file = serializer.loads(facts.scope["path_params"]["file_token"])
+        return metadata.read_dag_ids_of_file(file["bundle_name"], file["relative_fileloc"])
+    except (BadSignature, KeyError, TypeError):
+        return set()
+
+
+_RULES: Mapping[str, Callable[[RequestFacts, str | None, int], Corrected]] = {
+    _EVENT_LOG: _event,
+    _BACKFILL_CREATE: _new_backfill,
+    _WAIT: _wait,
+    _CODE: _code,
+    _PARSE_FILE: _parse_file,
+    **dict.fromkeys(_BACKFILLS, _backfill),
+    **dict.fromkeys(_BACKFILL_LISTS, _list_of_backfills),
+}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from itsdangerous import URLSafeSerializer
 from packaging.version import Version
 
 from astro_auth_plugin.airflow_bridge import decide, metadata, route_rules
@@ -18,7 +21,7 @@ TASK_INSTANCES = "PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances
 
 def test_outside_of_a_request() -> None:
     """Where no request is known, the question is taken as it is."""
-    assert correct(None, reads=True, dag_id="a", needed=SEE) == ("a", SEE, False)
+    assert correct(None, reads=True, dag_id="a", needed=SEE) == route_rules.Corrected("a", SEE)
 
 
 # -- rows of the audit log -----------------------------------------------------------------------------------------
@@ -101,7 +104,7 @@ def test_list_of_all_backfills(version: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_backfill_that_reprocesses(body: object, more: bool) -> None:
     """A backfill over runs that are there clears them, so it needs dagRun.update too."""
     found = correct(facts_of("POST /api/v2/backfills", body=body), reads=False, dag_id="a", needed=WRITE)
-    assert found == ("a", WRITE | (mask("dagRun.update") if more else 0), False)
+    assert found[:3] == ("a", WRITE | (mask("dagRun.update") if more else 0), False)
 
 
 @pytest.mark.parametrize("route", ["PUT /api/v2/backfills/{backfill_id}/cancel", "GET /api/v2/backfills/{backfill_id}"])
@@ -109,7 +112,7 @@ def test_backfill_by_its_id(route: str, backfill: int) -> None:
     """The Dag of a backfill is the backfill's own, whatever Airflow says and the query names."""
     for spelled in (str(backfill), f"{backfill}.0", f" {backfill} "):
         facts = facts_of(route, path={"backfill_id": spelled}, query="dag_id=fin_daily")
-        assert correct(facts, reads=False, dag_id="fin_daily", needed=WRITE) == ("ops_sync", WRITE, False)
+        assert correct(facts, reads=False, dag_id="fin_daily", needed=WRITE) == route_rules.Corrected("ops_sync", WRITE)
 
 
 @pytest.mark.parametrize("spelled", ["999999", "-1", "x", "", "1e3", "1.5"])
@@ -127,7 +130,7 @@ def test_wait_for_results(query: str, more: bool) -> None:
     """Waiting for a run with results answers with XComs."""
     facts = facts_of("GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait", path={"dag_id": "a"}, query=query)
     found = correct(facts, reads=True, dag_id="a", needed=SEE)
-    assert found == ("a", SEE | (mask("xcom.get") if more else 0), False)
+    assert found[:3] == ("a", SEE | (mask("xcom.get") if more else 0), False)
 
 
 @pytest.mark.parametrize(
@@ -194,21 +197,6 @@ def test_lists_that_show_runs(route: str, query: str, needs: str, engine: Engine
     assert route_rules.lists_need(None) == 0
 
 
-@pytest.mark.parametrize(
-    ("version", "route", "whole"),
-    [
-        ("3.2.2", "GET /api/v2/dagSources/{dag_id}", True),
-        ("3.3.0", "GET /api/v2/dagSources/{dag_id}", False),
-        ("3.2.2", "GET /api/v2/dags/{dag_id}", False),
-    ],
-)
-def test_files_with_other_dags(version: str, route: str, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 3.3 the code of a Dag is its whole file, with whatever other Dags are in it."""
-    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
-    assert route_rules.shows_whole_file(facts_of(route)) is whole
-    assert not route_rules.shows_whole_file(None)
-
-
 @pytest.mark.parametrize(("version", "together"), [("3.1.8", True), ("3.2.2", True), ("3.3.2", False)])
 def test_file_of_several_dags(version: str, together: bool, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 3.3 the code of a Dag comes with that of its file's other Dags, so all of them have to be one's to see."""
@@ -257,7 +245,47 @@ def test_rules_name_routes_that_exist() -> None:
         *route_rules._DAG_NOT_FROM_QUERY,
         route_rules._CODE,
         route_rules._EVENT_LOG,
+        *route_rules._RULES,
         route_rules._WAIT,
         route_rules._UPSTREAM_EVENTS,
     }
     assert ruled - routes <= {"GET /ui/partitioned_dag_runs"}
+
+
+@pytest.fixture
+def token_of_file() -> tuple[str, SimpleNamespace]:
+    """What names a file to Airflow, and the application that can read it."""
+    secret = "not a secret"
+    token = URLSafeSerializer(secret).dumps({"bundle_name": "plain", "relative_fileloc": "shared.py"})
+    return str(token), SimpleNamespace(state=SimpleNamespace(secret_key=secret))
+
+
+@pytest.mark.parametrize("version", ["3.1.8", "3.2.2"])
+def test_file_to_parse_again(
+    version: str, engine: Engine, token_of_file: tuple[str, SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 3.3 the Dags of the token's file are decided on, all of them, and not the one that the query names."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    monkeypatch.setattr(metadata, "read_dag_ids_of_file", lambda *_: {"fin_daily"})
+    token, app = token_of_file
+    facts = facts_of("PUT /api/v2/parseDagFile/{file_token}", path={"file_token": token}, query="dag_id=ops_sync")
+    facts.scope["app"] = app
+    with serving(facts):
+        assert decide.dag(person(engine, "art"), "PUT", None, "ops_sync")
+        assert not decide.dag(person(engine, "vera"), "PUT", None, "ops_sync")
+    monkeypatch.setattr(metadata, "read_dag_ids_of_file", lambda *_: {"fin_daily", "ops_sync"})
+    with serving(facts):
+        assert not decide.dag(person(engine, "art"), "PUT", None, "fin_daily")
+
+
+@pytest.mark.parametrize("token", ["", "forged", "eyJhIjoxfQ.c2ln"])
+def test_token_that_is_not_airflows(
+    token: str, engine: Engine, token_of_file: tuple[str, SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that names no file is a question about every Dag."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version("3.2.2"))
+    facts = facts_of("PUT /api/v2/parseDagFile/{file_token}", path={"file_token": token}, query="dag_id=fin_daily")
+    facts.scope["app"] = token_of_file[1]
+    with serving(facts):
+        assert not decide.dag(person(engine, "art"), "PUT", None, "fin_daily")
+        assert decide.dag(person(engine, "olga"), "PUT", None, "fin_daily")

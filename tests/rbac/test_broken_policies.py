@@ -176,6 +176,26 @@ def test_warnings_hide_no_error() -> None:
     ]
 
 
+def test_more_than_anybody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of more values than any policy has is refused before they are all kept."""
+    monkeypatch.setattr(policy_text, "MAX_NODES", 1000)
+    assert said(complete(f"users: [{'a,' * 1000}]\n").encode()) == ["1:1999: more than 1000 keys and values"]
+
+
+def test_behind_the_name_of_a_file() -> None:
+    """A problem follows the name of its file as editors and terminals link it, and is never glued to it."""
+    assert policy.Problem(3, 7, "users[0]", "bad").in_file("p.yaml") == "p.yaml:3:7: users[0]: bad"
+    assert policy.Problem(0, 0, "", "cannot be read").in_file("p.yaml") == "p.yaml: cannot be read"
+
+
+@pytest.mark.parametrize("hidden", ["\\n", "\\e[31m", "\\u200b", "\\u202e", "\\0"])
+def test_words_that_steer_terminals(hidden: str) -> None:
+    """What cannot be printed is spelled in a message, and can forge neither lines nor colours."""
+    (problem,) = said(complete(f'users: [{{email: "a{hidden}b"}}]\n').encode())
+    assert problem.isprintable()
+    assert "`a\\" in problem
+
+
 def test_second_section_is_the_only_problem() -> None:
     """The keys in a section that stands twice are not told as standing twice, too."""
     text = "users: [{email: a@b, dag_roles: []}]\nusers: [{email: c@d, dag_roles: []}]\n"
@@ -183,8 +203,8 @@ def test_second_section_is_the_only_problem() -> None:
 
 
 def test_wide_files_are_refused_in_bearable_time() -> None:
-    """A file that is wrong in a hundred thousand places is refused as one that is wrong in two hundred."""
-    problems = said(complete(f"users: [{'a, ' * 100_000}]\n").encode())
+    """A file that is wrong in twenty thousand places is refused as one that is wrong in two hundred."""
+    problems = said(complete(f"users: [{'a, ' * 20_000}]\n").encode())
     assert problems[-1] == "and more of the same kind"
 
 
@@ -277,6 +297,30 @@ def test_expiry_in_any_zone(written: str) -> None:
     assert found.policy.document.api_tokens[0].secret_sha256 == SHA256
 
 
+def test_alias_of_a_word() -> None:
+    """An alias may stand for a single word, and has the place of the alias."""
+    text = "users:\n  - {email: &me ana@example.com}\nteams:\n  - {name: t, members: [*me, *me, &you bo]}\n"
+    assert said(complete(text).encode()) == ["4:35: teams[0].members[2]: `bo` is not an e-mail address"]
+
+
+def test_token_roles_of_every_kind() -> None:
+    """A token may hold a role on each kind of place, and each on the role of its level."""
+    token = f"""\
+api_tokens:
+  - id: ci
+    name: ci
+    secret_sha256: {SHA256}
+    expires_at: 2027-01-31T00:00:00Z
+    roles:
+      - {{role: ORGANIZATION_OWNER, entity_type: ORGANIZATION, entity_id: clorg0main}}
+      - {{role: WORKSPACE_OWNER, entity_type: WORKSPACE, entity_id: clws0data}}
+      - {{role: auditor, entity_type: DEPLOYMENT, entity_id: cldep0web}}
+      - {{role: runner, entity_type: DAG, entity_id: x, deployment_id: cldep0prod}}
+      - {{role: DAG_AUTHOR, entity_type: DAG_TAG, entity_id: x, deployment_id: cldep0web}}
+"""
+    assert said(complete(token).encode()) == []
+
+
 def test_anchor_on_a_key() -> None:
     """An anchor may stand on a key, too."""
     text = "users:\n  - &key email: ana@example.com\nteams:\n  - name: *key\n    members: [ana@example.com]\n"
@@ -294,32 +338,37 @@ def test_values_without_places() -> None:
     assert policy.from_values([]).errors[0].message == f"{MAPPING_EXPECTED} a list"
 
 
+@pytest.mark.parametrize("change", [{"organization_id": b"org"}, {"users": ()}, {"teams": iter(())}, {"version": 1.0}])
+def test_values_are_not_converted(change: dict[str, object]) -> None:
+    """Only values of the very types that YAML gives are taken."""
+    assert policy.from_values({"version": 1, "organization_id": "org"}).policy is not None
+    assert policy.from_values({"version": 1, "organization_id": "org", **change}).policy is None
+
+
 # -- whatever comes ------------------------------------------------------------------------------------------------
 
 SEED = complete((CASES_FILE.read_text(encoding="utf-8").split("## roles at the wrong level\n")[1]).split(">>")[0])
-PIECES = st.sampled_from(
-    (
-        *"[]{}:,-?&*!|>'\"%@`#\n\t\r\x00\x85",
-        *(
-            "  ",
-            ": ",
-            "- ",
-            "<<: ",
-            "&a ",
-            "*a",
-            "!!int ",
-            "null",
-            "~",
-            "yes",
-            "1e9",
-            "0x1F",
-            "12:30",
-            ".nan",
-            "- - - -",
-        ),
-        *("2026-01-31", ".inf", "{a: b}", "---\n", "...\n", "\ufeff", "\u2028", "\U0001f600", "=", "''"),
-    )
+SIGNS = tuple("[]{}:,-?&*!|>'\"%@`#\n\t\r=\x00\x85\ufeff\u2028\U0001f600")
+WORDS = (
+    "  ",
+    ": ",
+    "- ",
+    "<<: ",
+    "&a ",
+    "*a",
+    "!!int ",
+    "null",
+    "~",
+    "yes",
+    "1e9",
+    "0x1F",
+    "12:30",
+    ".nan",
+    ".inf",
+    "''",
 )
+LARGER = ("- - - -", "2026-01-31", "{a: b}", "---\n", "...\n")
+PIECES = st.sampled_from((*SIGNS, *WORDS, *LARGER))
 
 
 @given(st.binary(max_size=200))
