@@ -141,7 +141,7 @@ def thing(identity: AstroIdentity, kind: str, method: Any) -> bool:
     if needed is None:
         return False
     identity.asked |= needed
-    return _wide_or_refused(identity, needed, method)
+    return _wide_or_refused(identity, needed | route_rules.wide_need(current_request()), method)
 
 
 def things(identity: AstroIdentity, kind: str, methods: Iterable[Any]) -> bool:
@@ -165,7 +165,7 @@ def asset(identity: AstroIdentity, kind: str, method: Any) -> bool:
         return _on_dag(identity, needed, facts.path_dag_id)
     if verb == "POST" and route_rules.asset_write_needs_run(facts):
         needed |= mask("dagRun.create")
-    return _wide_or_refused(identity, needed, method)
+    return _wide_or_refused(identity, needed | route_rules.wide_need(facts), method)
 
 
 def view(identity: AstroIdentity, access_view: Any) -> bool:
@@ -179,7 +179,8 @@ def view(identity: AstroIdentity, access_view: Any) -> bool:
         identity.asked |= alternatives[0]
     if name == "IMPORT_ERRORS" and not route_rules.SHOWS_ROWS_OF_NO_DAG:
         return identity.engine.holds_anywhere(identity.subject, alternatives[0] | SEE_DAG)
-    return any(wide(identity, needed) for needed in alternatives)
+    more = route_rules.wide_need(current_request())
+    return any(wide(identity, needed | more) for needed in alternatives)
 
 
 def menu_item(identity: AstroIdentity, item: Any) -> bool:

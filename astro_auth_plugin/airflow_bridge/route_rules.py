@@ -51,6 +51,11 @@ _MATERIALIZE = "POST /api/v2/assets/{asset_id}/materialize"
 _PARSE_FILE = "PUT /api/v2/parseDagFile/{file_token}"
 _CODE = "GET /api/v2/dagSources/{dag_id}"
 
+_QUEUED_EVENTS = (
+    "DELETE /api/v2/assets/{asset_id}/queuedEvents",
+    "DELETE /api/v2/dags/{dag_id}/assets/queuedEvents",
+    "DELETE /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents",
+)
 _BACKFILLS = (
     "GET /api/v2/backfills/{backfill_id}",
     "PUT /api/v2/backfills/{backfill_id}/pause",
@@ -71,6 +76,21 @@ EVERY_DAG = "~"
 
 # No database has a larger one, and some refuse to look.
 _LARGEST_ID = 2**63 - 1
+
+
+# What Deployment-wide questions need besides, by route.
+_WIDE_NEED = {
+    # These name the runs that took an event, of whatever Dag.
+    "GET /api/v2/assets/events": _SEE_RUNS,
+    _UPSTREAM_EVENTS: _SEE_RUNS,
+}
+if _3_3 > _AIRFLOW:
+    # Tests a stored connection, password included, against any host that the body names.
+    _WIDE_NEED["POST /api/v2/connections/test"] = mask("connection.get", "connection.update")
+if _3_2 > _AIRFLOW:
+    # Shows errors of files without a look at whose Dags are in them.
+    _WIDE_NEED["GET /api/v2/importErrors"] = mask("dag.get")
+    _WIDE_NEED["GET /api/v2/importErrors/{import_error_id}"] = mask("dag.get")
 
 
 class Corrected(NamedTuple):
@@ -114,6 +134,11 @@ def asset_write_needs_run(facts: RequestFacts | None) -> bool:
     """Whether to write an asset starts Dags that Airflow does not ask about again."""
     asked_again = facts is not None and facts.route == _MATERIALIZE and _3_2 <= _AIRFLOW
     return not asked_again
+
+
+def wide_need(facts: RequestFacts | None) -> int:
+    """Return what a question about the whole Deployment needs on this route besides what Airflow asks for."""
+    return _WIDE_NEED.get(facts.route, 0) if facts is not None else 0
 
 
 def _only_in_query(facts: RequestFacts, dag_id: str | None) -> bool:
@@ -182,6 +207,11 @@ def _new_backfill(facts: RequestFacts, dag_id: str | None, needed: int) -> Corre
     return Corrected(dag_id, needed | (mask("dagRun.update") if reprocesses else 0))
 
 
+def _delete_queued_events(facts: RequestFacts, _dag_id: str | None, needed: int) -> Corrected:
+    # Before 3.3 Airflow asks whether the Dag may be seen; and it takes it from the query where the path has none.
+    return Corrected(facts.path_dag_id, needed | mask("dag.update"))
+
+
 def _wait(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
     # With results the answer carries XComs; Airflow asks for them from 3.2 on.
     return Corrected(dag_id, needed | (mask("xcom.get") if facts.query("result") else 0))
@@ -223,5 +253,6 @@ _RULES: Mapping[str, Callable[[RequestFacts, str | None, int], Corrected]] = {
     _CODE: _code,
     _PARSE_FILE: _parse_file,
     **dict.fromkeys(_BACKFILLS, _backfill),
+    **dict.fromkeys(_QUEUED_EVENTS, _delete_queued_events),
     **dict.fromkeys(_BACKFILL_LISTS, _list_of_backfills),
 }

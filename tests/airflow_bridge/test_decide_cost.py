@@ -33,6 +33,8 @@ def test_who_can_hold_nothing_asks_nothing(engine: Engine, statements: CountStat
         assert not decide.dag(person(engine, "vera"), "PUT", None, "fin_daily")
         assert not decide.dag(person(engine, "nobody"), "GET", "RUN", "fin_daily")
         assert decide.readable_dag_ids(person(engine, "nobody"), "GET") == set()
+        assert not decide.dag(person(engine, "vera"), "GET", None, "~")
+        assert not decide.dag(person(engine, "vera"), "GET", None, "")
     assert sent == []
 
 

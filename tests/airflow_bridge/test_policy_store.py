@@ -253,10 +253,11 @@ def test_nobody_gets_the_old_version_while_the_new_one_loads(
     store: PolicyStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls that begin after a change wait for the new version, also while another thread is loading it."""
-    loading, go_on = threading.Event(), threading.Event()
+    loading, go_on, loads = threading.Event(), threading.Event(), []
     load = policy.load
 
     def slowly(*args: object) -> object:
+        loads.append(args)
         loading.set()
         assert go_on.wait(10)
         return load(*args)
@@ -270,6 +271,7 @@ def test_nobody_gets_the_old_version_while_the_new_one_loads(
         assert wait(later, timeout=0.1).done == set()
         go_on.set()
         assert {call.result(10) for call in [first, *later]} == {"two"}
+    assert len(loads) == 1
 
 
 def test_version_that_changes_while_it_is_read(store: PolicyStore, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from astro_auth_plugin.airflow_bridge import decide, metadata, route_rules
 from astro_auth_plugin.airflow_bridge.route_rules import correct
 from astro_auth_plugin.rbac.engine import Engine
 from astro_auth_plugin.rbac.permissions import mask, names
-from tests.in_request import facts_of, person, serving
+from tests.in_request import engine_of, facts_of, person, serving
 
 SEE = mask("dag.get", "dagRun.get")
 WRITE = mask("dag.get", "dagRun.create")
@@ -289,3 +289,25 @@ def test_token_that_is_not_airflows(
     with serving(facts):
         assert not decide.dag(person(engine, "art"), "PUT", None, "fin_daily")
         assert decide.dag(person(engine, "olga"), "PUT", None, "fin_daily")
+
+
+@pytest.mark.parametrize("route", ["GET /api/v2/assets/events", route_rules._UPSTREAM_EVENTS])
+def test_asset_events_show_runs(route: str) -> None:
+    """Events of assets come with the runs that took them, of whatever Dag, so these have to be one's to see."""
+    seen = engine_of(
+        "roles: [{name: assets, scope: DEPLOYMENT, permissions: [deployment.airflow.datasets.get, deployment.airflow.dag.get]}]\n"
+        "users: [{email: eva@example.com, deployment_roles: [{deployment_id: dep, role: assets}]}]"
+    )
+    with serving(facts_of(route, path={"dag_id": "fin_daily"} if "{dag_id}" in route else {})):
+        assert not decide.asset(person(seen, "eva"), "asset", "GET")
+    with serving(facts_of("GET /api/v2/assets")):
+        assert decide.asset(person(seen, "eva"), "asset", "GET")
+
+
+@pytest.mark.parametrize("route", route_rules._QUEUED_EVENTS)
+def test_deleted_queued_events(route: str, engine: Engine) -> None:
+    """To take waiting events from a Dag is to change when it runs, also where Airflow only asks for a look at it."""
+    path = {"dag_id": "fin_daily"} if "{dag_id}" in route else {"asset_id": "1"}
+    found = correct(facts_of(route, path=path, query="dag_id=ops_sync"), reads=True, dag_id="ops_sync", needed=SEE)
+    assert found.needed == SEE | mask("dag.update")
+    assert found.dag_id == path.get("dag_id")

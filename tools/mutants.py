@@ -1,0 +1,338 @@
+"""Breaks the package on purpose, one fault at a time, and sees whether the tests notice.
+
+Run as `make mutants`. Each fault is put into a copy of the project, in which the quick tests that should notice run
+until one fails. A fault that all of them pass is reported, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
+
+RBAC = ("tests/rbac",)
+BRIDGE = ("tests/airflow_bridge", "tests/test_overrides.py")
+LOGIN = ("tests/login", "tests/airflow_bridge")
+WEB = ("tests/web", "tests/airflow_bridge")
+
+
+class Mutant(NamedTuple):
+    """A fault: in a file of the package, `old` becomes `new`. `tests` are those that should notice."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    # -- the core
+    Mutant(
+        "tags compared case-insensitively",
+        "rbac/engine.py",
+        "for tag in dag.tags:",
+        "for tag in [t.lower() for t in dag.tags]:",
+        RBAC,
+    ),
+    Mutant(
+        "an id is taken for a tag",
+        "rbac/decision.py",
+        "return reach.id in dag.tags if",
+        "return reach.id in {*dag.tags, dag.id} if",
+        RBAC,
+    ),
+    Mutant(
+        "any clause for all clauses",
+        "rbac/engine.py",
+        "return all(dag.id in clause.dag_ids",
+        "return any(dag.id in clause.dag_ids",
+        RBAC,
+    ),
+    Mutant("seeing the Dag is not asked for", "rbac/engine.py", "        required |= _SEE_DAG\n", "", RBAC),
+    Mutant(
+        "grants on any Dag count for every Dag",
+        "rbac/engine.py",
+        "required & ~access.on(dag)",
+        "required & ~access.anywhere",
+        RBAC,
+    ),
+    Mutant(
+        "grants of other Deployments count",
+        "rbac/engine.py",
+        "if grant.deployment_id == self.deployment_id",
+        "if grant.deployment_id",
+        RBAC,
+    ),
+    Mutant(
+        "Dag Authors write XComs", "rbac/roles.py", '_DAG_AUTHOR &= ~mask("xcom.create", "xcom.update")\n', "", RBAC
+    ),
+    Mutant(
+        "nothing required is allowed",
+        "rbac/decision.py",
+        "return bool(self.required) and not self.missing",
+        "return not self.missing",
+        RBAC,
+    ),
+    Mutant(
+        "Workspace Owners change Organization Owners",
+        "rbac/delegation.py",
+        "    if given.level not in role.gives:\n        return False\n",
+        "",
+        RBAC,
+    ),
+    Mutant(
+        "a policy with errors counts",
+        "rbac/policy.py",
+        "valid = document is not None and not findings",
+        "valid = document is not None",
+        RBAC,
+    ),
+    Mutant(
+        "a restricted role goes anywhere",
+        "rbac/policy_checks.py",
+        "if workspace_id and workspace_id not in allowed:",
+        "if False:",
+        RBAC,
+    ),
+    Mutant("a repeated key is not noticed", "rbac/policy_text.py", "if key in top.value:", "if False:", RBAC),
+    # -- Airflow's questions
+    Mutant(
+        "narrowing off",
+        "airflow_bridge/decide.py",
+        "needed |= identity.asked | route_rules",
+        "needed |= route_rules",
+        BRIDGE,
+    ),
+    Mutant(
+        "a batch is checked on its first item",
+        "airflow_bridge/decide.py",
+        "return all([dag(identity, method, entity, dag_id) for method, entity, dag_id in asked])",
+        "return all([dag(identity, method, entity, dag_id) for method, entity, dag_id in asked[:1]])",
+        BRIDGE,
+    ),
+    Mutant(
+        "`~` is any Dag", "airflow_bridge/decide.py", '_NOBODYS_DAGS = ("", EVERY_DAG)', '_NOBODYS_DAGS = ("",)', BRIDGE
+    ),
+    Mutant(
+        "an unknown question is allowed",
+        "airflow_bridge/decide.py",
+        "    if needed is None:\n        return False\n    facts = current_request()\n    asked",
+        "    if needed is None:\n        return True\n    facts = current_request()\n    asked",
+        BRIDGE,
+    ),
+    Mutant(
+        "an unknown view is allowed",
+        "airflow_bridge/decide.py",
+        '        action_map.warn_unknown(f"view {name}")\n        return False',
+        '        action_map.warn_unknown(f"view {name}")\n        return True',
+        BRIDGE,
+    ),
+    Mutant(
+        "a missing Dag is allowed",
+        "airflow_bridge/decide.py",
+        "return found is not None and identity",
+        "return found is None or identity",
+        BRIDGE,
+    ),
+    Mutant(
+        "tags are not compared again",
+        "airflow_bridge/metadata.py",
+        "return {dag.id for dag in _read(statement) if selection.matches(dag)}",
+        "return {dag.id for dag in _read(_dags_with_tags())}",
+        BRIDGE,
+    ),
+    Mutant(
+        "the audit log's rows of no Dag for all",
+        "airflow_bridge/decide.py",
+        'if entity_name == "AUDIT_LOG" and',
+        'if entity_name == "AUDIT" and',
+        BRIDGE,
+    ),
+    Mutant(
+        "writes without a Dag for who writes one",
+        "airflow_bridge/decide.py",
+        "if facts and facts.route in route_rules.FILTERED_WRITES:",
+        "if facts:",
+        BRIDGE,
+    ),
+    Mutant(
+        "assets for who reads a Dag's",
+        "airflow_bridge/route_rules.py",
+        "facts is not None and facts.path_dag_id is not None and facts.route != _UPSTREAM_EVENTS",
+        "facts is not None and facts.path_dag_id is not None",
+        BRIDGE,
+    ),
+    Mutant(
+        "a row of the audit log goes by the query",
+        "airflow_bridge/route_rules.py",
+        "    _EVENT_LOG: _event,\n",
+        "",
+        BRIDGE,
+    ),
+    Mutant(
+        "a backfill goes by the query",
+        "airflow_bridge/route_rules.py",
+        "    **dict.fromkeys(_BACKFILLS, _backfill),\n",
+        "",
+        BRIDGE,
+    ),
+    Mutant("waiting gives XComs away", "airflow_bridge/route_rules.py", "    _WAIT: _wait,\n", "", BRIDGE),
+    Mutant(
+        "reprocessing is no update", "airflow_bridge/route_rules.py", 'not in (None, "none")', 'in ("all",)', BRIDGE
+    ),
+    Mutant(
+        "the Dag of the query counts for writes",
+        "airflow_bridge/route_rules.py",
+        "    if not reads and _only_in_query(facts, dag_id):\n        dag_id = None\n",
+        "",
+        BRIDGE,
+    ),
+    Mutant(
+        "a bad new version replaces the good one",
+        "airflow_bridge/policy_store.py",
+        "        self._seen = signature\n\n",
+        "        self._seen = None\n\n",
+        BRIDGE,
+    ),
+    Mutant(
+        "a change is not looked for",
+        "airflow_bridge/policy_store.py",
+        "if _signature(self._settings) != self._seen:",
+        "if False:",
+        BRIDGE,
+    ),
+    Mutant(
+        "a task assigned to somebody else",
+        "airflow_bridge/decide.py",
+        "matches = entry == identity.get_id()",
+        "matches = True",
+        BRIDGE,
+    ),
+    # -- FAB
+    Mutant(
+        "one override removed",
+        "auth_manager.py",
+        "    def get_authorized_connections(self,",
+        "    def get_authorized_connections_(self,",
+        BRIDGE,
+    ),
+    Mutant(
+        "a failing hook says yes", "auth_manager.py", 'return cast("R", nothing())', 'return cast("R", True)', BRIDGE
+    ),
+    Mutant(
+        "FAB's role pages open",
+        "auth_manager.py",
+        "if resource_name in action_map.FAB_ROLE_VIEWS or identity.id == 0:",
+        "if identity.id == 0:",
+        BRIDGE,
+    ),
+    Mutant(
+        "FAB's public role counts",
+        "auth_manager.py",
+        "        return not user.is_anonymous and bool(user.is_active)",
+        "        return super().is_logged_in()",
+        (*BRIDGE, "tests/login"),
+    ),
+    Mutant(
+        "inactive accounts come in",
+        "auth_manager.py",
+        "if account is None or not account.active:",
+        "if account is None:",
+        LOGIN,
+    ),
+    Mutant(
+        "two accounts of one person hold roles",
+        "login/accounts.py",
+        'subject = "" if twins else user_subject(email)',
+        "subject = user_subject(email)",
+        LOGIN,
+    ),
+    Mutant(
+        "the old e-mail is not asked about",
+        "login/account_guard.py",
+        "    if connection is not None:\n",
+        "    if connection is None:\n",
+        LOGIN,
+    ),
+    Mutant(
+        "accounts are not guarded",
+        "login/account_guard.py",
+        "    if text:\n        log.warning",
+        "    if False:\n        log.warning",
+        LOGIN,
+    ),
+    # -- the web edge
+    Mutant(
+        "a refused write says Forbidden",
+        "web/middleware.py",
+        'message["status"] == FORBIDDEN and facts.write_refusal',
+        "False",
+        WEB,
+    ),
+    Mutant(
+        "a large body is not looked at",
+        "web/middleware.py",
+        "            raise _BodyTooLarge\n",
+        "            return None, receive\n",
+        WEB,
+    ),
+    Mutant("the page repeats an e-mail unescaped", "web/pages.py", "email=escape(email)", "email=email", WEB),
+)
+
+
+def main() -> int:
+    """Try every fault, or those whose words contain the arguments; return the exit code."""
+    wanted = [mutant for mutant in MUTANTS if all(word in mutant.what for word in sys.argv[1:])]
+    survivors = [mutant.what for mutant in wanted if not _is_noticed(mutant)]
+    print(f"{len(wanted) - len(survivors)} of {len(wanted)} faults were noticed.")
+    for what in survivors:
+        print(f"not noticed: {what}")
+    return 1 if survivors else 0
+
+
+def _is_noticed(mutant: Mutant) -> bool:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        _copy_project(copy)
+        _break(copy / "astro_auth_plugin" / mutant.file, mutant)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests]
+        done = subprocess.run(
+            command, cwd=copy, env=os.environ | {"PYTHONPATH": folder}, capture_output=True, text=True, check=False
+        )
+    # Only failed tests count: 2 and more say that pytest itself could not run them.
+    noticed = done.returncode == 1
+    by = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), done.stdout[-300:])
+    print(f"{'noticed' if noticed else 'MISSED '} {time.monotonic() - began:4.0f} s  {mutant.what}: {by}", flush=True)
+    return noticed
+
+
+def _copy_project(copy: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+
+
+def _break(path: Path, mutant: Mutant) -> None:
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise SystemExit(
+            f"{mutant.what}: expected {mutant.old!r} once in {mutant.file}, found {text.count(mutant.old)}"
+        )
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
