@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "assets for who reads a Dag's",
         "airflow_bridge/route_rules.py",
-        "facts is not None and facts.path_dag_id is not None and facts.route != _UPSTREAM_EVENTS",
-        "facts is not None and facts.path_dag_id is not None",
+        "if facts is None or facts.route == _UPSTREAM_EVENTS:",
+        "if facts is None:",
         BRIDGE,
     ),
     Mutant(

@@ -161,8 +161,9 @@ def asset(identity: AstroIdentity, kind: str, method: Any) -> bool:
     identity.asked |= needed
     facts = current_request()
     verb = action_map.text(method)
-    if verb == "GET" and facts and facts.path_dag_id and route_rules.asset_is_of_path_dag(facts):
-        return _on_dag(identity, needed, facts.path_dag_id)
+    of_dag = route_rules.dag_of_assets(facts)
+    if verb == "GET" and of_dag:
+        return _on_dag(identity, needed, of_dag)
     if verb == "POST" and route_rules.asset_write_needs_run(facts):
         needed |= mask("dagRun.create")
     return _wide_or_refused(identity, needed | route_rules.wide_need(facts), method)

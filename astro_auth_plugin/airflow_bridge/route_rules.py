@@ -26,6 +26,12 @@ SHOWS_ROWS_OF_NO_DAG = _3_4 > _AIRFLOW
 """Whether lists of the audit log and of import errors always add the rows that belong to no Dag (before 3.4)."""
 
 _TASK_INSTANCES = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+_TASK_GROUPS = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskGroupInstances"
+_DRY_RUNS = (
+    f"PATCH {_TASK_INSTANCES}/{{task_id}}/dry_run",
+    f"PATCH {_TASK_INSTANCES}/{{task_id}}/{{map_index}}/dry_run",
+    f"PATCH {_TASK_GROUPS}/{{group_id}}/dry_run",
+)
 
 # Airflow filters the Dags by what may be edited, or asks about each item again.
 FILTERED_WRITES = frozenset({"PATCH /api/v2/dags"} | ({f"PATCH {_TASK_INSTANCES}"} if _3_2 <= _AIRFLOW else set()))
@@ -33,9 +39,11 @@ FILTERED_WRITES = frozenset({"PATCH /api/v2/dags"} | ({f"PATCH {_TASK_INSTANCES}
 
 _SEE_RUNS = mask("dagRun.get")
 
+_PARTITIONED_RUNS = "GET /ui/partitioned_dag_runs"
+
 # These answer with runs, and Airflow asks for Dags (or assets) only; for the last before 3.2.
 _LISTS_WITH_RUNS = {
-    "GET /ui/partitioned_dag_runs": _SEE_RUNS,
+    _PARTITIONED_RUNS: _SEE_RUNS,
     "GET /ui/dashboard/dag_stats": _SEE_RUNS,
     "GET /ui/dags": mask("dagRun.get", "taskInstance.get"),
 }
@@ -125,9 +133,15 @@ def correct(facts: RequestFacts | None, *, reads: bool, dag_id: str | None, need
     return Corrected(dag_id, needed)
 
 
-def asset_is_of_path_dag(facts: RequestFacts | None) -> bool:
-    """Whether a question about assets is asked for the page of the Dag that the path names."""
-    return facts is not None and facts.path_dag_id is not None and facts.route != _UPSTREAM_EVENTS
+def dag_of_assets(facts: RequestFacts | None) -> str | None:
+    """Return the Dag for whose page a question about assets is asked; None when it is about all assets."""
+    if facts is None or facts.route == _UPSTREAM_EVENTS:
+        return None
+    if facts.route == _PARTITIONED_RUNS:
+        # The page of a partitioned Dag asks so, and Airflow answers about this Dag alone.
+        named = facts.query("dag_id")
+        return named[0] if len(named) == 1 else None
+    return facts.path_dag_id
 
 
 def asset_write_needs_run(facts: RequestFacts | None) -> bool:
@@ -217,6 +231,16 @@ def _wait(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
     return Corrected(dag_id, needed | (mask("xcom.get") if facts.query("result") else 0))
 
 
+def _dry_run(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    # It changes nothing, and shows the task instances that it would change.
+    return Corrected(dag_id, needed | mask("taskInstance.get"))
+
+
+def _many_task_instances(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    # Before 3.2 what is to be deleted is not asked about again.
+    return Corrected(dag_id, needed | (mask("taskInstance.delete") if _3_2 > _AIRFLOW else 0))
+
+
 def _code(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
     if _3_3 <= _AIRFLOW or not dag_id:
         return Corrected(dag_id, needed)
@@ -250,6 +274,8 @@ _RULES: Mapping[str, Callable[[RequestFacts, str | None, int], Corrected]] = {
     _EVENT_LOG: _event,
     _BACKFILL_CREATE: _new_backfill,
     _WAIT: _wait,
+    f"PATCH {_TASK_INSTANCES}": _many_task_instances,
+    **dict.fromkeys(_DRY_RUNS, _dry_run),
     _CODE: _code,
     _PARSE_FILE: _parse_file,
     **dict.fromkeys(_BACKFILLS, _backfill),

@@ -81,8 +81,9 @@ class RequestMiddleware:
 
 
 def _path(scope: Scope) -> str:
-    path, root_path = scope["path"], scope.get("root_path", "")
-    return str(path.removeprefix(root_path)) or "/"
+    # As starlette does it: `/a` is no prefix of `/api`.
+    path, root_path = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root_path) if path.startswith(f"{root_path}/") else path
 
 
 # -- the body ------------------------------------------------------------------------------------------------------

@@ -311,3 +311,34 @@ def test_deleted_queued_events(route: str, engine: Engine) -> None:
     found = correct(facts_of(route, path=path, query="dag_id=ops_sync"), reads=True, dag_id="ops_sync", needed=SEE)
     assert found.needed == SEE | mask("dag.update")
     assert found.dag_id == path.get("dag_id")
+
+
+@pytest.mark.parametrize("route", route_rules._DRY_RUNS)
+def test_dry_run_shows(route: str) -> None:
+    """A dry run changes nothing and shows task instances, so these have to be one's to see."""
+    found = correct(facts_of(route, path={"dag_id": "a"}), reads=False, dag_id="a", needed=mask("taskInstance.update"))
+    assert found == route_rules.Corrected("a", mask("taskInstance.update", "taskInstance.get"))
+
+
+@pytest.mark.parametrize(("version", "more"), [("3.1.8", "taskInstance.delete"), ("3.2.2", "")])
+def test_many_task_instances(version: str, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.2 Airflow does not ask again about those that are to be deleted."""
+    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
+    found = correct(facts_of(TASK_INSTANCES, path={"dag_id": "a"}), reads=False, dag_id="a", needed=WRITE)
+    assert found == route_rules.Corrected("a", WRITE | mask(*filter(None, [more])))
+
+
+@pytest.mark.parametrize(
+    ("query", "dag_id"), [("dag_id=a", "a"), ("dag_id=a&dag_id=b", None), ("", None), ("dag_id=", "")]
+)
+def test_partitioned_runs(query: str, dag_id: str | None) -> None:
+    """The page of one partitioned Dag asks about that Dag's assets; without one Dag the question is about all."""
+    assert route_rules.dag_of_assets(facts_of("GET /ui/partitioned_dag_runs", query=query)) == dag_id
+
+
+def test_assets_of_a_path() -> None:
+    """A path that names a Dag asks about that Dag's assets, but for the events that came before one of its runs."""
+    path = {"dag_id": "a"}
+    assert route_rules.dag_of_assets(facts_of("GET /ui/next_run_assets/{dag_id}", path=path)) == "a"
+    assert route_rules.dag_of_assets(facts_of(route_rules._UPSTREAM_EVENTS, path=path)) is None
+    assert route_rules.dag_of_assets(None) is None

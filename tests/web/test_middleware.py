@@ -247,3 +247,18 @@ def test_streams_are_not_held_back() -> None:
 def test_only_what_needs_a_body_is_read() -> None:
     """The list of routes whose bodies are read names the users API and backfills, and nothing that streams."""
     assert {path for _, path in middleware._BODY_NEEDED} == {BACKFILLS, "/auth/fab/v1/users", "/auth/fab/v1/users/"}
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path", "expected"),
+    [
+        ("/a", "/api/v2/backfills", "/api/v2/backfills"),
+        ("/a", "/a/api/v2/backfills", "/api/v2/backfills"),
+        ("", "/api/v2/backfills", "/api/v2/backfills"),
+        ("/a/b", "/a/b/", "/"),
+        ("/au", "/auth/fab/v1/users", "/auth/fab/v1/users"),
+    ],
+)
+def test_path_below_the_root(root_path: str, path: str, expected: str) -> None:
+    """The path under which Airflow is served is cut off as the router does it, and never in the middle of a name."""
+    assert middleware._path({"path": path, "root_path": root_path}) == expected
