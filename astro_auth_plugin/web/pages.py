@@ -48,7 +48,7 @@ def no_access(email: str, contact: str, root_path: str) -> str:
         email=escape(email),
         contact=_contact(contact),
         home=escape(f"{root_path}/"),
-        sign_out=escape(f"{root_path}/auth/logout"),
+        sign_out=escape(f"{root_path}/api/v2/auth/logout"),
     )
 
 

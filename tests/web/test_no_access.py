@@ -117,7 +117,7 @@ def test_under_a_path_of_its_own() -> None:
     answer = opened("/airflow/dags", root_path="/airflow")
     assert is_page(answer)
     assert b'href="/airflow/"' in answer.body
-    assert b'href="/airflow/auth/logout"' in answer.body
+    assert b'href="/airflow/api/v2/auth/logout"' in answer.body
     assert opened("/airflow/api/v2/dags", root_path="/airflow").body == b"the UI"
     assert opened("/airflow/auth/logout", root_path="/airflow").body == b"the UI"
 
@@ -180,6 +180,6 @@ def test_page_without_a_path() -> None:
     """At the root the links are to the root."""
     page = pages.no_access("ana@example.com", "", "")
     assert 'href="/"' in page
-    assert 'href="/auth/logout"' in page
+    assert 'href="/api/v2/auth/logout"' in page
     assert 'href="&quot;' not in page
     assert 'href="&quot;' in pages.no_access("ana@example.com", "", '"><x')
