@@ -175,8 +175,8 @@ class _Builder:
         if self._aliased > MAX_ALIASED_NODES:
             raise UnreadablePolicy("aliases blow the file up beyond what is reasonable", *place)
         self._put(value, path, place)
-        if self._open:
-            self._open[-1].nodes += nodes
+        # What was anchored before is inside of what is open now.
+        self._open[-1].nodes += nodes
 
     def _expects_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
@@ -207,8 +207,8 @@ class _Builder:
         top = self._open[-1]
         if isinstance(top.value, list):
             top.value.append(value)
-        elif top.key is not None:
-            top.value[top.key] = value
+        else:
+            top.value[str(path[-1])] = value
             top.key = None
 
     def _construct(self, event: Any, place: Place) -> Any:

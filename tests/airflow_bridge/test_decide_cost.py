@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from astro_auth_plugin.airflow_bridge import decide
+from astro_auth_plugin.airflow_bridge import decide, metadata
 from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
 from tests.conftest import CountStatements
@@ -68,7 +68,7 @@ def test_one_statement_for_a_batch(engine: Engine, statements: CountStatements) 
 
 @pytest.mark.parametrize("grants", [1, 5_000, 20_000])
 def test_one_statement_for_a_list(grants: int, statements: CountStatements) -> None:
-    """The list is one statement, however many ids and tags are granted."""
+    """The list is one statement, however many ids and tags are granted, and databases take it."""
     roles = [{"deployment_id": "dep", "dag_id": f"dag{number}", "role": "DAG_VIEWER"} for number in range(grants)]
     roles.append({"deployment_id": "dep", "tag": "finance", "role": "DAG_AUTHOR"})
     document = {
@@ -84,6 +84,7 @@ def test_one_statement_for_a_list(grants: int, statements: CountStatements) -> N
     with statements() as sent:
         assert decide.readable_dag_ids(identity, "GET") == {"fin_daily", "fin_report"}
     assert len(sent) == 1
+    assert sent[0].count("?") <= metadata.MAX_PARAMETERS
     with statements() as sent:
         decide.dag(identity, "POST", "RUN", None)
         assert decide.filter_dag_ids(identity, "GET", EVERY) == {"fin_daily", "fin_report"}
@@ -129,3 +130,12 @@ def test_refused_read(engine: Engine, route: str) -> None:
         assert not decide.dag(person(engine, "vera"), "GET", "RUN", "ops_sync")
         assert not decide.thing(person(engine, "vera"), "variable", "GET")
     assert facts.write_refusal == ""
+
+
+def test_more_dags_than_a_statement_takes(statements: CountStatements) -> None:
+    """However many Dags are asked for, it is one statement, and what comes back is what was asked for."""
+    with statements() as sent:
+        found = metadata.read_dags({"fin_daily", *(f"dag{number}" for number in range(20_000))})
+    assert {dag.id: dag.tags for dag in found.values()} == {"fin_daily": {"finance"}}
+    assert len(sent) == 1
+    assert metadata.read_dags([]) == {}

@@ -197,3 +197,22 @@ def test_strangers_do_not_fill_the_memory(engine: Engine) -> None:
     for number in range(100):
         engine.check(f"stranger{number}@example.com", mask("dag.get"), LEDGER)
     assert len(engine._compiled) == known == 1
+
+
+def test_nothing_asked_is_not_allowed() -> None:
+    """Whoever requires nothing has asked nothing, and gets no yes, whatever they hold."""
+    found = policy.from_values(
+        {
+            "version": 1,
+            "organization_id": "o",
+            "workspaces": [{"id": "w"}],
+            "deployments": [{"id": "d", "workspace_id": "w"}],
+            "users": [{"email": "olga@example.com", "organization_role": "ORGANIZATION_OWNER"}],
+        }
+    )
+    assert found.policy is not None
+    engine = Engine(found.policy, "d")
+    decision = engine.check("olga@example.com", 0)
+    assert not decision.allowed
+    assert decision.reason == "no permission was asked for"
+    assert not engine.holds_anywhere("olga@example.com", 0)
