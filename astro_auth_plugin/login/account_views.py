@@ -56,6 +56,12 @@ def refuse_early(list_view: type[Any]) -> type[Any]:
             super().pre_delete(item)
             account_guard.ask_before_delete(item, self.appbuilder.session.connection())
 
+        def _get_show_widget(self, *args: Any, **kwargs: Any) -> Any:
+            # FAB's page of one account takes actions out of what it is given, and that would be the class's own:
+            # after one look at an account nobody's own page would work any more.
+            actions = kwargs.pop("actions", None) or self.actions
+            return super()._get_show_widget(*args, actions=dict(actions), **kwargs)
+
         def _edit(self, pk: Any) -> Any:
             widgets = super()._edit(pk)
             session = self.appbuilder.session
