@@ -115,8 +115,8 @@ MUTANTS = (
     Mutant(
         "a batch is checked on its first item",
         "airflow_bridge/decide.py",
-        "return all([dag(identity, method, entity, dag_id) for method, entity, dag_id in asked])",
-        "return all([dag(identity, method, entity, dag_id) for method, entity, dag_id in asked[:1]])",
+        "return all(dag(identity, method, entity, dag_id) for method, entity, dag_id in asked)",
+        "return all(dag(identity, method, entity, dag_id) for method, entity, dag_id in asked[:1])",
         BRIDGE,
     ),
     Mutant(

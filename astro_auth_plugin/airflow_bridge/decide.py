@@ -61,14 +61,20 @@ def dags(identity: AstroIdentity, requests: Iterable[tuple[Any, Any, str | None]
     _look_up(
         identity, {dag_id for method, entity, dag_id in asked if dag_id and _is_open(identity, method, entity, dag_id)}
     )
-    # A list: every item has been asked about, also after the first refusal, and narrows what is listed later.
-    return all([dag(identity, method, entity, dag_id) for method, entity, dag_id in asked])  # noqa: C419
+    for method, entity, _ in asked:
+        # Every item has been asked about and narrows what is listed later, also those after the first refusal.
+        identity.asked |= _needed_on_dag(method, entity)
+    return all(dag(identity, method, entity, dag_id) for method, entity, dag_id in asked)
 
 
 def _is_open(identity: AstroIdentity, method: Any, entity: Any, dag_id: str) -> bool:
     """Whether the tags of the Dag can matter for a question."""
-    needed = action_map.DAG_ENTITIES.get(action_map.text(entity), {}).get(action_map.text(method), 0)
-    return dag_id not in _NOBODYS_DAGS and not wide(identity, needed | SEE_DAG)
+    return dag_id not in _NOBODYS_DAGS and not wide(identity, _needed_on_dag(method, entity))
+
+
+def _needed_on_dag(method: Any, entity: Any) -> int:
+    row = action_map.DAG_ENTITIES.get(action_map.text(entity), {})
+    return row.get(action_map.text(method), 0) | SEE_DAG
 
 
 def readable_dag_ids(identity: AstroIdentity, method: Any) -> set[str]:
@@ -108,7 +114,8 @@ def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
 
 def _look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
     """Read Dags and their tags, each at most once in a request."""
-    unknown = dag_ids - identity.dags.keys()
+    # Not `dag_ids - identity.dags.keys()`, which walks through all that is known already.
+    unknown = {dag_id for dag_id in dag_ids if dag_id not in identity.dags}
     if unknown:
         found = metadata.read_dags(unknown)
         identity.dags.update({dag_id: found.get(dag_id) for dag_id in unknown})

@@ -31,6 +31,9 @@ EVENT = "astro_auth.refused"
 NOTED_READS = frozenset({"TASK_LOGS", "CODE", "XCOM"})
 """Entities of a Dag of which a refused read is noted."""
 
+# As long as the longest names that Airflow takes; a path can be as long as the caller likes.
+_LONGEST_ACTION = 1000
+
 _OBJECTS_OF_PATH = ("connection_id", "variable_key", "option")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -83,7 +86,7 @@ def record(facts: RequestFacts, denial: Denial) -> None:
     entry: dict[str, Any] = {
         "user": denial.who.username,
         "email": denial.who.email,
-        "action": f"{facts.scope['method']} {facts.scope['path']}",
+        "action": f"{facts.scope['method']} {facts.scope['path']}"[:_LONGEST_ACTION],
         "dag_id": denial.dag.id if denial.dag else None,
         "missing": list(names(denial.missing)),
         "outcome": "refused",

@@ -65,10 +65,13 @@ def dags(metadata_database: Any) -> dict[str, set[str]]:
     from sqlalchemy.orm import Session
 
     with Session(metadata_database) as session:
-        session.add_all([DagBundleModel(name="plain"), DagBundleModel(name="of-team-ops"), Team(name="ops")])
+        session.add_all([DagBundleModel(name="plain"), DagBundleModel(name="of-team-ops")])
+        if "team_name" in dag_bundle_team_association_table.c:  # Airflow 3.1 has tables of teams, and no use for them
+            session.add(Team(name="ops"))
+            session.flush()
+            association = {"dag_bundle_name": "of-team-ops", "team_name": "ops"}
+            session.execute(dag_bundle_team_association_table.insert().values(association))
         session.flush()
-        association = {"dag_bundle_name": "of-team-ops", "team_name": "ops"}
-        session.execute(dag_bundle_team_association_table.insert().values(association))
         for dag_id, tags in DAGS.items():
             session.add(DagModel(dag_id=dag_id, bundle_name=BUNDLE_OF_TEAM.get(dag_id, "plain"), is_stale=False))
             session.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from astro_auth_plugin.airflow_bridge import decide, metadata
@@ -139,3 +141,16 @@ def test_more_dags_than_a_statement_takes(statements: CountStatements) -> None:
     assert {dag.id: dag.tags for dag in found.values()} == {"fin_daily": {"finance"}}
     assert len(sent) == 1
     assert metadata.read_dags([]) == {}
+
+
+def test_refused_batch_costs_as_little_as_an_allowed_one(
+    engine: Engine, dags: Any, statements: CountStatements
+) -> None:
+    """A batch of many unknown Dags is one statement and one refusal, so that nobody can keep the server busy with it."""
+    identity = person(engine, "vera")
+    with statements() as sent:
+        assert not decide.dags(identity, [("PUT", "RUN", f"d{number}") for number in range(5000)])
+    assert len(sent) == 1
+    with statements() as sent:
+        assert not decide.dags(person(engine, "mel"), [("PUT", "RUN", f"d{number}") for number in range(5000)])
+    assert len(sent) <= 2
