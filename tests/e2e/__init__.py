@@ -1,0 +1,1 @@
+"""Conformance on a running Airflow: real people, real requests, answers written by hand."""

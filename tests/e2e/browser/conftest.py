@@ -1,0 +1,72 @@
+"""One whole Airflow for all browser tests, with the demo's Dags, people and policy, and everybody in a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tools.demo_stack import DEV_DAGS, DemoStack
+
+from .rest import hitl, rest, runs, state, wait_until
+from .visitor import CONTACT, Visitors, chromium, find_chromium
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all of these tests are; without a browser nothing needs to start."""
+    find_chromium()
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="package")
+def policy(folder: Path) -> Path:
+    """The policy file that the stack reads."""
+    return Path(shutil.copy(DEV_DAGS / "policy.yaml", folder / "policy.yaml"))
+
+
+@pytest.fixture(scope="package")
+def stack(folder: Path, policy: Path) -> Iterator[DemoStack]:
+    """A whole Airflow."""
+    with DemoStack(folder / "stack", policy_file=policy, access_contact=CONTACT) as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def owner(stack: DemoStack) -> Iterator[httpx.Client]:
+    """The Organization Owner at the REST API, who has let some Dags run and made a connection and a Variable."""
+    with rest(stack.url, "olga", stack.people["olga"]) as client:
+        client.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False})
+        for dag_id in ("invoice_totals", "ledger_reconciliation", "payment_approval", "orders_ingest"):
+            client.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "dag_run_id": "first"})
+        client.post("/connections", json={"connection_id": "hidden_bank", "conn_type": "http"})
+        client.post("/variables", json={"key": "forecast_growth_percent", "value": "3"})
+        wait_until(lambda: state(client, "invoice_totals") == "success", "invoice_totals succeeds")
+        wait_until(lambda: state(client, "ledger_reconciliation") == "failed", "ledger_reconciliation fails")
+        wait_until(lambda: runs(client, "orders_report") == ["success"], "orders_ingest starts orders_report")
+        wait_until(lambda: hitl(client), "payment_approval waits for a person")
+        yield client
+
+
+@pytest.fixture(scope="package")
+def visitors(folder: Path, stack: DemoStack, owner: httpx.Client) -> Iterator[Visitors]:
+    """Everybody in the browser."""
+    kept = os.environ.get("E2E_SHOTS")
+    with chromium() as browser:
+        yield Visitors(browser, stack.url, dict(stack.people), Path(kept) if kept else folder / "shots")
+
+
+@pytest.fixture(autouse=True)
+def last_sight(request: pytest.FixtureRequest, visitors: Visitors) -> Iterator[None]:
+    """After a failure it is kept what everybody saw."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        for visitor in visitors.everybody():
+            visitor.shot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
+        request.node.add_report_section("teardown", "screenshots", f"what they saw is in {visitors.shots}")

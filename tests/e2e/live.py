@@ -1,0 +1,118 @@
+"""One Airflow of the tests' own: a home folder, a metadata database, and an API server on a free port.
+
+Environment: `E2E_SQL_ALCHEMY_CONN` names another database than SQLite (it is emptied first!); `E2E_KEEP` names a new
+folder to keep the home in, for a look at its logs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import sqlalchemy as sa
+
+HERE = Path(__file__).parent
+AUTH_MANAGER = "astro_auth_plugin.auth_manager.AstroAuthManager"
+START_SECONDS = 120
+
+
+class LiveAirflow:
+    """A running Airflow. `url` is the server's address, `policy` the file it reads, `engine` its database.
+
+    `settings` are environment variables beyond those that every Airflow of the tests has.
+    """
+
+    def __init__(self, home: Path, *, database: str | None = None, settings: dict[str, str] | None = None) -> None:
+        self.home = home
+        self.settings = settings or {}
+        self.policy = home / "policy.yaml"
+        self.url = f"http://localhost:{free_port()}"
+        self.database = database or os.environ.get("E2E_SQL_ALCHEMY_CONN", f"sqlite:///{home}/airflow.db")
+        self.engine = sa.create_engine(self.database, connect_args=self._wait_for_locks())
+        self._server: subprocess.Popen | None = None
+
+    def prepare(self) -> None:
+        """Fills home and database; raises with the log's end if the seed fails."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(HERE / "dags", self.home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(HERE / "policy.yaml", self.policy)
+        log = self.home / "seed.log"
+        command = [sys.executable, str(HERE / "seed.py"), str(HERE / "people.yaml")]
+        with log.open("w") as out:
+            done = subprocess.run(command, env=self.environment(), cwd=self.home, stdout=out, stderr=out, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the seed failed:\n{log.read_text()[-6000:]}")
+
+    def start(self) -> None:
+        """Starts the API server and returns when it answers; raises with its log's end if it does not."""
+        log = self.home / "server.log"
+        command = [sys.executable, "-m", "airflow", "api-server", "--workers", "1", "--port", self.url.split(":")[-1]]
+        with log.open("w") as out:
+            self._server = subprocess.Popen(command, env=self.environment(), cwd=self.home, stdout=out, stderr=out)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the API server did not start:\n{log.read_text()[-6000:]}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Ends the server, by force if it does not listen."""
+        self.engine.dispose()
+        if self._server is None:
+            return
+        self._server.terminate()
+        try:
+            self._server.wait(20)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every process of this Airflow: the caller's, without its Airflow settings."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "ASTRO_"))}
+        ours = {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__AUTH_MANAGER": os.environ.get("E2E_AUTH_MANAGER", AUTH_MANAGER),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
+            # The Dag files name Airflow only through shape.py, which safe mode would not follow.
+            "AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__FERNET_KEY": "ZTJlLXRlc3RzLW9ubHktZTJlLXRlc3RzLW9ubHktMTI=",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database,
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__EXPOSE_CONFIG": "True",
+            "AIRFLOW__API__SECRET_KEY": "e2e-tests-only-" * 5,
+            "AIRFLOW__API_AUTH__JWT_SECRET": "e2e-tests-only-" * 5,
+            # Ninety sign-ins from one address in one minute are no attack here.
+            "AIRFLOW__FAB__AUTH_RATE_LIMITED": "False",
+            "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(self.policy),
+            "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": "dep-prod",
+            "AIRFLOW__ASTRO_AUTH__ACCESS_CONTACT": "access@example.com",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE.parents[1]), kept.get("PYTHONPATH")])),
+        }
+        return kept | ours | self.settings
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _wait_for_locks(self) -> dict[str, int]:
+        return {"timeout": 30} if self.database.startswith("sqlite") else {}
+
+
+def free_port() -> int:
+    """A port that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,216 @@
+"""A change of tags, grants, Teams, users or of the file itself counts on the next request; nothing is restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .client import Caller, Everybody
+from .database import Database
+from .live import LiveAirflow
+
+DAG = "/api/v2/dags/fresh"
+PEOPLE = ("fresh.tag", "fresh.id", "fresh.team")
+
+
+@pytest.fixture(autouse=True)
+def restored(airflow: LiveAirflow, database: Database, everybody: Everybody) -> Iterator[None]:
+    """Puts the policy and the tags back as they were, and lets the server see them."""
+    policy = airflow.policy.read_bytes()
+    tags = database.rows("SELECT name, dag_id FROM dag_tag WHERE dag_id = 'fresh'")
+    yield
+    put(airflow.policy, policy)
+    database.run("DELETE FROM dag_tag WHERE dag_id = 'fresh'")
+    for name, dag_id in tags:
+        database.run("INSERT INTO dag_tag (name, dag_id) VALUES (:name, :dag_id)", name=name, dag_id=dag_id)
+    # Were the next version a bad one, the server would otherwise stay with the last good one that it has seen.
+    everybody["fresh.tag"].json(DAG)
+
+
+def put(policy: Path, data: bytes) -> None:
+    """Puts a new file in the place of the old one at once, as an operator's tool does."""
+    fresh = policy.with_suffix(".new")
+    fresh.write_bytes(data)
+    fresh.replace(policy)
+
+
+def change(airflow: LiveAirflow, edit: Callable[[dict], None]) -> None:
+    """Changes the parsed policy and puts it back as a file."""
+    policy = yaml.safe_load(airflow.policy.read_bytes())
+    edit(policy)
+    put(airflow.policy, yaml.safe_dump(policy).encode())
+
+
+def entry(policy: dict, user: str) -> dict:
+    """The entry of a user in the policy."""
+    return next(found for found in policy["users"] if found["email"] == f"{user}@example.com")
+
+
+def sees(caller: Caller) -> bool:
+    """Whether the person sees the Dag: the page and the list say the same."""
+    status = caller.get(DAG).status_code
+    assert status in (200, 403)
+    listed = "fresh" in caller.get("/api/v2/dags?dag_id_pattern=fresh").text
+    assert listed == (status == 200)
+    return listed
+
+
+def notes(caller: Caller) -> bool:
+    """Whether the person may note something on a run of the Dag."""
+    status = caller.request("PATCH", f"{DAG}/dagRuns/writes", json={"note": "fresh"}).status_code
+    assert status in (200, 403)
+    return status == 200
+
+
+def test_before(everybody: Everybody) -> None:
+    """The tag, the id and the Team each give the Dag to one person."""
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+
+
+def test_tag_removed(everybody: Everybody, database: Database) -> None:
+    """Whoever reaches a Dag by its tag loses it with the tag, and has it back with the tag; the id stays good."""
+    database.run("DELETE FROM dag_tag WHERE dag_id = 'fresh'")
+    assert [sees(everybody[user]) for user in PEOPLE] == [False, True, False]
+    database.run("INSERT INTO dag_tag (name, dag_id) VALUES ('team:fresh', 'fresh')")
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+
+
+def test_tag_added(everybody: Everybody, database: Database) -> None:
+    """A tag added to a Dag gives it to whoever holds a role on that tag."""
+    assert not sees(everybody["tag.viewer"])
+    database.run("INSERT INTO dag_tag (name, dag_id) VALUES ('team:finance', 'fresh')")
+    assert sees(everybody["tag.viewer"])
+
+
+def test_grant_removed_and_added(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """A grant counts as long as it stands in the file."""
+    before = airflow.policy.read_bytes()
+    change(airflow, lambda policy: entry(policy, "fresh.tag").pop("dag_roles"))
+    assert [sees(everybody[user]) for user in PEOPLE] == [False, True, True]
+    put(airflow.policy, before)
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+
+
+def test_role_changed(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """Who is made a Viewer reads on and changes no more."""
+    assert notes(everybody["fresh.tag"])
+    change(airflow, lambda policy: entry(policy, "fresh.tag")["dag_roles"][0].update(role="DAG_VIEWER"))
+    assert sees(everybody["fresh.tag"])
+    assert not notes(everybody["fresh.tag"])
+
+
+def test_custom_role_changed(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """A custom role gives what it now says."""
+    runs = "/api/v2/dags/ops_sync/dagRuns"
+    assert everybody["uneven"].get(runs).status_code == 200
+
+    def edit(policy: dict) -> None:
+        role = next(role for role in policy["roles"] if role["name"] == "runs-only")
+        role["permissions"].remove("dag.airflow.dagRun.get")
+
+    change(airflow, edit)
+    assert everybody["uneven"].get(runs).status_code == 403
+    assert everybody["uneven"].get("/api/v2/dags/ops_sync").status_code == 200
+
+
+def test_team_member_removed(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """Who leaves a Team leaves its grants."""
+    # The Team keeps a member: one without is a warning, and this is not about warnings.
+    change(airflow, lambda policy: policy["teams"][2].update(members=["somebody.else@example.com"]))
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, False]
+
+
+def test_user_removed(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """Who is taken out of the file holds nothing, token or no token."""
+    assert everybody["workspace.member"].get(DAG).status_code == 200
+    change(airflow, lambda policy: policy["users"].remove(entry(policy, "workspace.member")))
+    assert everybody["workspace.member"].get(DAG).status_code == 403
+    assert everybody["workspace.member"].get("/api/v2/dags").status_code == 403
+
+
+def test_written_in_place(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """A file changed in its place, to the same length, counts too."""
+    data = airflow.policy.read_bytes()
+    line = b'fresh.tag@example.com, dag_roles: [{deployment_id: dep-prod, tag: "team:fresh"'
+    assert data.count(line) == 1
+    airflow.policy.write_bytes(data.replace(line, line.replace(b"team:fresh", b"team:fresk")))
+    assert [sees(everybody[user]) for user in PEOPLE] == [False, True, True]
+
+
+BAD = {
+    "not YAML": b"version: 1\nusers: [",
+    "not UTF-8": b"version: 1 # \xff\xfe",
+    "empty": b"",
+    "an unknown role": None,
+    "an unknown permission": None,
+    "a Deployment that is not listed": None,
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_policy_changes_nothing(what: str, airflow: LiveAirflow, everybody: Everybody) -> None:
+    """A bad version is refused as a whole: what it takes away stays, and what it gives is not given."""
+    good = airflow.policy.read_bytes()
+    bad = BAD[what] if BAD[what] is not None else broken(good, what)
+    put(airflow.policy, bad)
+    for _ in range(2):
+        assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+        assert everybody["nobody"].get(DAG).status_code == 403
+    # The next good version counts again.
+    put(airflow.policy, good)
+    change(airflow, lambda policy: entry(policy, "fresh.id").pop("dag_roles"))
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, False, True]
+
+
+def broken(good: bytes, what: str) -> bytes:
+    """The policy with one bad word in it, which also takes grants away and gives others."""
+    policy = yaml.safe_load(good)
+    policy["users"].append({"email": "nobody@example.com", "organization_role": "ORGANIZATION_OWNER"})
+    entry(policy, "fresh.tag").pop("dag_roles")
+    if what == "an unknown role":
+        entry(policy, "tag.viewer")["dag_roles"][0]["role"] = "DAG_VIEWR"
+    elif what == "an unknown permission":
+        policy["roles"][0]["permissions"].append("deployment.airflow.dagg.get")
+    else:
+        entry(policy, "tag.viewer")["dag_roles"][0]["deployment_id"] = "dep-none"
+    return yaml.safe_dump(policy).encode()
+
+
+def test_file_deleted_and_restored(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """Without the file the last good version stays; the file counts again when it is back."""
+    good = airflow.policy.read_bytes()
+    airflow.policy.unlink()
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+    assert everybody["nobody"].get(DAG).status_code == 403
+    put(airflow.policy, good)
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+    airflow.policy.unlink()
+    put(airflow.policy, good)
+    change(airflow, lambda policy: entry(policy, "fresh.id").pop("dag_roles"))
+    assert [sees(everybody[user]) for user in PEOPLE] == [True, False, True]
+
+
+def test_every_refusal_is_logged(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """What is wrong with a bad version stands in the server's log, with its line."""
+    log = airflow.home / "server.log"
+    start = log.stat().st_size
+    put(airflow.policy, broken(airflow.policy.read_bytes(), "an unknown permission"))
+    everybody["nobody"].get(DAG)
+    told = log.read_bytes()[start:].decode()
+    assert "deployment.airflow.dagg.get" in told
+    assert "did you mean `deployment.airflow.dag.get`" in told
+
+
+def test_account_switched_off(database: Database, everybody: Everybody) -> None:
+    """A token of an account that has been switched off opens nothing."""
+    caller = everybody["fresh.id"]
+    assert caller.get(DAG).status_code == 200
+    database.run("UPDATE ab_user SET active = false WHERE username = 'fresh.id'")
+    try:
+        assert caller.get(DAG).status_code in (401, 403)
+    finally:
+        database.run("UPDATE ab_user SET active = true WHERE username = 'fresh.id'")
+    assert caller.get(DAG).status_code == 200
