@@ -4,6 +4,9 @@ VENV := .venv
 LOCK := locks/airflow-3.3.txt
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What depends on the Airflow around it. The browser and the demo are for one release; so is what needs neither.
+WITH_AIRFLOW := tests/airflow_bridge tests/login tests/cli tests/web tests/test_overrides.py
+LIVE := tests/e2e -m "not browser" --ignore=tests/e2e/browser --ignore-glob="*/test_demo*"
 UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=
@@ -14,10 +17,10 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock clean
+.PHONY: mutants help install demo test test-postgres test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with the locked packages (PYTHON=python3.12 chooses the Python)
 
@@ -37,6 +40,19 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
+test-postgres: $(INSTALLED) ## run the live tests on a PostgreSQL, which is started for them
+	$(BIN)/python -m tools.with_postgres $(BIN)/python -m pytest $(or $(ARGS),$(LIVE))
+
+test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on that release of it
+	.venv-$*/bin/python -m pytest $(or $(ARGS),$(WITH_AIRFLOW) $(LIVE))
+
+.venv-3.1/.installed .venv-3.2/.installed: .venv-%/.installed: pyproject.toml locks/airflow-%.txt locks/uv.txt tools/install.sh
+	@sh tools/install.sh .venv-$* locks/airflow-$*.txt $(PYTHON)
+	@touch $@
+
+mutants: $(INSTALLED) ## break the package on purpose, fault by fault, and see the tests notice (slow)
+	$(BIN)/python -m tools.mutants $(ARGS)
+
 check: $(INSTALLED) ## format, lint, types, and which module may import which
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -51,10 +67,12 @@ format: $(INSTALLED) ## let ruff rewrite what it can
 # send everybody else to it.
 lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UPGRADE=1 takes the newest of everything)
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
+	$(COMPILE) --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
+	$(COMPILE) --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 
-clean: ## remove .venv, .demo and what the tools left
-	rm -rf $(VENV) .demo build dist htmlcov .coverage .coverage.* .hypothesis test-results
+clean: ## remove .venv*, .demo and what the tools left
+	rm -rf $(VENV) .venv-3.1 .venv-3.2 .demo build dist htmlcov .coverage .coverage.* .hypothesis test-results
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find astro_auth_plugin tests tools dev_dags -name __pycache__ -prune -exec rm -rf {} +

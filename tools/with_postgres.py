@@ -2,7 +2,7 @@
 
 The command finds the database's address in `E2E_SQL_ALCHEMY_CONN`, and its exit status is returned. The server uses
 the binaries of the system, listens on a free port of this machine only, keeps everything in a temporary folder, and is
-gone afterwards, whatever happens to the command. PostgreSQL refuses to run as root: root starts it as `postgres`, the
+gone afterwards, however the command ends. PostgreSQL refuses to run as root: root starts it as `postgres`, the
 user that Debian's package makes, or as `nobody`.
 """
 
@@ -70,7 +70,7 @@ def postgres() -> Iterator[str]:
         make = [binary("initdb"), "-D", f"{home}/data", "-U", "airflow", "-A", "scram-sha-256", "-E", "UTF8"]
         make += [f"--pwfile={home}/password", "--locale=C", "--no-sync"]
         subprocess.run(make, check=True, cwd=home, stdout=subprocess.DEVNULL, **as_whom)
-        command = [binary("postgres"), "-D", f"{home}/data", "-p", str(port), "-k", folder]
+        command = [binary("postgres"), "-D", f"{home}/data", "-p", str(port), "-k", ""]
         for setting in ("listen_addresses=127.0.0.1", *FAST):
             command += ["-c", setting]
         with (home / "log").open("w") as log:
