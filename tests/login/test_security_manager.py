@@ -44,3 +44,32 @@ def test_signing_in(method: str) -> None:
 def test_outside_of_a_request(method: str) -> None:
     """Where no request is known, FAB signs in as ever."""
     assert getattr(Mixed(), method)("ana") == (("ana",), None)
+
+
+class Provider:
+    """What FAB would make of a provider's answer."""
+
+    def get_oauth_user_info(self, provider: str, resp: Any) -> dict[str, Any]:
+        """Return a person, whatever the answer is."""
+        return {"username": "ana", "email": "ana@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("resp", "believed"),
+    [
+        ({"userinfo": {"email_verified": True}}, True),
+        ({"userinfo": {"email": "ana@example.com"}}, True),
+        ({"access_token": "t"}, True),
+        ("not a mapping", True),
+        ({"userinfo": {"email_verified": False}}, False),
+        ({"userinfo": {"email_verified": "false"}}, False),
+    ],
+)
+def test_unverified_email(resp: Any, believed: bool) -> None:
+    """An e-mail that the provider marks as not verified signs nobody in."""
+
+    class Manager(SignInMixin, Provider):
+        pass
+
+    found = Manager().get_oauth_user_info("okta", resp)
+    assert found == ({"username": "ana", "email": "ana@example.com"} if believed else {})
