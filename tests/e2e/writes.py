@@ -224,10 +224,10 @@ WRITES: dict[str, Write] = {
         after=(f"DELETE {MATERIALIZED}",),
     ),
     "store asset state": Write(
-        shows="SELECT count(*) FROM asset_state_store",
-        ready=("DELETE FROM asset_state_store",),
+        shows="SELECT count(*) FROM asset_state_store WHERE key = 'e2e'",
+        ready=("DELETE FROM asset_state_store WHERE key = 'e2e'",),
         body={"value": "changed"},
-        after=("DELETE FROM asset_state_store",),
+        after=("DELETE FROM asset_state_store WHERE key = 'e2e'",),
     ),
     "delete queued events": Write(
         shows="SELECT count(*) FROM asset_dag_run_queue", ready=(_queued_event,), after=(_queued_event,)
