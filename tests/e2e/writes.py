@@ -224,10 +224,10 @@ WRITES: dict[str, Write] = {
         after=(f"DELETE {MATERIALIZED}",),
     ),
     "store asset state": Write(
-        shows="SELECT count(*) FROM asset_state_store WHERE key = 'e2e'",
-        ready=("DELETE FROM asset_state_store WHERE key = 'e2e'",),
+        shows="SELECT count(*) FROM asset_state_store WHERE key = 'new'",
+        ready=("DELETE FROM asset_state_store WHERE key = 'new'",),
         body={"value": "changed"},
-        after=("DELETE FROM asset_state_store WHERE key = 'e2e'",),
+        after=("DELETE FROM asset_state_store WHERE key = 'new'",),
     ),
     "delete queued events": Write(
         shows="SELECT count(*) FROM asset_dag_run_queue", ready=(_queued_event,), after=(_queued_event,)
