@@ -7,6 +7,7 @@ import re
 from .crowd import SEE, TREES, Crowd
 from .database import Database
 from .routes import Route
+from .tables import BEFORE_3_2, BEFORE_3_3
 
 MARKER = re.compile("|".join(TREES))
 
@@ -24,12 +25,24 @@ NAMELESS = {
     "GET /ui/dashboard/dag_stats",
     "GET /ui/dashboard/historical_metrics_data",
 }
+_DEADLINES = "GET /ui/dags/{dag_id}/dagRuns/{dag_run_id}/deadlines"
+NO_LIST = {_DEADLINES} if BEFORE_3_3 else set()
+"""Routes that know no `~` yet, and answer without their Dag: before Airflow 3.3 alerts have no names."""
+NAMELESS |= NO_LIST
 # To who may ask, these answer otherwise than with 200.
 ANSWERED = {
     # The log handler of the tests has no address to send to.
     "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/externalLogUrl/{try_number}": 400,
 }
 _NEIGHBOURS = "GET /ui/structure/structure_data"
+_DEPENDENCIES = "GET /ui/dependencies"
+_BACKFILLS = "GET /ui/backfills"
+# Airflow 3.1 does not look at whose Dags are in a file, nor at which Dag an asset starts.
+_WIDE_BEFORE_3_2 = {
+    "GET /api/v2/importErrors": SEE,
+    "GET /api/v2/importErrors/{import_error_id}": SEE,
+    "POST /api/v2/assets/{asset_id}/materialize": {"dagRun.create"},
+}
 _UPSTREAM = "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/upstreamAssetEvents"
 
 # How many rows each Dag has in a list: a SELECT of Dag and number.
@@ -63,9 +76,14 @@ COUNTS = {
 }
 
 
+def wide(route: Route) -> frozenset[str]:
+    """What a route needs in the whole Deployment, besides what it needs on a Dag."""
+    return route.wide | (_WIDE_BEFORE_3_2.get(route.name, frozenset()) if BEFORE_3_2 else frozenset())
+
+
 def may(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
     """Whether somebody may do what the route does, on a Dag; a line without `needs` is not asked here."""
-    if not route.wide <= crowd.held(user):
+    if not wide(route) <= crowd.held(user):
         return False
     place = None if route.where == "Deployment" else dag_id
     return any(crowd.may(user, one, place) for one in route.needs)
@@ -82,6 +100,8 @@ def named(route: Route, crowd: Crowd, user: str, dag_id: str) -> set[str]:
         return set()
     place = TREES.index(dag_id)
     before, after = TREES[place - 1], TREES[(place + 1) % len(TREES)]
+    if route.name == _NEIGHBOURS and BEFORE_3_2:
+        return {dag_id, before, after}
     if route.name == _NEIGHBOURS:
         return {dag_id} | {other for other in (before, after) if may(route, crowd, user, other)}
     return {dag_id, before} if route.name == _UPSTREAM else {dag_id}
@@ -89,12 +109,24 @@ def named(route: Route, crowd: Crowd, user: str, dag_id: str) -> set[str]:
 
 def opens(route: Route, crowd: Crowd, user: str) -> bool:
     """Whether somebody gets a list at all, with rows or without."""
-    return route.wide <= crowd.held(user) and bool(crowd.dags_of(user, SEE))
+    if route.name == _BACKFILLS and BEFORE_3_2:
+        # Airflow 3.1 does not cut this list to one's own Dags.
+        return crowd.may(user, {"dagRun.get"} | SEE)
+    return wide(route) <= crowd.held(user) and bool(crowd.dags_of(user, SEE))
 
 
 def listed(route: Route, crowd: Crowd, user: str) -> set[str]:
     """The Dags whose rows are in a list."""
     return set().union(*(crowd.dags_of(user, one) for one in route.needs))
+
+
+def shown(route: Route, dags: set[str]) -> set[str]:
+    """The Dags that a list names when it has the rows of these."""
+    found = dags & set(TREES)
+    if route.name == _DEPENDENCIES and BEFORE_3_3:
+        # An edge has two ends, and Airflow looks at the first: here a Dag names the one that it starts.
+        found |= {TREES[(TREES.index(dag_id) + 1) % len(TREES)] for dag_id in found}
+    return found
 
 
 def count(route: Route, database: Database, dags: set[str]) -> int | None:

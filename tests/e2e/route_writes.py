@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .database import Database
+from .tables import BEFORE_3_2
 from .writes import ADD_CONNECTION, BACKFILL, CLOSE_BACKFILL, RESET_TASK, WRITES, Write
 
 _DAG = "/api/v2/dags/{dag_id}"
@@ -17,6 +18,7 @@ _TI = f"{_RUN}/taskInstances/{{task_id}}"
 _STATE = f"{_TI}/state-store"
 _XCOMS = f"{_TI}/xcomEntries"
 _WRITES, _CLEARED, _GONE = ({"dag_run_id": name} for name in ("writes", "cleared", "gone"))
+_NEW_RUNS = "FROM dag_run WHERE dag_id = :dag AND run_id NOT IN ('done', 'writes', 'cleared')"
 _EXTRACT = {**_WRITES, "task_id": "extract"}
 _LOAD = {**_WRITES, "task_id": "load"}
 
@@ -214,9 +216,10 @@ def _of_objects() -> dict[str, list[Change]]:
     stored = Write(shows=_ASSET_STATE, ready=(_asset_state,), body={"value": "changed"}, after=(_asset_state,))
     gone = Write(shows=_ASSET_STATE, ready=(_asset_state,), after=(_asset_state,))
     made = Write(
-        shows="SELECT count(*) FROM dag_run WHERE run_id = 'new' AND dag_id = :dag",
+        # By the number of runs: Airflow 3.1 takes no body, and gives the run an id of its own.
+        shows=f"SELECT count(*) {_NEW_RUNS}",
         body={"dag_run_id": "new", "logical_date": None},
-        after=("DELETE FROM dag_run WHERE run_id = 'new'",),
+        after=(f"DELETE {_NEW_RUNS}",),
     )
     defaults = Write(
         shows="SELECT count(*) > 10 FROM connection",
@@ -319,10 +322,12 @@ def _of_tasks() -> dict[str, list[Change]]:
     state = Write(shows=_TASK_STATE, ready=(_extra_state,), body={"value": "changed"}, after=(_extra_state,))
     gone = Write(shows=_TASK_STATE, ready=(_extra_state,), after=(_extra_state,))
     group = f"{_RUN}/taskGroupInstances/{{group_id}}"
+    # Airflow 3.1 asks once for all items, whatever they do.
+    one_of_many = "taskInstance.update taskInstance.delete" if BEFORE_3_2 else "taskInstance.update"
     return {
         f"POST {_DAG}/clearTaskInstances": [_ready("clear task")],
         f"PATCH {_RUN}/taskInstances": [
-            Change("update", WRITES["mark tasks"], _WRITES, needs="taskInstance.update"),
+            Change("update", WRITES["mark tasks"], _WRITES, needs=one_of_many),
             Change(
                 "delete",
                 Write(

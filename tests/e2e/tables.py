@@ -14,6 +14,7 @@ from packaging.version import Version
 HERE = Path(__file__).parent
 ALLOWED, REFUSED, HIDDEN = "y", ".", "0"
 AIRFLOW = Version(version("apache-airflow-core"))
+BEFORE_3_2, BEFORE_3_3 = Version("3.2") > AIRFLOW, Version("3.3") > AIRFLOW
 
 
 @dataclass(frozen=True)

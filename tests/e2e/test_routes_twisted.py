@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from .crowd import OTHER, OWN, TREES
-from .route_answers import MARKER, named
+from .route_answers import MARKER, named, shown
 from .route_requests import list_path_of, path_of
 from .route_writes import CHANGES
 from .routes import Route, table
+from .tables import BEFORE_3_2, BEFORE_3_3
 from .test_routes import HERE, OF_DEPLOYMENT, OF_MANY, OF_ONE_DAG, World, attempt, places_for, world
 
 __all__ = ["world"]
@@ -30,6 +31,11 @@ TWISTS = (
     f"DAG_ID={OWN}&dag_id%00={OWN}&dag_id={OTHER}",
 )
 BODIES = ({"dag_id": OWN}, {"dag_id": OTHER}, {"dag_id": [OWN, OTHER]}, [OWN])
+if BEFORE_3_2:
+    # Airflow 3.1 itself fails on a list.
+    BODIES = BODIES[:2]
+FAILS_ANYWAY = {"GET /ui/dags/{dag_id}/latest_run"} if BEFORE_3_3 else set()
+"""Routes on which Airflow itself fails for odd ids, whoever asks."""
 NUMBERS = ("backfill_id", "event_log_id", "asset_id", "import_error_id", "asset_alias_id")
 
 
@@ -94,7 +100,7 @@ def test_list(route: Route, world: World) -> None:
     wrong = []
     for target, sent in [(joined(path, query), body) for query in TWISTS] + [(path, one) for one in bodies]:
         answer = world.ask(ASKS, route.method, target, json=sent)
-        if answer.status_code >= 500 or foreign(answer):
+        if answer.status_code >= 500 or foreign(answer) - shown(route, {OWN}):
             wrong.append(f"{target} {sent}: {answer.status_code} {answer.text[:200]}")
     assert not wrong, "\n".join(["", *wrong])
 
@@ -172,7 +178,7 @@ def test_odd_dag(route: Route, world: World) -> None:
     for odd in (*odd_ids, f"%{ord(OTHER[0]):02x}{OTHER[1:]}", f"{OWN},{OTHER}", "*", "%25"):
         for query in ("", f"dag_id={OWN}"):
             answer = world.ask(ASKS, "GET", joined(path_of(route, names, dag_id=odd), query).rstrip("?"))
-            if answer.status_code >= 500 or foreign(answer):
+            if (answer.status_code >= 500 and route.name not in FAILS_ANYWAY) or foreign(answer):
                 wrong.append(f"{odd} {query}: {answer.status_code} {answer.text[:200]}")
     assert not wrong, "\n".join(["", *wrong])
 
