@@ -8,12 +8,13 @@ import sqlalchemy as sa
 
 
 class Database:
-    """Plain SQL with named parameters; every call is one transaction."""
+    """Plain SQL with named parameters; every call is one transaction. `dialect` is "sqlite" or "postgresql"."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.dialect = engine.dialect.name
         self._metadata = sa.MetaData()
-        if engine.dialect.name == "sqlite":
+        if self.dialect == "sqlite":
             sa.event.listen(engine, "connect", _enforce_foreign_keys)
 
     def rows(self, sql: str, **values: Any) -> list[tuple]:

@@ -178,7 +178,9 @@ def test_odd_dag(route: Route, world: World) -> None:
     for odd in (*odd_ids, f"%{ord(OTHER[0]):02x}{OTHER[1:]}", f"{OWN},{OTHER}", "*", "%25"):
         for query in ("", f"dag_id={OWN}"):
             answer = world.ask(ASKS, "GET", joined(path_of(route, names, dag_id=odd), query).rstrip("?"))
-            if (answer.status_code >= 500 and route.name not in FAILS_ANYWAY) or foreign(answer):
+            # PostgreSQL takes no such character, and Airflow itself asks it first.
+            fails_anyway = route.name in FAILS_ANYWAY or (odd == "%00" and world.database.dialect == "postgresql")
+            if (answer.status_code >= 500 and not fails_anyway) or foreign(answer):
                 wrong.append(f"{odd} {query}: {answer.status_code} {answer.text[:200]}")
     assert not wrong, "\n".join(["", *wrong])
 
