@@ -1,7 +1,4 @@
-"""What the commands do: load, ask, print, exit code.
-
-Exit codes: 0 yes, 1 failed, 3 the policy cannot be used.
-"""
+"""The commands about the policy file as such, and about FAB's sessions."""
 
 from __future__ import annotations
 
@@ -11,80 +8,76 @@ import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, compile_policy
-from astro_auth_plugin.airflow_bridge.settings import Settings, SettingsError, read_settings
+from astro_auth_plugin.cli.at_hand import check_file
+from astro_auth_plugin.cli.failing import INVALID, YES, CommandFailed, command
+from astro_auth_plugin.cli.output import console, count
 from astro_auth_plugin.rbac import policy
-from astro_auth_plugin.rbac.policy import Checked, Policy, Problem
-from astro_auth_plugin.rbac.policy_text import MAX_BYTES
+from astro_auth_plugin.rbac.policy import Policy, Problem
+
+if TYPE_CHECKING:
+    from astro_auth_plugin.airflow_bridge.settings import Settings
 
 log = logging.getLogger(__name__)
 
-INVALID = 3
 
-
-def validate(args: Namespace) -> None:
+@command
+def validate(args: Namespace) -> int:
     """Report every problem of a policy file; exit with 3 when the file cannot be used."""
-    path, settings = _what_to_check(args.file)
-    checked = _check(path)
+    path, settings = _what_to_check(args)
+    checked = check_file(path)
     problems = list(checked.problems)
     if checked.policy is not None:
         problems += _against_installation(checked.policy, settings)
     _print(path, problems)
-    if any(problem.severity == "error" for problem in problems):
-        sys.exit(INVALID)
+    return INVALID if any(problem.severity == "error" for problem in problems) else YES
 
 
+@command
 def schema(args: Namespace) -> None:  # noqa: ARG001 - the signature of a command
     """Print the JSON Schema of the policy file."""
     sys.stdout.write(json.dumps(policy.json_schema(), indent=2) + "\n")
 
 
+@command
 def clean_sessions(args: Namespace) -> None:
     """Delete the web sessions that have expired, or with `--dry-run` count them."""
-    # Airflow's models take seconds to import, and only this needs them.
-    from astro_auth_plugin.airflow_bridge import web_sessions  # noqa: PLC0415
+    from astro_auth_plugin.airflow_bridge import web_sessions  # noqa: PLC0415 - takes seconds
 
     now = datetime.now(UTC)
     number = web_sessions.count_expired(now) if args.dry_run else web_sessions.delete_expired(now)
     done = "would be deleted" if args.dry_run else "deleted"
-    _console().print(f"{_count(number, 'expired session')} {done}.")
+    console().print(f"{count(number, 'expired session')} {done}.")
 
 
-def _what_to_check(file: str | None) -> tuple[Path, Settings | None]:
-    """Return the file, and the options of this installation, None when they are not set."""
+def _what_to_check(args: Namespace) -> tuple[Path, Settings | None]:
+    """Return the file, and the options of this installation, None when they are not set or not to be looked at."""
+    if args.file and getattr(args, "standalone", False):
+        return Path(args.file), None
+    from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings  # noqa: PLC0415 - takes seconds
+
     try:
         settings = read_settings()
     except SettingsError as error:
-        if file is None:
-            _console(stderr=True).print(f"error: {error}; or name a file: airflow astro-auth validate FILE")
-            sys.exit(1)
-        return Path(file), None
-    return Path(file) if file else settings.policy_file, settings
-
-
-def _check(path: Path) -> Checked:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return Checked(None, (Problem(0, 0, "", f"cannot read the policy file: {error.strerror or error}"),))
-    return policy.load(data, datetime.now(UTC))
+        if args.file is None:
+            raise CommandFailed(f"{error}; or name a file: airflow astro-auth validate FILE") from None
+        return Path(args.file), None
+    return Path(args.file) if args.file else settings.policy_file, settings
 
 
 def _against_installation(checked: Policy, settings: Settings | None) -> list[Problem]:
     """Return what is odd about a good policy in this installation, as far as there is one at hand."""
     if settings is None:
         return []
+    from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, compile_policy  # noqa: PLC0415 - takes seconds
+
     try:
         compile_policy(settings, checked)
     except PolicyRefused as refusal:
         return [Problem(0, 0, "", str(refusal))]
     try:
-        # Airflow's models take seconds to import, and only this needs them.
-        from astro_auth_plugin.airflow_bridge.metadata import read_all_dags  # noqa: PLC0415
+        from astro_auth_plugin.airflow_bridge.metadata import read_all_dags  # noqa: PLC0415 - takes seconds
 
         dags = read_all_dags()
     except Exception as error:  # noqa: BLE001 - a check without a database is a good check too
@@ -95,19 +88,10 @@ def _against_installation(checked: Policy, settings: Settings | None) -> list[Pr
 
 
 def _print(path: Path, problems: list[Problem]) -> None:
-    console = _console()
+    out = console()
     for problem in problems:
-        console.print(problem.in_file(path), style="red" if problem.severity == "error" else "yellow")
+        out.print(problem.in_file(path), style="red" if problem.severity == "error" else "yellow")
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     verdict = "cannot be used" if errors else "can be used"
-    console.print(f"{path} {verdict}: {_count(errors, 'error')}, {_count(warnings, 'warning')}.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _console(*, stderr: bool = False) -> Console:
-    # Paths and messages are printed as they are: no markup, no numbers in colour, no breaking of lines.
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{path} {verdict}: {count(errors, 'error')}, {count(warnings, 'warning')}.")

@@ -12,13 +12,14 @@ import pytest
 from packaging.version import Version
 
 from astro_auth_plugin.cli import definition
+from astro_auth_plugin.cli.main import main
 from tests.cli.conftest import BAD, BAD_PROBLEMS
 from tests.in_request import HEAD
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments],
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
@@ -31,15 +32,43 @@ def test_validate(file: Path) -> None:
     """A bad file is exit code 3 and all its problems on standard output."""
     file.write_text(HEAD + BAD)
     done = run(
-        "airflow", "astro-auth", "validate", AIRFLOW__ASTRO_AUTH__POLICY_FILE=str(file), ASTRO_DEPLOYMENT_ID="dep"
+        "-m", "airflow", "astro-auth", "validate", AIRFLOW__ASTRO_AUTH__POLICY_FILE=str(file), ASTRO_DEPLOYMENT_ID="dep"
     )
     assert done.returncode == 3
     assert [f"{file}:{problem}" for problem in BAD_PROBLEMS] == done.stdout.splitlines()[-5:-1]
 
 
+STANDALONE = """
+import sys
+from astro_auth_plugin.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("airflow" in sys.modules)
+"""
+
+
+def test_the_short_way(file: Path) -> None:
+    """`astro-auth` has the same commands and exit codes, and does not load Airflow for a file that is named."""
+    file.write_text(HEAD + BAD)
+    done = run("-c", STANDALONE, "validate", str(file))
+    assert done.returncode == 3
+    lines = done.stdout.splitlines()
+    assert lines[:-2] == [f"{file}:{problem}" for problem in BAD_PROBLEMS]
+    assert lines[-1] == "False"
+
+
+def test_wrong_arguments_are_not_a_denial(capsys: pytest.CaptureFixture[str]) -> None:
+    """Arguments that nobody understands are exit code 1: 2 says that somebody is denied something."""
+    with pytest.raises(SystemExit) as end:
+        main(["validat"])
+    assert end.value.code == 1
+    assert "invalid choice: 'validat'" in capsys.readouterr().err
+
+
 def test_schema() -> None:
     """The schema comes out as one JSON document that can be sent into a file."""
-    done = run("airflow", "astro-auth", "schema")
+    done = run("-m", "airflow", "astro-auth", "schema")
     assert done.returncode == 0
     assert json.loads(done.stdout)["title"] == "PolicyDocument"
 
@@ -61,7 +90,8 @@ def test_names_of_commands_are_light() -> None:
     # Airflow may log to standard output.
     brought = [line for line in done.stdout.splitlines() if " " not in line]
     assert "astro_auth_plugin.cli.definition" in brought
-    assert set(brought) <= {"astro_auth_plugin", "astro_auth_plugin.cli", "astro_auth_plugin.cli.definition"}
+    ours = {"astro_auth_plugin", *(f"astro_auth_plugin.cli{name}" for name in ("", ".catalogue", ".definition"))}
+    assert set(brought) <= ours
 
 
 @pytest.mark.parametrize(

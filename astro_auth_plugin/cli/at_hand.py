@@ -1,0 +1,149 @@
+"""What a command asks its questions of: the policy, the Deployment, and the Dags with their tags.
+
+Each comes from an option of the command, else from the environment, else from Airflow. Airflow takes seconds to load,
+so it is loaded only for what nothing else has told.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from astro_auth_plugin.cli.failing import INVALID, CommandFailed
+from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.errors import UnknownDeployment
+from astro_auth_plugin.rbac.policy import Checked, Policy, Problem
+from astro_auth_plugin.rbac.policy_text import MAX_BYTES
+from astro_auth_plugin.rbac.scopes import Dag
+
+
+class Opened(NamedTuple):
+    """A good policy, compiled for one Deployment, and where it was read."""
+
+    path: Path
+    policy: Policy
+    engine: Engine
+
+
+def open_policy(args: Namespace) -> Opened:
+    """Read the policy of `--policy`, for the Deployment of `--deployment`.
+
+    Raises:
+        CommandFailed: if there is none, it has errors, or it does not say for which Deployment.
+    """
+    path = Path(args.policy or _setting("policy_file"))
+    good = good_policy(path)
+    return Opened(path, good, compiled(good, args))
+
+
+def good_policy(path: Path) -> Policy:
+    """Read a policy file without errors.
+
+    Raises:
+        CommandFailed: with every problem of the file.
+    """
+    checked = check_file(path)
+    if checked.policy is None:
+        problems = "\n".join(problem.in_file(path) for problem in checked.errors)
+        raise CommandFailed(f"the policy cannot be used:\n{problems}", INVALID)
+    return checked.policy
+
+
+def check_file(path: Path) -> Checked:
+    """Read and check a policy file; a file that cannot be read is a problem like any other."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return Checked(None, (Problem(0, 0, "", f"cannot read the policy file: {error.strerror or error}"),))
+    return policy.load(data, datetime.now(UTC))
+
+
+def compiled(good: Policy, args: Namespace) -> Engine:
+    """Compile a policy for the Deployment of `--deployment`, of the options, or the only one that it lists.
+
+    Raises:
+        CommandFailed: if it cannot be told which Deployment, or the policy does not list it.
+    """
+    listed = [deployment.id for deployment in good.document.deployments]
+    deployment_id = args.deployment or _setting_if_told("deployment_id")
+    if not deployment_id:
+        if len(listed) != 1:
+            ids = ", ".join(f"`{each}`" for each in listed) or "none"
+            raise CommandFailed(f"which Deployment? Name it with --deployment; the policy lists {ids}")
+        (deployment_id,) = listed
+    try:
+        return Engine(good, deployment_id)
+    except UnknownDeployment as error:
+        raise CommandFailed(str(error), INVALID) from None
+
+
+def read_dags(args: Namespace) -> list[Dag]:
+    """Return the Dags of the file of `--dags`, or of Airflow's metadata database.
+
+    Raises:
+        CommandFailed: if neither can be read.
+    """
+    if args.dags:
+        return list(_dags_in(Path(args.dags)))
+    try:
+        from astro_auth_plugin.airflow_bridge.metadata import read_all_dags  # noqa: PLC0415 - Airflow takes seconds
+
+        return read_all_dags()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
+        what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
+        raise CommandFailed(f"{what}; name a file with --dags") from None
+
+
+def _dags_in(path: Path) -> Iterator[Dag]:
+    """Read Dags from YAML or JSON: a list of `{dag_id, tags}`, or what Airflow's REST API answers about Dags."""
+    try:
+        values = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot read the Dags: {error.strerror or error}") from None
+    except yaml.YAMLError as error:
+        raise CommandFailed(f"{path}: neither YAML nor JSON: {error}") from None
+    entries = values.get("dags") if isinstance(values, dict) else values
+    if not isinstance(entries, list):
+        raise CommandFailed(f"{path}: expected a list of Dags, each with `dag_id` and `tags`")
+    for number, entry in enumerate(entries, 1):
+        yield _dag(entry, f"{path}: Dag {number}")
+
+
+def _dag(entry: Any, where: str) -> Dag:
+    if not isinstance(entry, dict) or not isinstance(entry.get("dag_id"), str):
+        raise CommandFailed(f"{where}: expected a mapping with the text `dag_id`, and `tags`")
+    tags = entry.get("tags") or []
+    if not isinstance(tags, list):
+        raise CommandFailed(f"{where}: `tags` has to be a list of text")
+    names: list[Any] = [tag.get("name") if isinstance(tag, dict) else tag for tag in tags]
+    if not all(isinstance(name, str) for name in names):
+        raise CommandFailed(f"{where}: `tags` has to be a list of text")
+    return Dag(entry["dag_id"], frozenset(names))
+
+
+def _setting_if_told(name: str) -> str:
+    """Return an option of `[astro_auth]`; '' where nothing says it. Airflow is loaded if the environment is silent."""
+    told = os.environ.get(f"AIRFLOW__ASTRO_AUTH__{name.upper()}") or os.environ.get(f"ASTRO_{name.upper()}")
+    if told or not (Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "airflow.cfg").exists():
+        return told or ""
+    from airflow.configuration import conf  # noqa: PLC0415 - Airflow takes seconds
+
+    return (conf.get("astro_auth", name, fallback="") or "").strip()
+
+
+def _setting(name: str) -> str:
+    told = _setting_if_told(name)
+    if not told:
+        raise CommandFailed(
+            f"no policy: name one with --policy, or set [astro_auth] {name} "
+            f"or the variable AIRFLOW__ASTRO_AUTH__{name.upper()}"
+        )
+    return told

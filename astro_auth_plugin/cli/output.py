@@ -1,0 +1,53 @@
+"""What the commands print: for people with rich, for machines as JSON or YAML."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import yaml
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return where to print. Texts are printed as they are: no markup, no numbers in colour, no breaking of lines."""
+    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_values(values: Any, form: str) -> None:
+    """Print plain values for a machine.
+
+    Args:
+        values: mappings, lists, text, numbers, truth values.
+        form: "json" or "yaml".
+    """
+    if form == "yaml":
+        sys.stdout.write(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    else:
+        sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print rows for people; in a file or pipe every row is one line, however long."""
+    table = Table(*columns, box=box.SIMPLE, title=title or None, title_justify="left", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
+    printed = Console(highlight=False)
+    if not printed.is_terminal:
+        printed.width = max(printed.measure(table).maximum, 1)
+    printed.print(table)
+
+
+def printable(text: str) -> str:
+    """Return text with what is not printable spelled out: it could forge lines or colours in a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things in words, such as "1 error" and "2 errors"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
