@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from .client import ASKED, Everybody
+from .crowd import BUILT_IN, DAG_ROLES, NEWCOMERS
 from .database import Database
 from .live import LiveAirflow
 from .route_requests import ASKED_ABOUT
@@ -108,4 +109,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         requests = len(rows("expected_reads.txt")) + len(rows("expected_writes.txt"))
         terminalreporter.write_line(f"e2e: {requests} rows of the tables, {len(ASKED)} people, {ASKED.total()} answers")
     if ASKED_ABOUT:
-        terminalreporter.write_line(f"routes: {len(ASKED_ABOUT)} routes were asked {ASKED_ABOUT.total()} times")
+        roles = (
+            f"{len(BUILT_IN) + len(DAG_ROLES)} roles or lacks of one, {len(NEWCOMERS) - len(DAG_ROLES)} custom roles"
+        )
+        terminalreporter.write_line(f"routes: {len(ASKED_ABOUT)} routes, {roles}, {ASKED_ABOUT.total()} answers")
