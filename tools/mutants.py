@@ -282,7 +282,7 @@ MUTANTS = (
         "a large body is not looked at",
         "web/middleware.py",
         "            raise _BodyTooLarge\n",
-        "            return None, receive\n",
+        "            break\n",
         WEB,
     ),
     Mutant("the page repeats an e-mail unescaped", "web/pages.py", "email=escape(email)", "email=email", WEB),
