@@ -260,15 +260,6 @@ def test_task_instances_in_the_body(path: str, everybody: Everybody, database: D
     assert got <= {"fin_writes"}
 
 
-def test_question_for_one_person(everybody: Everybody, database: Database, write_names: list[dict]) -> None:
-    """A question with assigned people is answered by them alone, and only if their roles let them."""
-    row = next(row for row in rows("expected_writes.txt") if row.name == "answer question")
-    names = write_names[0] | {"dag": "approval"}
-    for user in ("workspace.operator", "organization.owner", "lifted.member", "tag.viewer", "id.author", "nobody"):
-        assert attempt(row, everybody[user], database, names) == (REFUSED, False), user
-    assert attempt(row, everybody["tag.author"], database, names) == (ALLOWED, True)
-
-
 def test_source_of_a_shared_file(everybody: Everybody) -> None:
     """The source of a file that also has a Dag one may not see does not show that Dag."""
     answer = everybody["tag.viewer"].get("/api/v2/dagSources/asset_consumer")
