@@ -82,7 +82,7 @@ def readable_dag_ids(identity: AstroIdentity, method: Any) -> set[str]:
     needed = action_map.needed(action_map.DAG_ENTITIES, "", method)
     if needed is None:
         return set()
-    return metadata.select_dag_ids(_selection(identity, needed))
+    return route_rules.narrow(current_request(), metadata.select_dag_ids(_selection(identity, needed)))
 
 
 def filter_dag_ids(identity: AstroIdentity, method: Any, dag_ids: Collection[str]) -> set[str]:

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from packaging.version import Version
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
-from astro_auth_plugin.airflow_bridge import metadata
+from astro_auth_plugin.airflow_bridge import metadata, neighbours
 from astro_auth_plugin.airflow_bridge.request import RequestFacts
 from astro_auth_plugin.rbac.permissions import mask
 
@@ -48,6 +48,9 @@ _LISTS_WITH_RUNS = {
     "GET /ui/dags": mask("dagRun.get", "taskInstance.get"),
 }
 _LIST_OF_DAGS = "GET /api/v2/dags"
+_DETAILS = "GET /api/v2/dags/{dag_id}/details"
+_STRUCTURE = "GET /ui/structure/structure_data"
+_DEPENDENCIES = "GET /ui/dependencies"
 
 _EVENT_LOG = "GET /api/v2/eventLogs/{event_log_id}"
 _BACKFILL_LISTS = ("GET /api/v2/backfills", "GET /ui/backfills")
@@ -91,6 +94,8 @@ _WIDE_NEED = {
     # These name the runs that took an event, of whatever Dag.
     "GET /api/v2/assets/events": _SEE_RUNS,
     _UPSTREAM_EVENTS: _SEE_RUNS,
+    # A job names its Dag, whatever Dag that is.
+    "GET /api/v2/jobs": mask("dag.get"),
 }
 if _3_3 > _AIRFLOW:
     # Tests a stored connection, password included, against any host that the body names.
@@ -170,6 +175,14 @@ def lists_need(facts: RequestFacts | None) -> int:
     return _LISTS_WITH_RUNS.get(facts.route, 0)
 
 
+def narrow(facts: RequestFacts | None, dag_ids: set[str]) -> set[str]:
+    """Return those of the Dags, which a person may see, that this answer may show."""
+    if facts is not None and facts.route == _DEPENDENCIES and _3_3 > _AIRFLOW:
+        # Each Dag names those at the other end of its edges; Airflow looks at them from 3.3 on.
+        return neighbours.without_outsiders(dag_ids)
+    return dag_ids
+
+
 def _asks_about_runs(facts: RequestFacts) -> bool:
     # Dags that are found or ordered by their runs tell of the runs.
     found = any("dag_run_" in name for name in facts.query_names)
@@ -241,6 +254,19 @@ def _many_task_instances(_facts: RequestFacts, dag_id: str | None, needed: int) 
     return Corrected(dag_id, needed | (mask("taskInstance.delete") if _3_2 > _AIRFLOW else 0))
 
 
+def _details(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    # From 3.2 on they tell how many runs are active.
+    return Corrected(dag_id, needed | (_SEE_RUNS if _3_2 <= _AIRFLOW else 0))
+
+
+def _structure(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
+    asks_outside = any(value.lower() != "false" for value in facts.query("external_dependencies"))
+    if _3_2 <= _AIRFLOW or not asks_outside or not dag_id:
+        return Corrected(dag_id, needed)
+    # The answer names the Dags next to this one; from 3.2 on Airflow leaves out those that may not be seen.
+    return Corrected(dag_id, needed, also=frozenset(neighbours.next_to(dag_id)))
+
+
 def _code(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
     if _3_3 <= _AIRFLOW or not dag_id:
         return Corrected(dag_id, needed)
@@ -276,6 +302,8 @@ _RULES: Mapping[str, Callable[[RequestFacts, str | None, int], Corrected]] = {
     _WAIT: _wait,
     f"PATCH {_TASK_INSTANCES}": _many_task_instances,
     **dict.fromkeys(_DRY_RUNS, _dry_run),
+    _DETAILS: _details,
+    _STRUCTURE: _structure,
     _CODE: _code,
     _PARSE_FILE: _parse_file,
     **dict.fromkeys(_BACKFILLS, _backfill),

@@ -34,6 +34,7 @@ ANSWERED = {
     # The log handler of the tests has no address to send to.
     "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/externalLogUrl/{try_number}": 400,
 }
+_DETAILS = "GET /api/v2/dags/{dag_id}/details"
 _NEIGHBOURS = "GET /ui/structure/structure_data"
 _DEPENDENCIES = "GET /ui/dependencies"
 _BACKFILLS = "GET /ui/backfills"
@@ -83,10 +84,23 @@ def wide(route: Route) -> frozenset[str]:
 
 def may(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
     """Whether somebody may do what the route does, on a Dag; a line without `needs` is not asked here."""
+    if route.name == _NEIGHBOURS and BEFORE_3_2 and dag_id in TREES:
+        return all(_holds(route, crowd, user, one) for one in (dag_id, *beside(dag_id)))
+    return _holds(route, crowd, user, dag_id)
+
+
+def _holds(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
     if not wide(route) <= crowd.held(user):
         return False
     place = None if route.where == "Deployment" else dag_id
-    return any(crowd.may(user, one, place) for one in route.needs)
+    needs = (SEE,) if route.name == _DETAILS and BEFORE_3_2 else route.needs
+    return any(crowd.may(user, one, place) for one in needs)
+
+
+def beside(dag_id: str) -> tuple[str, str]:
+    """The Dag that starts this one, and the one that it starts."""
+    place = TREES.index(dag_id)
+    return TREES[place - 1], TREES[(place + 1) % len(TREES)]
 
 
 def shows_error(crowd: Crowd, user: str, dag_ids: set[str]) -> bool:
@@ -98,13 +112,9 @@ def named(route: Route, crowd: Crowd, user: str, dag_id: str) -> set[str]:
     """The Dags that an answer about one Dag names, to somebody who may ask."""
     if route.name in NAMELESS:
         return set()
-    place = TREES.index(dag_id)
-    before, after = TREES[place - 1], TREES[(place + 1) % len(TREES)]
-    if route.name == _NEIGHBOURS and BEFORE_3_2:
-        return {dag_id, before, after}
     if route.name == _NEIGHBOURS:
-        return {dag_id} | {other for other in (before, after) if may(route, crowd, user, other)}
-    return {dag_id, before} if route.name == _UPSTREAM else {dag_id}
+        return {dag_id} | {other for other in beside(dag_id) if _holds(route, crowd, user, other)}
+    return {dag_id, beside(dag_id)[0]} if route.name == _UPSTREAM else {dag_id}
 
 
 def opens(route: Route, crowd: Crowd, user: str) -> bool:
@@ -124,8 +134,9 @@ def shown(route: Route, dags: set[str]) -> set[str]:
     """The Dags that a list names when it has the rows of these."""
     found = dags & set(TREES)
     if route.name == _DEPENDENCIES and BEFORE_3_3:
-        # An edge has two ends, and Airflow looks at the first: here a Dag names the one that it starts.
-        found |= {TREES[(TREES.index(dag_id) + 1) % len(TREES)] for dag_id in found}
+        # Here a Dag names the one that it starts, so it is left out where that one may not be seen.
+        found = {dag_id for dag_id in found if beside(dag_id)[1] in found}
+        found |= {beside(dag_id)[1] for dag_id in found}
     return found
 
 
