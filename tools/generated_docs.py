@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from astro_auth_plugin.airflow_bridge import action_map
+from astro_auth_plugin.airflow_bridge import action_map, exposures
 from astro_auth_plugin.rbac.permissions import TABLE, mask, names
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Level, Role
 from tools import routes_page
@@ -177,6 +177,20 @@ def routes() -> str:
     return "\n".join(f"## {title}\n\n{_table(headings, rows)}" for title, rows in routes_page.sections().items())
 
 
+def exposed() -> str:
+    """Return what Airflow shows that no check can keep back, to whom, and until which release."""
+    rows = []
+    for one in exposures.EXPOSURES:
+        place = "in the Deployment" if one.in_deployment else "on Dags"
+        to_whom = f"{_names(one.held)} {place}, without {_names(one.lacking)} in the Deployment"
+        rows.append([_sentence(one.shows), to_whom, one.since, one.closed or "none yet", _sentence(one.remedy)])
+    return _table(["What is shown", "To who holds", "From Airflow", "Closed in", "What to do"], rows)
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
 def _names(permissions: int) -> str:
     return " ".join(f"`{name}`" for name in names(permissions))
 
@@ -191,7 +205,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"actions-by-role": actions_by_role, "roles": roles},
+    "README.md": {"actions-by-role": actions_by_role, "roles": roles, "exposures": exposed},
     "docs/permissions.md": {
         "permissions": permissions,
         "permissions-by-role": permissions_by_role,

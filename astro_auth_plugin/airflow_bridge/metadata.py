@@ -21,7 +21,7 @@ from airflow.models.pool import Pool
 from airflow.models.team import Team
 from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
 from airflow.models.variable import Variable
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.orm import aliased
 
@@ -124,6 +124,14 @@ def read_dag_ids_of_same_file(dag_id: str) -> set[str]:
     same_file = and_(other.bundle_name == DagModel.bundle_name, other.relative_fileloc == DagModel.relative_fileloc)
     with _connect() as connection:
         return set(connection.scalars(select(other.dag_id).join(DagModel, same_file).where(DagModel.dag_id == dag_id)))
+
+
+def has_shared_files() -> bool:
+    """Return whether some file defines several Dags."""
+    of_file = select(DagModel.relative_fileloc).where(DagModel.relative_fileloc.is_not(None))
+    of_file = of_file.group_by(DagModel.bundle_name, DagModel.relative_fileloc).having(func.count() > 1)
+    with _connect() as connection:
+        return connection.execute(of_file.limit(1)).first() is not None
 
 
 def read_dag_of_event(event_log_id: int) -> str | None:

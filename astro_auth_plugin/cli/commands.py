@@ -73,18 +73,19 @@ def _against_installation(checked: Policy, settings: Settings | None) -> list[Pr
     from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, compile_policy  # noqa: PLC0415 - takes seconds
 
     try:
-        compile_policy(settings, checked)
+        engine = compile_policy(settings, checked)
     except PolicyRefused as refusal:
         return [Problem(0, 0, "", str(refusal))]
     try:
-        from astro_auth_plugin.airflow_bridge.metadata import read_all_dags  # noqa: PLC0415 - takes seconds
+        from astro_auth_plugin.airflow_bridge import exposures, metadata  # noqa: PLC0415 - takes seconds
 
-        dags = read_all_dags()
+        dags, shares_files = metadata.read_all_dags(), metadata.has_shared_files()
     except Exception as error:  # noqa: BLE001 - a check without a database is a good check too
         log.debug("No metadata database to compare with: %s", type(error).__name__)
         return []
     tags = {tag for dag in dags for tag in dag.tags}
-    return list(policy.unmatched_grants(checked, settings.deployment_id, {dag.id for dag in dags}, tags))
+    unmatched = policy.unmatched_grants(checked, settings.deployment_id, {dag.id for dag in dags}, tags)
+    return [*exposures.warnings(engine, shares_files=shares_files), *unmatched]
 
 
 def _print(path: Path, problems: list[Problem]) -> None:

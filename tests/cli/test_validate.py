@@ -16,7 +16,7 @@ from astro_auth_plugin.rbac.scopes import Dag
 from tests.cli.conftest import BAD, BAD_PROBLEMS, ODD
 from tests.in_request import HEAD
 
-READ_ALL_DAGS = metadata.read_all_dags
+READ_ALL_DAGS, HAS_SHARED_FILES = metadata.read_all_dags, metadata.has_shared_files
 DAGS = [Dag("fin_daily", frozenset({"finance"})), Dag("untagged", frozenset())]
 
 
@@ -26,6 +26,7 @@ def configured(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE", str(file))
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID", "dep")
     monkeypatch.setattr(metadata, "read_all_dags", lambda: DAGS)
+    monkeypatch.setattr(metadata, "has_shared_files", lambda: False)
     return file
 
 
@@ -79,6 +80,16 @@ def test_against_the_installation(configured: Path, capsys: pytest.CaptureFixtur
     ]
 
 
+def test_exposure(configured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What Airflow shows to people of this policy who should not see it is a warning, once, at the first grant."""
+    monkeypatch.setattr(metadata, "has_shared_files", lambda: True)
+    configured.write_text(HEAD + ODD)
+    code, lines, _ = validate(capsys)
+    about = [line for line in lines if "an older version of a file's source" in line]
+    assert (code, len(about)) == (0, 1)
+    assert about[0].startswith(f"{configured}:9:1: warning: users[0].dag_roles[0]: on Airflow ")
+
+
 def test_database_that_does_not_answer(
     configured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +108,7 @@ def test_real_database(
         HEAD + "users: [{email: a@b, dag_roles: [{deployment_id: dep, dag_id: nope, role: DAG_VIEWER}]}]\n"
     )
     monkeypatch.setattr(metadata, "read_all_dags", READ_ALL_DAGS)
+    monkeypatch.setattr(metadata, "has_shared_files", HAS_SHARED_FILES)
     code, lines, _ = validate(capsys)
     assert (code, lines[0]) == (0, f"{configured}:5:63: warning: users[0].dag_roles[0].dag_id: there is no Dag `nope`")
 

@@ -264,3 +264,15 @@ def test_source_of_a_shared_file(everybody: Everybody) -> None:
     """The source of a file that also has a Dag one may not see does not show that Dag."""
     answer = everybody["tag.viewer"].get("/api/v2/dagSources/asset_consumer")
     assert "asset_producer" not in answer.text
+
+
+def test_old_source_of_a_shared_file(everybody: Everybody, database: Database) -> None:
+    """The source that a Dag has from before another left its file shows that other: see `exposures.py`."""
+    moved = "UPDATE dag SET relative_fileloc = :file WHERE dag_id = 'asset_producer'"
+    before = database.value("SELECT relative_fileloc FROM dag WHERE dag_id = 'asset_producer'")
+    database.run(moved, file="elsewhere.py")
+    try:
+        answer = everybody["tag.viewer"].get("/api/v2/dagSources/asset_consumer?version_number=1")
+    finally:
+        database.run(moved, file=before)
+    assert "asset_producer" in answer.text
