@@ -56,6 +56,14 @@ EXPOSURES = (
         since="3.2",
         closed="3.4",
     ),
+    Exposure(
+        "the list of jobs names the Dag that a job is of, where it has one",
+        mask("job.get"),
+        in_deployment=True,
+        lacking=mask("dag.get"),
+        remedy="give `job.get` to those only who may see all Dags",
+        since="3.1",
+    ),
 )
 
 

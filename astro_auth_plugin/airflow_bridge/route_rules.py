@@ -48,7 +48,6 @@ _LISTS_WITH_RUNS = {
     "GET /ui/dags": mask("dagRun.get", "taskInstance.get"),
 }
 _LIST_OF_DAGS = "GET /api/v2/dags"
-_DETAILS = "GET /api/v2/dags/{dag_id}/details"
 _STRUCTURE = "GET /ui/structure/structure_data"
 _DEPENDENCIES = "GET /ui/dependencies"
 
@@ -94,8 +93,6 @@ _WIDE_NEED = {
     # These name the runs that took an event, of whatever Dag.
     "GET /api/v2/assets/events": _SEE_RUNS,
     _UPSTREAM_EVENTS: _SEE_RUNS,
-    # A job names its Dag, whatever Dag that is.
-    "GET /api/v2/jobs": mask("dag.get"),
 }
 if _3_3 > _AIRFLOW:
     # Tests a stored connection, password included, against any host that the body names.
@@ -254,11 +251,6 @@ def _many_task_instances(_facts: RequestFacts, dag_id: str | None, needed: int) 
     return Corrected(dag_id, needed | (mask("taskInstance.delete") if _3_2 > _AIRFLOW else 0))
 
 
-def _details(_facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
-    # From 3.2 on they tell how many runs are active.
-    return Corrected(dag_id, needed | (_SEE_RUNS if _3_2 <= _AIRFLOW else 0))
-
-
 def _structure(facts: RequestFacts, dag_id: str | None, needed: int) -> Corrected:
     asks_outside = any(value.lower() != "false" for value in facts.query("external_dependencies"))
     if _3_2 <= _AIRFLOW or not asks_outside or not dag_id:
@@ -302,7 +294,6 @@ _RULES: Mapping[str, Callable[[RequestFacts, str | None, int], Corrected]] = {
     _WAIT: _wait,
     f"PATCH {_TASK_INSTANCES}": _many_task_instances,
     **dict.fromkeys(_DRY_RUNS, _dry_run),
-    _DETAILS: _details,
     _STRUCTURE: _structure,
     _CODE: _code,
     _PARSE_FILE: _parse_file,

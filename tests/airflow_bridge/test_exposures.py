@@ -17,6 +17,8 @@ roles:
   - {name: all-fixer, scope: DEPLOYMENT, permissions: [deployment.airflow.importError.get, deployment.airflow.dag.get]}
   - {name: coder, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get, deployment.airflow.dagCode.get]}
   - {name: looker, scope: DAG, permissions: [dag.airflow.dag.get, dag.airflow.importError.get]}
+  - {name: jobs, scope: DEPLOYMENT, permissions: [deployment.airflow.job.get]}
+  - {name: jobs-and-dags, scope: DEPLOYMENT, permissions: [deployment.airflow.job.get, deployment.airflow.dag.get]}
 """
 FIXER = "deployment_roles: [{deployment_id: dep, role: fixer}]"
 ALL_FIXER = "deployment_roles: [{deployment_id: dep, role: all-fixer}]"
@@ -24,7 +26,7 @@ CODER = "deployment_roles: [{deployment_id: dep, role: coder}]"
 VIEWER = "dag_roles: [{deployment_id: dep, tag: finance, role: DAG_VIEWER}]"
 LOOKER = "dag_roles: [{deployment_id: dep, tag: finance, role: looker}]"
 ELSEWHERE = "dag_roles: [{deployment_id: dep-2, tag: finance, role: DAG_VIEWER}]"
-SOURCE, ERRORS = (exposure.shows for exposure in exposures.EXPOSURES)
+SOURCE, ERRORS, JOBS = (exposure.shows for exposure in exposures.EXPOSURES)
 
 
 def warned(*grants: str, airflow: str, monkeypatch: pytest.MonkeyPatch, shares_files: bool = True) -> list[str]:
@@ -72,11 +74,19 @@ def test_import_errors(airflow: str, grants: list[str], shown: bool, monkeypatch
     assert [ERRORS in line for line in found] == ([True] if shown else [])
 
 
+@pytest.mark.parametrize(("role", "shown"), [("jobs", True), ("jobs-and-dags", False)])
+def test_jobs(role: str, shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sees jobs and may not see all Dags reads the Dags' ids there."""
+    grant = f"deployment_roles: [{{deployment_id: dep, role: {role}}}]"
+    found = warned(grant, airflow="3.3.2", monkeypatch=monkeypatch)
+    assert [JOBS in line for line in found] == ([True] if shown else [])
+
+
 def test_once_at_the_first_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many grants open it, there is one warning, with the line of the first, the release and the way out."""
     (line,) = warned(CODER, VIEWER, VIEWER, LOOKER, airflow="3.3.2", monkeypatch=monkeypatch)
     assert line.startswith(
-        "13:1: warning: users[1].dag_roles[0]: on Airflow 3.3.2 an older version of a file's source "
+        "15:1: warning: users[1].dag_roles[0]: on Airflow 3.3.2 an older version of a file's source "
     )
     assert line.endswith("(no Airflow closes it yet): keep Dags that not everybody may see in files of their own")
     (line,) = warned(FIXER, airflow="3.3.2", monkeypatch=monkeypatch)

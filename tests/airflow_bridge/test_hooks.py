@@ -203,6 +203,18 @@ def may_see(manager: AstroAuthManager, user: Any) -> bool:
     return manager.is_authorized_dag(method="GET", details=DagDetails(id="fin_daily"), user=user)
 
 
+@pytest.mark.parametrize(
+    ("anonymous", "active", "there"), [(False, True, True), (False, False, False), (True, True, False)]
+)
+def test_who_is_signed_in(
+    anonymous: bool, active: bool, there: bool, manager: AstroAuthManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is signed in who has an active account; a visitor is not, whatever FAB's public role is."""
+    monkeypatch.setattr(manager, "get_user", lambda: SimpleNamespace(is_anonymous=anonymous, is_active=active))
+    monkeypatch.setenv("AIRFLOW__FAB__AUTH_ROLE_PUBLIC", "Admin")
+    assert manager.is_logged_in() is there
+
+
 def test_fabs_accounts(manager: AstroAuthManager, accounts: Any) -> None:
     """FAB's pages bring FAB's account; it is the person whose e-mail it has."""
     assert may_see(manager, fab_user(accounts("vera", "Vera@Example.com")))

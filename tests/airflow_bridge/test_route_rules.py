@@ -341,31 +341,6 @@ def test_many_task_instances(version: str, more: str, monkeypatch: pytest.Monkey
     assert found == route_rules.Corrected("a", WRITE | mask(*filter(None, [more])))
 
 
-@pytest.mark.parametrize(("version", "more"), [("3.1.8", ""), ("3.2.2", "dagRun.get"), ("3.3.2", "dagRun.get")])
-def test_details_show_runs(version: str, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 3.2 on a Dag's details tell how many runs are active, so the runs have to be one's to see."""
-    monkeypatch.setattr(route_rules, "_AIRFLOW", Version(version))
-    see = mask("dag.get")
-    found = correct(facts_of(route_rules._DETAILS, path={"dag_id": "a"}), reads=True, dag_id="a", needed=see)
-    assert found == route_rules.Corrected("a", see | mask(*filter(None, [more])))
-
-
-def test_jobs_show_dags() -> None:
-    """Jobs name their Dags, so all Dags have to be one's to see."""
-    jobs = engine_of(
-        "roles:\n"
-        "  - {name: jobs, scope: DEPLOYMENT, permissions: [deployment.airflow.job.get]}\n"
-        "  - {name: dags, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get]}\n"
-        "users:\n"
-        "  - {email: jo@example.com, deployment_roles: [{deployment_id: dep, role: jobs}]}\n"
-        "  - email: joan@example.com\n"
-        "    deployment_roles: [{deployment_id: dep, role: jobs}, {deployment_id: dep, role: dags}]\n"
-    )
-    with serving(facts_of("GET /api/v2/jobs")):
-        assert not decide.view(person(jobs, "jo"), "JOBS")
-        assert decide.view(person(jobs, "joan"), "JOBS")
-
-
 @pytest.mark.parametrize(
     ("query", "dag_id"), [("dag_id=a", "a"), ("dag_id=a&dag_id=b", None), ("", None), ("dag_id=", "")]
 )

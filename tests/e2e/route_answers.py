@@ -34,7 +34,6 @@ ANSWERED = {
     # The log handler of the tests has no address to send to.
     "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/externalLogUrl/{try_number}": 400,
 }
-_DETAILS = "GET /api/v2/dags/{dag_id}/details"
 _NEIGHBOURS = "GET /ui/structure/structure_data"
 _DEPENDENCIES = "GET /ui/dependencies"
 _BACKFILLS = "GET /ui/backfills"
@@ -93,8 +92,7 @@ def _holds(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
     if not wide(route) <= crowd.held(user):
         return False
     place = None if route.where == "Deployment" else dag_id
-    needs = (SEE,) if route.name == _DETAILS and BEFORE_3_2 else route.needs
-    return any(crowd.may(user, one, place) for one in needs)
+    return any(crowd.may(user, one, place) for one in route.needs)
 
 
 def beside(dag_id: str) -> tuple[str, str]:
