@@ -270,7 +270,7 @@ def _wide_or_refused(identity: AstroIdentity, needed: int, method: Any) -> bool:
 def _refuse_write(facts: RequestFacts | None, identity: AstroIdentity, needed: int, dag_id: str | None) -> None:
     """Keep, in words for the person and for the audit log, why a write is refused."""
     if facts is not None:
-        facts.write_refusal = refusal(identity, needed, dag_id)
+        facts.write_refusal = refusal(facts, identity, needed, dag_id)
         denials.note(identity, _missing(identity, needed, dag_id), _existing(identity, dag_id))
 
 
@@ -286,13 +286,17 @@ def _existing(identity: AstroIdentity, dag_id: str | None) -> Dag | None:
     return identity.dags[dag_id]
 
 
-def refusal(identity: AstroIdentity, needed: int, dag_id: str | None) -> str:
-    """Say what is missing. To somebody who may not see the Dag it does not say whether there is one."""
+def refusal(facts: RequestFacts, identity: AstroIdentity, needed: int, dag_id: str | None) -> str:
+    """Say what is missing. To somebody who may not see the Dag it does not say whether there is one.
+
+    Nor what it is called: the Dag of somebody else's row, or another one in the file of one's own.
+    """
     if dag_id is None:
         listed = ", ".join(f"`{word(name, 'DEPLOYMENT')}`" for name in names(_missing(identity, needed, None)))
         return f"Missing permission {listed} in this Deployment."
     if not _on_dag(identity, SEE_DAG, dag_id):
-        return f"There is no Dag `{dag_id}`, or you may not see it."
+        named = f"Dag `{dag_id}`" if facts.names_dag(dag_id) else "such Dag"
+        return f"There is no {named}, or you may not see it."
     listed = ", ".join(f"`{_on_dag_word(name)}`" for name in names(_missing(identity, needed, dag_id)))
     return f"Missing permission {listed} on Dag `{dag_id}`."
 

@@ -59,6 +59,10 @@ class RequestFacts:
         dag_id = self.scope.get("path_params", {}).get("dag_id")
         return dag_id if dag_id and dag_id != "~" else None
 
+    def names_dag(self, dag_id: str) -> bool:
+        """Whether the caller has named a Dag, in the path or in the body; an id or a file may lead to others."""
+        return dag_id in (self.path_dag_id, self.body_field("dag_id"))
+
     @property
     def path_asks_for_dag(self) -> bool:
         """Whether the route's path has a place for a Dag, `~` or not."""

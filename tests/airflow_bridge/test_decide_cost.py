@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from astro_auth_plugin.airflow_bridge import decide, metadata
+from astro_auth_plugin.airflow_bridge.request import RequestFacts
 from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
 from tests.conftest import CountStatements
@@ -112,9 +113,31 @@ def test_refused_write(
     engine: Engine, name: str, method: str, entity: str | None, dag_id: str | None, said: str
 ) -> None:
     """A refused write names what is missing and where, and does not tell strangers whether a Dag exists."""
-    with serving(facts_of("POST /somewhere")) as facts:
+    with serving(facts_of("POST /somewhere/{dag_id}", path={"dag_id": dag_id or "~"})) as facts:
         assert not decide.dag(person(engine, name), method, entity, dag_id)
     assert facts.write_refusal == said
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        facts_of("PUT /api/v2/parseDagFile/{file_token}", path={"file_token": "t"}),
+        facts_of("PUT /api/v2/backfills/{backfill_id}/pause", path={"backfill_id": "1"}, query="dag_id=ops_sync"),
+        facts_of("POST /api/v2/dags/{dag_id}/dagRuns", path={"dag_id": "fin_daily"}, body={"dag_id": ["ops_sync"]}),
+    ],
+)
+def test_refusal_names_no_dag_that_the_caller_has_not_named(engine: Engine, facts: RequestFacts) -> None:
+    """An id or a file leads to a Dag whose name a stranger does not learn."""
+    with serving(facts):
+        assert not decide.dag(person(engine, "vera"), "PUT", "RUN", "ops_sync")
+    assert facts.write_refusal == "There is no such Dag, or you may not see it."
+
+
+def test_refusal_names_the_dag_of_the_body(engine: Engine) -> None:
+    """A Dag that the body names is named."""
+    with serving(facts_of("POST /api/v2/backfills", body={"dag_id": "ops_sync"})) as facts:
+        assert not decide.dag(person(engine, "vera"), "POST", "RUN", "ops_sync")
+    assert facts.write_refusal == "There is no Dag `ops_sync`, or you may not see it."
 
 
 def test_refusal_names_only_what_is_missing(engine: Engine) -> None:
