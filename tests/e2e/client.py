@@ -11,6 +11,8 @@ from .tables import Person, people
 
 ASKED: Counter[str] = Counter()
 """How many answers each person was given, for the summary at the end."""
+FUZZED: Counter[tuple[str, int]] = Counter()
+"""How often each operation of the fuzz was answered with each status, for the same."""
 
 
 class Caller:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .client import ASKED, Everybody
+from .client import ASKED, FUZZED, Everybody
 from .crowd import BUILT_IN, DAG_ROLES, NEWCOMERS
 from .database import Database
 from .live import LiveAirflow
@@ -113,3 +113,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{len(BUILT_IN) + len(DAG_ROLES)} roles or lacks of one, {len(NEWCOMERS) - len(DAG_ROLES)} custom roles"
         )
         terminalreporter.write_line(f"routes: {len(ASKED_ABOUT)} routes, {roles}, {ASKED_ABOUT.total()} answers")
+    if FUZZED:
+        operations, failed = {name for name, _ in FUZZED}, sum(n for (_, code), n in FUZZED.items() if code >= 500)
+        answers = f"{FUZZED.total()} answers, {failed} of them failures that Airflow alone has, too"
+        terminalreporter.write_line(f"fuzz: {len(operations)} operations, {answers}")

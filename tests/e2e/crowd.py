@@ -31,6 +31,8 @@ BUILT_IN = (
     *("other.workspace", "other.deployment", "nobody", "fab.admin", "twin.one"),
 )
 DAG_ROLES = {"dag.viewer": "DAG_VIEWER", "dag.author": "DAG_AUTHOR"}
+RESTRICTED = "one.dag"
+"""Who holds everything on the first Dag, only `dag.get` on the second, and nothing else."""
 
 
 def on_dag(permission: str) -> str:
@@ -50,6 +52,7 @@ def all_but(permission: str) -> str:
 
 NEWCOMERS = (
     *DAG_ROLES,
+    RESTRICTED,
     *map(on_dag, sorted(DAG_PERMISSIONS)),
     *map(only_wide, sorted(DEPLOYMENT_PERMISSIONS)),
     *map(all_but, sorted(DEPLOYMENT_PERMISSIONS)),
@@ -85,6 +88,7 @@ def with_newcomers(policy: dict[str, Any]) -> dict[str, Any]:
         rest = _add_role(policy, f"less {permission}", "DEPLOYMENT", DEPLOYMENT_PERMISSIONS - {permission})
         on_own = f"only {permission}" if permission in DAG_PERMISSIONS else ""
         _add_user(policy, all_but(permission), wide=rest, own=on_own)
+    _add_user(policy, RESTRICTED, own=_add_role(policy, "all", "DAG", DAG_PERMISSIONS), uneven="only dag.get")
     return policy
 
 

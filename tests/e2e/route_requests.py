@@ -79,13 +79,14 @@ def is_read(route: Route) -> bool:
 def path_of(route: Route, names: dict[str, Any], query: str | None = None, **places: str) -> str:
     """The path and query of a request of a route, for the names of one Dag; `places` wins over what stands here."""
     ASKED_ABOUT[route.name] += 1
-    fixed = {**PLACES, **_ids(names), **PLACES_OF.get(route.name, {}), **places}
+    fixed = {**PLACES, **ids_of(names), **PLACES_OF.get(route.name, {}), **places}
     path = PLACE.sub(lambda found: str(fixed[found[1]]), route.path)
     query = QUERY_OF.get(route.name, "").format(**names) if query is None else query
     return f"{path}?{query}" if query else path
 
 
-def _ids(names: dict[str, Any]) -> dict[str, Any]:
+def ids_of(names: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the places of templates for the names of one Dag."""
     return {
         "dag_id": names["dag"],
         "backfill_id": names["backfill"],
