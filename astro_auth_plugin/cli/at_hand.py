@@ -73,7 +73,7 @@ def compiled(good: Policy, args: Namespace) -> Engine:
         CommandFailed: if it cannot be told which Deployment, or the policy does not list it.
     """
     listed = [deployment.id for deployment in good.document.deployments]
-    deployment_id = args.deployment or _setting_if_told("deployment_id")
+    deployment_id = args.deployment or setting_if_told("deployment_id")
     if not deployment_id:
         if len(listed) != 1:
             ids = ", ".join(f"`{each}`" for each in listed) or "none"
@@ -129,7 +129,7 @@ def _dag(entry: Any, where: str) -> Dag:
     return Dag(entry["dag_id"], frozenset(names))
 
 
-def _setting_if_told(name: str) -> str:
+def setting_if_told(name: str) -> str:
     """Return an option of `[astro_auth]`; '' where nothing says it. Airflow is loaded if the environment is silent."""
     told = os.environ.get(f"AIRFLOW__ASTRO_AUTH__{name.upper()}") or os.environ.get(f"ASTRO_{name.upper()}")
     if told or not (Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "airflow.cfg").exists():
@@ -140,7 +140,7 @@ def _setting_if_told(name: str) -> str:
 
 
 def _setting(name: str) -> str:
-    told = _setting_if_told(name)
+    told = setting_if_told(name)
     if not told:
         raise CommandFailed(
             f"no policy: name one with --policy, or set [astro_auth] {name} "

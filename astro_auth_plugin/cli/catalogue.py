@@ -78,6 +78,62 @@ OUTPUT = Option(
 )
 DRY_RUN = Option(("--dry-run",), "Only say how many rows would be deleted.", {"action": "store_true"})
 
+ORGANIZATION_ID = Option(
+    ("--organization",),
+    "The Organization that the policy is to be of. Without it, the one of [astro_auth] organization_id.",
+    {"metavar": "ID"},
+)
+OUT = Option(("--out",), "The new file to write. Without it, the policy is printed.", {"metavar": "FILE"})
+
+_IMPORT = Group(
+    "import",
+    "Write a policy from what there is",
+    (
+        Command(
+            "fab",
+            "Write a policy from FAB's roles and users",
+            f"{_CLI}.importing.fab",
+            (
+                ORGANIZATION_ID,
+                Option(
+                    ("--workspace",),
+                    "The Workspace that the Deployment is in. Without it, the one of [astro_auth] workspace_id.",
+                    {"metavar": "ID"},
+                ),
+                Option(
+                    ("--deployment",),
+                    "The Deployment that this Airflow is. Without it, the one of [astro_auth] deployment_id.",
+                    {"metavar": "ID"},
+                ),
+                OUT,
+            ),
+            "Read the roles and users of Airflow's FAB provider from the metadata database, and write a policy that "
+            "gives nobody more than they did. What cannot be expressed is left out and listed.",
+        ),
+        Command(
+            "terraform",
+            "Write a policy from a Terraform state",
+            f"{_CLI}.importing.terraform",
+            (
+                Option(
+                    ("file",),
+                    "What `terraform show -json` prints, a terraform.tfstate, or resources as .tf.json.",
+                    {"metavar": "FILE"},
+                ),
+                Option(
+                    ("--emails",),
+                    "A YAML or JSON file that says the e-mail of each user id, where the state does not.",
+                    {"metavar": "FILE"},
+                ),
+                ORGANIZATION_ID,
+                OUT,
+            ),
+            "Read the resources of Astronomer's Terraform provider that say who may do what, and write them as a "
+            "policy. What cannot be expressed is left out and listed; no secret is read.",
+        ),
+    ),
+)
+
 COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "validate",
@@ -95,6 +151,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Delete the rows of sign-ins that have expired from FAB's table `session`, which "
         "`airflow db clean` does not clean for this auth manager. Nobody is signed out.",
     ),
+    _IMPORT,
     Command("schema", "Print the JSON Schema of the policy file", f"{_CLI}.commands.schema"),
 )
 """Every command, in the order of the help text."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -17,6 +19,21 @@ from rich.text import Text
 def console(*, stderr: bool = False) -> Console:
     """Return where to print. Texts are printed as they are: no markup, no numbers in colour, no breaking of lines."""
     return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def only_on_stderr() -> Iterator[None]:
+    """Send to the error stream whatever is printed in the block: Airflow logs and warns on the standard output."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        # The descriptor and not `sys.stdout`, which Airflow's loggers have taken when they were made.
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def print_values(values: Any, form: str) -> None:
