@@ -18,6 +18,7 @@ from astro_auth_plugin.airflow_bridge import route_rules
 from astro_auth_plugin.provider_info import get_provider_info
 from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.permissions import ASTRO_WORDS, DEPLOYMENT_WORDS
 from tools import generated_docs
 from tools.demo_people import read_people
 from tools.demo_stack import DEV_DAGS
@@ -295,6 +296,18 @@ def test_keys_are_described() -> None:
     keys = {key for model in [schema, *schema["$defs"].values()] for key in model["properties"]}
     named = {word for piece in code("docs/policy-file.md") for word in re.findall(r"\w+", piece)}
     assert keys <= named
+
+
+def test_permissions_are_described() -> None:
+    """The reference names every permission that a role may hold, and README leads to it."""
+    table, _, _ = text_of("docs/permissions.md").partition("<!-- end of permissions -->")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([a-z ]+?) \|", table, re.MULTILINE))
+    older = {"deployment.airflow.configMenu.get"}
+    in_tables = {f"deployment.airflow.{name}.{verb}" for name, verbs in rows.items() for verb in verbs.split()}
+    assert set(DEPLOYMENT_WORDS) - older <= in_tables
+    words = set(re.findall(r"[\w.]+\w", text_of("docs/permissions.md")))
+    assert older | {part for word in ASTRO_WORDS for part in word.split(".")} <= words
+    assert "(docs/permissions.md)" in text_of("README.md")
 
 
 def test_rules_of_routes_are_described() -> None:
