@@ -101,6 +101,7 @@ class Engine:
             for member in dict.fromkeys(map(user_subject, team.members)):
                 self._teams[member].append(index)
         self._compiled: dict[str, Access] = {}
+        self._by_team: dict[int, tuple[HeldGrant, ...]] = {}
 
     # -- the four questions ----------------------------------------------------------------------------------------
 
@@ -175,6 +176,16 @@ class Engine:
                 self._compiled[subject] = compiled
         return compiled
 
+    def team_grants(self, index: int) -> tuple[HeldGrant, ...]:
+        """Return what each person in a Team holds through it; the Team is told by its place in the policy."""
+        grants = self._by_team.get(index)
+        if grants is None:
+            # Made once for a Team, and not again for each of its people.
+            team = self.policy.document.teams[index]
+            grants = tuple(self._holder_grants(("teams", index), team, f"Team `{team.name}`"))
+            self._by_team[index] = grants
+        return grants
+
     def _grants(self, subject: str) -> Iterator[HeldGrant]:
         document = self.policy.document
         if subject in self._tokens:
@@ -186,8 +197,7 @@ class Engine:
             user = document.users[index]
             yield from self._holder_grants(("users", index), user, f"user `{user.email}`")
         for index in self._teams.get(subject, ()):
-            team = document.teams[index]
-            yield from self._holder_grants(("teams", index), team, f"Team `{team.name}`")
+            yield from self.team_grants(index)
 
     def _holder_grants(self, path: Path, holder: User | Team, name: str) -> Iterator[HeldGrant]:
         if holder.organization_role:

@@ -127,7 +127,9 @@ def _check(text: Text, now: datetime | None) -> Checked:
         findings.append(Finding((), f"expected a mapping that begins with `version: 1`, found {_kind(text.values)}"))
     valid = document is not None and not findings
     if document is not None and valid:
-        findings += policy_checks.warnings(document.model_dump(exclude_unset=True), now)
+        # A valid document is its values, except that times are still text in them.
+        tokens = [token.model_dump(exclude_unset=True) for token in document.api_tokens]
+        findings += policy_checks.warnings({**text.values, "api_tokens": tokens}, now)
     problems = _problems(findings, text)
     policy = Policy(document, text.places) if document is not None and valid else None
     return Checked(policy, problems)
