@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from astro_auth_plugin.cli.route_table import table
 from astro_auth_plugin.rbac.permissions import mask
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Role
-from tests.e2e.routes import Route, table
+from astro_auth_plugin.rbac.routes import Route
 
 Row = list[str]
 
@@ -59,6 +60,8 @@ def _needs(route: Route) -> str:
     words += [f"{case}: {_names(names.split())}" for case, names in route.also.items()]
     if route.wide:
         words.append(f"in the Deployment: {_names(route.wide)}")
+    if route.hidden:
+        words.append(f"404 without {_names(route.hidden)}")
     if route.since != "3.1":
         words.append(f"since Airflow {route.since}")
     if not route.is_of("3.999"):

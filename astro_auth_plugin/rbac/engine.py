@@ -166,6 +166,16 @@ class Engine:
         own = (document.users[self._users[subject]],) if subject in self._users else ()
         return (*own, *(document.teams[index] for index in self._teams.get(subject, ())))
 
+    def entry_of(self, subject: str) -> Path | None:
+        """Return where the policy has the entry of a person or an API token; None where it has none."""
+        if subject in self._tokens:
+            return ("api_tokens", self._tokens[subject])
+        return ("users", self._users[subject]) if subject in self._users else None
+
+    def powers_of(self, role: str) -> int:
+        """Return what a role that the policy knows holds where it reaches."""
+        return self._powers[role]
+
     def access(self, subject: str) -> Access:
         """Return what a subject holds in the Deployment; nothing for an unknown subject."""
         compiled = self._compiled.get(subject)

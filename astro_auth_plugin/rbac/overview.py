@@ -1,0 +1,91 @@
+"""All that somebody can do, Dag by Dag; and everybody who can do something with a Dag, or through a tag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from astro_auth_plugin.rbac.answers import Answerer, together
+from astro_auth_plugin.rbac.decision import HeldGrant, reaching
+from astro_auth_plugin.rbac.permissions import DAG_WORDS
+from astro_auth_plugin.rbac.questions import SEE_DAG
+from astro_auth_plugin.rbac.scopes import Dag
+
+_ON_DAGS = 0
+for _bit in DAG_WORDS.values():
+    _ON_DAGS |= _bit
+
+
+class Share(NamedTuple):
+    """Dags on which somebody holds the same permissions, and the grants that give them on one or more of these."""
+
+    dag_ids: tuple[str, ...]
+    powers: int
+    grants: tuple[HeldGrant, ...]
+
+
+class Holder(NamedTuple):
+    """Somebody who holds something: a subject, or the people of an identity provider's groups in a Team."""
+
+    who: str
+    powers: int
+    grants: tuple[HeldGrant, ...]
+
+
+def wide_powers(asking: Answerer, subject: str) -> int:
+    """Return what a subject holds in the whole Deployment."""
+    return 0 if subject in asking.expired else asking.engine.access(subject).wide
+
+
+def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag]) -> list[Share]:
+    """Return what a subject can do with which of the Dags; Dags with the same answer are together.
+
+    A Dag that the subject may not see is left out: whoever may not see it may do nothing with it.
+    """
+    access = asking.engine.access(subject)
+    alike: dict[int, list[str]] = defaultdict(list)
+    through: dict[int, dict[HeldGrant, None]] = defaultdict(dict)
+    for dag in () if subject in asking.expired else dags:
+        powers = access.on(dag) & _ON_DAGS
+        if powers & SEE_DAG:
+            alike[powers].append(dag.id)
+            through[powers].update(dict.fromkeys(_giving(access.grants, dag)))
+    shares = [Share(tuple(sorted(ids)), powers, tuple(through[powers])) for powers, ids in alike.items()]
+    return sorted(shares, key=lambda share: (-len(share.dag_ids), share.dag_ids))
+
+
+def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:
+    """Yield everybody who may see a Dag, with all that they may do with it; groups of Teams at the end."""
+    for who, grants in _everybody(asking):
+        here = _giving(grants, dag)
+        powers = together(here) & _ON_DAGS
+        if powers & SEE_DAG:
+            yield Holder(who, powers, here)
+
+
+def of_tag(asking: Answerer, tag: str) -> Iterator[Holder]:
+    """Yield everybody to whom a grant on a tag gives something, with what it gives; groups of Teams at the end."""
+    for who, grants in _everybody(asking):
+        through = tuple(grant for grant in grants if grant.reach.kind == "tag" and grant.reach.id == tag)
+        if through:
+            yield Holder(who, together(through), through)
+
+
+def _everybody(asking: Answerer) -> Iterator[tuple[str, tuple[HeldGrant, ...]]]:
+    engine = asking.engine
+    for subject in engine.subjects():
+        if subject not in asking.expired:
+            yield subject, engine.access(subject).grants
+    for index, team in enumerate(engine.policy.document.teams):
+        if team.idp_groups:
+            yield groups_of(team.name, team.idp_groups), engine.team_grants(index)
+
+
+def groups_of(team: str, groups: list[str]) -> str:
+    """Return in words who is in a Team through groups of an identity provider."""
+    return f"people of {', '.join(f'`{group}`' for group in groups)} (Team `{team}`)"
+
+
+def _giving(grants: tuple[HeldGrant, ...], dag: Dag) -> tuple[HeldGrant, ...]:
+    return tuple(grant for grant in reaching(grants, dag) if grant.powers & _ON_DAGS)
