@@ -7,54 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from astro_auth_plugin.airflow_bridge import action_map, exposures
+from astro_auth_plugin.rbac.actions import ACTIONS, Action
 from astro_auth_plugin.rbac.permissions import TABLE, mask, names
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Level, Role
 from tools import routes_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
-
-class Action(NamedTuple):
-    """A row of README's table: something that people do, and what it needs.
-
-    `wide` is for what concerns the whole Deployment, so that no role on single Dags gives it.
-    """
-
-    words: str
-    needs: int
-    wide: bool = False
-
-
-ACTIONS = (
-    Action("Open Airflow's pages", mask("website.get"), wide=True),
-    Action("See a Dag, its runs and tasks", mask("dag.get", "dagRun.get", "taskInstance.get", "dagDependencies.get")),
-    Action("Read its code", mask("dagCode.get")),
-    Action("Read its task logs", mask("taskLog.get")),
-    Action("Read its XComs", mask("xcom.get")),
-    Action("Read its audit log", mask("auditLog.get")),
-    Action("Trigger it, backfill", mask("dagRun.create")),
-    Action("Clear, mark and annotate runs and tasks", mask("dagRun.update", "taskInstance.update")),
-    Action("Answer its human-in-the-loop tasks", mask("taskInstance.update")),
-    Action("Pause and unpause it", mask("dag.update")),
-    Action("Delete its runs", mask("dagRun.delete")),
-    Action("Delete it", mask("dag.delete")),
-    Action("Delete its XComs", mask("xcom.delete")),
-    Action("Create and change its XComs", mask("xcom.create", "xcom.update")),
-    Action("See all assets", mask("datasets.get", "dag.get"), wide=True),
-    Action("Materialize assets, record their events", mask("datasets.create", "dagRun.create"), wide=True),
-    Action("See import errors", mask("importError.get"), wide=True),
-    Action("See jobs", mask("job.get"), wide=True),
-    Action("See connections, Variables and pools", mask("connection.get", "variable.get", "pool.get"), wide=True),
-    Action("See plugins and providers", mask("plugin.get", "provider.get"), wide=True),
-    Action("Change connections", mask("connection.create", "connection.update", "connection.delete"), wide=True),
-    Action("Change Variables", mask("variable.create", "variable.update", "variable.delete"), wide=True),
-    Action("Change pools", mask("pool.create", "pool.update", "pool.delete"), wide=True),
-    Action("See the configuration", mask("config.get"), wide=True),
-    Action("Read the whole audit log", mask("auditLog.get"), wide=True),
-)
 
 # A column shows a role for all that hold the same.
 COLUMNS = {
@@ -77,16 +38,33 @@ _LEVELS: dict[Level, str] = {
 
 def actions_by_role() -> str:
     """Return README's table: who may do what."""
-    rows = [[action.words, *(_cell(BUILT_IN[role], action) for role in COLUMNS.values())] for action in ACTIONS]
+    together: dict[str, list[Action]] = {}
+    for action in ACTIONS:
+        together.setdefault(action.row, []).append(action)
+    rows = [[row, *(_cell(BUILT_IN[role], actions) for role in COLUMNS.values())] for row, actions in together.items()]
     return _table(["", *COLUMNS], rows)
 
 
-def _cell(role: Role, action: Action) -> str:
-    if role.level == "DAG":
-        if action.wide:
-            return "yes" if not action.needs & ~ACCESSOR_POWERS else ""
-        return "its Dags" if not action.needs & ~role.powers else ""
-    return "yes" if not action.needs & ~role.powers else ""
+def _cell(role: Role, actions: list[Action]) -> str:
+    on_dag = role.level == "DAG" and not actions[0].wide
+    held = ACCESSOR_POWERS if role.level == "DAG" and not on_dag else role.powers
+    if any(action.needs & ~held for action in actions):
+        return ""
+    return "its Dags" if on_dag else "yes"
+
+
+def actions() -> str:
+    """Return the table of the names that the commands know."""
+    rows = [
+        [
+            ", ".join(f"`{name}`" for name in action.names),
+            action.words or action.row,
+            _names(action.needs),
+            "the Deployment" if action.wide else "a Dag",
+        ]
+        for action in ACTIONS
+    ]
+    return _table(["Name", "What it is", "Needs", "On"], rows)
 
 
 def roles() -> str:
@@ -206,6 +184,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"actions-by-role": actions_by_role, "roles": roles, "exposures": exposed},
+    "docs/asking.md": {"actions": actions},
     "docs/permissions.md": {
         "permissions": permissions,
         "permissions-by-role": permissions_by_role,

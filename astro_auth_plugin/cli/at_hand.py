@@ -6,6 +6,7 @@ so it is loaded only for what nothing else has told.
 
 from __future__ import annotations
 
+import json
 import os
 from argparse import Namespace
 from collections.abc import Iterator
@@ -85,8 +86,12 @@ def compiled(good: Policy, args: Namespace) -> Engine:
         raise CommandFailed(str(error), INVALID) from None
 
 
-def read_dags(args: Namespace) -> list[Dag]:
+def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
     """Return the Dags of the file of `--dags`, or of Airflow's metadata database.
+
+    Args:
+        args: the parsed arguments.
+        dag_id: the only Dag that is wanted from the database, if it is one.
 
     Raises:
         CommandFailed: if neither can be read.
@@ -94,9 +99,9 @@ def read_dags(args: Namespace) -> list[Dag]:
     if args.dags:
         return list(_dags_in(Path(args.dags)))
     try:
-        from astro_auth_plugin.airflow_bridge.metadata import read_all_dags  # noqa: PLC0415 - Airflow takes seconds
+        from astro_auth_plugin.airflow_bridge import metadata  # noqa: PLC0415 - Airflow takes seconds
 
-        return read_all_dags()
+        return metadata.read_all_dags() if dag_id is None else [*metadata.read_dags([dag_id]).values()]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
         what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
         raise CommandFailed(f"{what}; name a file with --dags") from None
@@ -105,7 +110,7 @@ def read_dags(args: Namespace) -> list[Dag]:
 def _dags_in(path: Path) -> Iterator[Dag]:
     """Read Dags from YAML or JSON: a list of `{dag_id, tags}`, or what Airflow's REST API answers about Dags."""
     try:
-        values = yaml.safe_load(path.read_bytes())
+        values = _values_of(path.read_bytes())
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the Dags: {error.strerror or error}") from None
     except yaml.YAMLError as error:
@@ -115,6 +120,14 @@ def _dags_in(path: Path) -> Iterator[Dag]:
         raise CommandFailed(f"{path}: expected a list of Dags, each with `dag_id` and `tags`")
     for number, entry in enumerate(entries, 1):
         yield _dag(entry, f"{path}: Dag {number}")
+
+
+def _values_of(data: bytes) -> Any:
+    # A large file of JSON is read a hundred times faster as such.
+    try:
+        return json.loads(data)
+    except ValueError:
+        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - the safe loader, in C
 
 
 def _dag(entry: Any, where: str) -> Dag:

@@ -6,7 +6,7 @@ Nothing here takes time to import, since every `airflow` command reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _CLI = "astro_auth_plugin.cli"
@@ -76,6 +76,22 @@ OUTPUT = Option(
     "How to print: for people (table), or for machines (json, yaml).",
     {"choices": ("table", "json", "yaml"), "default": "table"},
 )
+AS = Option(
+    ("--as",),
+    "Who is asked about: an e-mail, or `token:` and the id of an API token.",
+    {"dest": "who", "metavar": "EMAIL|token:ID", "required": True},
+)
+WORDS = Option(
+    ("words",),
+    "A plain name such as `trigger`, or a permission, and a Dag; or a method and a path of Airflow's REST API, and the "
+    "Dag if only the body or an id tells it.",
+    {"nargs": "+", "metavar": "ACTION"},
+)
+TAGS = Option(
+    ("--tag",),
+    "A tag that the Dag carries, once for each; then the Dag is not looked up.",
+    {"action": "append", "metavar": "TAG"},
+)
 DRY_RUN = Option(("--dry-run",), "Only say how many rows would be deleted.", {"action": "store_true"})
 
 ORGANIZATION_ID = Option(
@@ -142,6 +158,38 @@ COMMANDS: tuple[Command | Group, ...] = (
         (POLICY_FILE,),
         "Report everything that is wrong with a policy file, and what is likely not meant. "
         "Exit code: 0 when it can be used, 3 when not.",
+    ),
+    Command(
+        "explain",
+        "Say whether somebody may do something, and why",
+        f"{_CLI}.asking.explain",
+        (AS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
+        "Answer yes or no, with the grants that decide; on no also what is missing, and the smallest grant that gives "
+        "it. "
+        "Exit code: 0 yes, 1 when it failed or depends on what was not said, 2 no, 3 when the policy cannot be used.",
+    ),
+    Command(
+        "who-can",
+        "List everybody who may do something",
+        f"{_CLI}.asking.who_can",
+        (WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
+        "List every person and API token of the policy who may, and through what. "
+        "Exit code: 0 when there is somebody, 2 when nobody, 3 when the policy cannot be used.",
+    ),
+    Command(
+        "access",
+        "List all that somebody may do, or everybody for a Dag or tag",
+        f"{_CLI}.asking.access",
+        (
+            replace(AS, more={**AS.more, "required": False}),
+            Option(("--dag",), "A Dag: everybody who may do something with it, and through what.", {"metavar": "ID"}),
+            Option(("--tag",), "A tag: everybody to whom it gives something.", {"metavar": "TAG"}),
+            DAGS,
+            POLICY,
+            DEPLOYMENT,
+            OUTPUT,
+        ),
+        "With --as: all that somebody may do, by Dag. Exit code: 0 when there is something, 2 when nothing.",
     ),
     Command(
         "clean-sessions",

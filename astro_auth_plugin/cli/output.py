@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Wider than any row.
+_UNBROKEN = 1_000_000
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return where to print. Texts are printed as they are: no markup, no numbers in colour, no breaking of lines."""
@@ -53,10 +56,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     """Print rows for people; in a file or pipe every row is one line, however long."""
     table = Table(*columns, box=box.SIMPLE, title=title or None, title_justify="left", pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
+        table.add_row(*(Text(printable(str(cell)), overflow="fold") for cell in row))
     printed = Console(highlight=False)
     if not printed.is_terminal:
-        printed.width = max(printed.measure(table).maximum, 1)
+        printed.width = _UNBROKEN
     printed.print(table)
 
 

@@ -1,0 +1,209 @@
+"""The commands that ask the policy: `explain`, `who-can` and `access`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from astro_auth_plugin.cli import listing, telling
+from astro_auth_plugin.cli.at_hand import Opened, open_policy, read_dags
+from astro_auth_plugin.cli.failing import DENIED, FAILED, YES, CommandFailed, command
+from astro_auth_plugin.cli.route_table import table
+from astro_auth_plugin.cli.values import Place, Setting
+from astro_auth_plugin.cli.working import working
+from astro_auth_plugin.rbac import overview, questions
+from astro_auth_plugin.rbac.actions import ACTIONS, WORDS
+from astro_auth_plugin.rbac.answers import Answer, Answerer
+from astro_auth_plugin.rbac.policy_checks import did_you_mean
+from astro_auth_plugin.rbac.questions import Question
+from astro_auth_plugin.rbac.routes import find
+from astro_auth_plugin.rbac.scopes import Dag
+from astro_auth_plugin.rbac.subjects import TOKEN_PREFIX, is_email, user_subject
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_EXIT = {"yes": YES, "no": DENIED, "depends": FAILED}
+_HIDES_BACKFILLS = (3, 3)
+
+
+@command
+def explain(args: Namespace) -> int:
+    """Say whether somebody may do something, and why."""
+    with working("reading the policy"):
+        asking, opened = _asking(args)
+        subject = _subject(args.who)
+        question = _question(args.words)
+        place = _place_for(args, asking, subject, question)
+        answer = asking.ask(subject, question, place.dag)
+        notes = _notes(asking, question, place, [subject])
+        if place.asked and not subject.startswith(TOKEN_PREFIX):
+            answer, notes = _with_accounts(answer, notes)
+        dags = _all_dags(args, answer)
+    telling.explanation(args.output, _setting(opened, place, notes), answer, dags)
+    return _EXIT[answer.verdict]
+
+
+@command
+def who_can(args: Namespace) -> int:
+    """List everybody who may do something."""
+    with working("asking for everybody"):
+        asking, opened = _asking(args)
+        question = _question(args.words)
+        place = _place(args, question) if question.where == "Dag" else Place()
+        answers = list(asking.who_can(question, place.dag))
+        teams = [] if question.people or question.refused else list(asking.teams_by_group(question, place.dag))
+        notes = _notes(asking, question, place, ())
+    listing.everybody(args.output, _setting(opened, place, notes), question, answers, teams)
+    return YES if answers or teams else DENIED
+
+
+@command
+def access(args: Namespace) -> int:
+    """List all that somebody may do, or everybody who may do something with a Dag or through a tag."""
+    if sum(value is not None for value in (args.who, args.dag, args.tag)) != 1:
+        raise CommandFailed("name one of --as, --dag and --tag")
+    with working("looking at everybody"):
+        asking, opened = _asking(args)
+        if args.who is not None:
+            return _of_subject(args, asking, opened)
+        if args.tag is not None:
+            holders, place = list(overview.of_tag(asking, args.tag)), Place()
+        else:
+            place = _place(args, Question("access", (), "Dag", args.dag))
+            holders = list(overview.of_dag(asking, place.dag or Dag(args.dag, frozenset())))
+        notes = _notes(asking, Question("access", (), "Dag", args.dag), place, ())
+    listing.holders(args.output, _setting(opened, place, notes), args.dag, args.tag, holders)
+    return YES if holders else DENIED
+
+
+def _of_subject(args: Namespace, asking: Answerer, opened: Opened) -> int:
+    subject = _subject(args.who)
+    wide = overview.wide_powers(asking, subject)
+    shares = overview.of_subject(asking, subject, read_dags(args))
+    notes = _notes(asking, Question("access", ()), Place(), [subject])
+    listing.shares(args.output, _setting(opened, Place(), notes), subject, wide, shares)
+    return YES if wide or shares else DENIED
+
+
+def _setting(opened: Opened, place: Place, notes: list[str]) -> Setting:
+    return Setting(opened.path, opened.engine, place, notes)
+
+
+# -- what is asked -------------------------------------------------------------------------------------------------
+
+
+def _asking(args: Namespace) -> tuple[Answerer, Opened]:
+    opened = open_policy(args)
+    return Answerer(opened.engine, datetime.now(UTC)), opened
+
+
+def _subject(text: str) -> str:
+    if text.startswith(TOKEN_PREFIX):
+        return text
+    if not is_email(text):
+        raise CommandFailed(f"expected an e-mail or `{TOKEN_PREFIX}ID` after --as, found `{text}`")
+    return user_subject(text)
+
+
+def _question(words: list[str]) -> Question:
+    if words[0].upper() in _METHODS and len(words) > 1:
+        return _request(words[0].upper(), words[1], words[2:])
+    if len(words) > 2:  # noqa: PLR2004 - an action and its object
+        raise CommandFailed(f"expected an action and what it is done with, found also `{words[2]}`")
+    question = questions.of_action(*words)
+    if question is None:
+        known = ", ".join(f"`{action.names[0]}`" for action in ACTIONS)
+        hint = did_you_mean(words[0], WORDS)
+        raise CommandFailed(f"unknown action `{words[0]}`{hint}; there are {known}, permissions, and METHOD PATH")
+    return question
+
+
+def _request(method: str, address: str, more: list[str]) -> Question:
+    parts = urlsplit(address)
+    release = _release()
+    routes = table(".".join(map(str, release)))
+    found = find(routes.values(), method, unquote(parts.path))
+    if found is None:
+        near = did_you_mean(f"{method} {parts.path}", routes)
+        raise CommandFailed(f"Airflow {release[0]}.{release[1]} has no route `{method} {parts.path}`{near}")
+    query = parse_qs(parts.query, keep_blank_values=True)
+    question = questions.of_request(f"{method} {address}", found, query, *more[:1])
+    if len(more) > 1 or (more and question.dag_id != more[0]):
+        raise CommandFailed(f"`{more[-1]}` is not needed: `{found.route.name}` says itself which Dag it is about")
+    return question if release >= _HIDES_BACKFILLS else question._replace(hidden=0)
+
+
+@cache
+def _release() -> tuple[int, ...]:
+    """Return the installed Airflow's release, such as (3, 3)."""
+    return tuple(map(int, version("apache-airflow-core").split(".")[:2]))
+
+
+# -- the Dag, and what else the database knows ---------------------------------------------------------------------
+
+
+def _place_for(args: Namespace, asking: Answerer, subject: str, question: Question) -> Place:
+    """Return the Dag of a question, looked up only where its tags can matter."""
+    if question.where != "Dag":
+        return Place()
+    told = args.tag or args.dags
+    if not told and (question.refused or asking.ask(subject, question).verdict == "yes"):
+        return Place()
+    return _place(args, question)
+
+
+def _place(args: Namespace, question: Question) -> Place:
+    dag_id = question.dag_id or ""
+    # In `access` the option names the tag that is asked about.
+    if isinstance(args.tag, list):
+        return Place(Dag(dag_id, frozenset(args.tag)))
+    found = next((dag for dag in read_dags(args, dag_id) if dag.id == dag_id), None)
+    return Place(found, found is not None, asked=not args.dags)
+
+
+def _all_dags(args: Namespace, answer: Answer) -> list[Dag] | None:
+    """Return all Dags where the answer is about several of them, and a file names them or Airflow is loaded anyway."""
+    if not any(case.rows for case in answer.cases) or (getattr(args, "standalone", False) and not args.dags):
+        return None
+    return read_dags(args)
+
+
+def _with_accounts(answer: Answer, notes: list[str]) -> tuple[Answer, list[str]]:
+    """Return the answer as the person's accounts leave it."""
+    from astro_auth_plugin.airflow_bridge.account_facts import read_accounts  # noqa: PLC0415 - takes seconds
+
+    accounts = read_accounts(answer.subject)
+    active = [account for account in accounts if account.active]
+    if not accounts:
+        return answer, [*notes, "There is no account with this e-mail yet."]
+    if len(active) == 1 or answer.question.people == "public":
+        return answer, notes
+    ids = ", ".join(str(account.id) for account in (active or accounts))
+    why = f"the active accounts {ids} are one person by e-mail, so none of them holds anything"
+    if not active:
+        why = f"the account {ids} is switched off"
+    return answer._replace(verdict="no", why=why, cases=()), notes
+
+
+def _notes(asking: Answerer, question: Question, place: Place, subjects: Iterable[str]) -> list[str]:
+    """Return what the reader should know besides the answer."""
+    notes = [question.note] if question.note else []
+    known = asking.engine.subjects()
+    notes += [
+        f"The policy does not name `{subject}`{did_you_mean(subject, known)}"
+        for subject in subjects
+        if subject not in known
+    ]
+    if place.exists is False:
+        notes.append(f"There is no Dag `{question.dag_id}`; a grant on its id counts as soon as there is one.")
+    if asking.expired and not subjects:
+        expired = ", ".join(f"`{subject}`" for subject in sorted(asking.expired))
+        notes.append(f"API tokens that have expired are left out: {expired}.")
+    if not place.asked:
+        notes.append(
+            "Accounts were not looked at: one that is switched off, or one of two with one e-mail, holds nothing."
+        )
+    return notes

@@ -1,0 +1,87 @@
+"""How `who-can` and `access` list people, API tokens and Dags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from astro_auth_plugin.cli import values
+from astro_auth_plugin.cli.output import count, print_table, print_values
+from astro_auth_plugin.cli.telling import asked, say, tell_notes
+from astro_auth_plugin.cli.values import Setting
+from astro_auth_plugin.rbac.actions import spelled
+from astro_auth_plugin.rbac.answers import Answer
+from astro_auth_plugin.rbac.decision import HeldGrant
+from astro_auth_plugin.rbac.overview import Holder, Share, groups_of
+from astro_auth_plugin.rbac.policy_document import Team
+from astro_auth_plugin.rbac.questions import Question
+from astro_auth_plugin.rbac.subjects import TOKEN_PREFIX
+
+
+def everybody(form: str, setting: Setting, question: Question, answers: list[Answer], teams: list[Team]) -> None:
+    """Print everybody who may do something."""
+    if form != "table":
+        told = {**values.of_setting(setting), **values.of_question(question, setting.place)}
+        told["who"] = [{"who": one.subject, "answer": one.verdict, "cases": values.of_cases(one)} for one in answers]
+        told["groups"] = [{"team": team.name, "groups": team.idp_groups} for team in teams]
+        print_values({**told, "notes": setting.notes}, form)
+        return
+    tokens = sum(answer.subject.startswith(TOKEN_PREFIX) for answer in answers)
+    people = len(answers) - tokens
+    found = f"{people} {'person' if people == 1 else 'people'} and {count(tokens, 'API token')}"
+    say(f"{found} may {asked(question)}" if answers else f"nobody of the policy may {asked(question)}")
+    rows = [(one.subject, one.verdict, _through(_deciding(one)) or one.why) for one in answers]
+    _print(("Who", "Answer", "Through"), rows)
+    for team in teams:
+        say(f"and {groups_of(team.name, team.idp_groups)}")
+    tell_notes(setting)
+
+
+def holders(form: str, setting: Setting, dag_id: str | None, tag: str | None, found: list[Holder]) -> None:
+    """Print everybody who may do something with a Dag, or through a tag."""
+    if form != "table":
+        dag = values.of_dag(dag_id, setting.place) if dag_id is not None else None
+        who = [
+            {"who": one.who, **values.of_powers(one.powers), "grants": values.of_grants(one.grants)} for one in found
+        ]
+        print_values({**values.of_setting(setting), "dag": dag, "tag": tag, "who": who, "notes": setting.notes}, form)
+        return
+    what = f"something with Dag `{dag_id}`" if dag_id is not None else f"something through the tag `{tag}`"
+    say(f"{len(found) or 'nobody'} may do {what}")
+    rows = [(one.who, ", ".join(spelled(one.powers, on_dag=True)), _through(one.grants)) for one in found]
+    _print(("Who", "May", "Through"), rows)
+    tell_notes(setting)
+
+
+def shares(form: str, setting: Setting, subject: str, wide: int, found: list[Share]) -> None:
+    """Print all that somebody may do."""
+    if form != "table":
+        dags = [
+            {"dag_ids": [*one.dag_ids], **values.of_powers(one.powers), "grants": values.of_grants(one.grants)}
+            for one in found
+        ]
+        deployment = values.of_powers(wide, on_dag=False)
+        told = {**values.of_setting(setting), "as": subject, "deployment": deployment, "dags": dags}
+        print_values({**told, "notes": setting.notes}, form)
+        return
+    say(f"{subject} may see {count(sum(len(share.dag_ids) for share in found), 'Dag')}")
+    if wide:
+        say(f"in the whole Deployment: {', '.join(spelled(wide, on_dag=False))}")
+    rows = [
+        (", ".join(one.dag_ids), ", ".join(spelled(one.powers, on_dag=True)), _through(one.grants)) for one in found
+    ]
+    _print(("Dags", "May", "Through"), rows)
+    tell_notes(setting)
+
+
+def _print(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if rows:
+        print_table(columns, rows)
+
+
+def _deciding(answer: Answer) -> Iterable[HeldGrant]:
+    return dict.fromkeys(grant for case in answer.cases for grant in values.deciding(case))
+
+
+def _through(grants: Iterable[HeldGrant]) -> str:
+    told = (f"{grant.role} on {grant.reach} ({grant.holder}, line {grant.line})" for grant in grants)
+    return "; ".join(told)
