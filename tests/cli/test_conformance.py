@@ -1,0 +1,101 @@
+"""`explain` with a method and a path says what the tables of the live tests say, for everybody and every row."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from astro_auth_plugin.cli import asking, at_hand
+from astro_auth_plugin.cli.failing import DENIED, FAILED, YES
+from tests.cli.asked import values
+from tests.e2e.tables import ALLOWED, HERE, HIDDEN, Row, people, rows
+
+DAGS = {"fin": ["team:finance", "daily"], "ops": ["team:ops"]}
+NAMES = dict.fromkeys(("backfill", "open_backfill", "audit", "audit_none", "asset", "import_error"), 7)
+ROWS = [*rows("expected_reads.txt"), *rows("expected_writes.txt")]
+
+# What only the body tells: the case of each row.
+CASES = {
+    "backfill": "otherwise",
+    "backfill again": "where existing runs are processed again",
+    "mark runs": "an item to update",
+    "mark tasks": "an item to update",
+    "add connections": "an item to create",
+    "add Variables": "an item to create",
+    "overwrite Variables": "an item to update",
+    "add pools": "an item to create",
+}
+# Whose row of the audit log it is, is not in the path.
+UNNAMED = "audit row of no Dag"
+# Two accounts of one person hold nothing, which no policy tells.
+TWINS = ("twin.one", "twin.two")
+
+
+@pytest.fixture(scope="module")
+def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Dags of the tables, those that the write tests make and delete among them."""
+    kinds = ("daily", "sync", "writes", "gone")
+    listed = [{"dag_id": f"{team}_{kind}", "tags": tags} for team, tags in DAGS.items() for kind in kinds]
+    file = tmp_path_factory.mktemp("dags") / "dags.json"
+    file.write_text(json.dumps(listed))
+    return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once() -> Iterator[None]:
+    """Nothing changes while thousands of questions are asked: the policy and the Dags are read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept: dict[str, object] = {}
+
+        def once(name: str, args: Namespace) -> object:
+            if name not in kept:
+                kept[name] = getattr(at_hand, name)(args)
+            return kept[name]
+
+        patch.setattr(asking, "open_policy", lambda args: once("open_policy", args))
+        patch.setattr(asking, "read_dags", lambda args, *_: once("read_dags", args))
+        yield
+
+
+def requests(row: Row) -> list[tuple[str, str]]:
+    """The paths of a row, each with its Dag."""
+    first, second = ("fin_daily", "ops_sync") if row in rows("expected_reads.txt") else ("fin_writes", "ops_writes")
+    found = []
+    for dag_id in (first, second)[: len(row.cells["O"])]:
+        gone = f"{dag_id.split('_')[0]}_gone"
+        path = row.path.format(**NAMES, dag=dag_id, gone_dag=gone, file_token="abc")
+        found.append((path, dag_id))
+    return found
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row(row: Row, dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everybody is answered as the server answers; where the body decides, in the case of the row."""
+    wrong = []
+    for person in people():
+        if person.column not in row.cells or person.user in TWINS:
+            continue
+        for letter, (path, dag_id) in zip(row.cells[person.column], requests(row), strict=True):
+            named = [dag_id] if any(place in row.path for place in ("backfill}", "{audit}", "{file_token}")) else []
+            named += [dag_id] if row.path == "/api/v2/backfills" and row.method == "POST" else []
+            words = ["explain", "--as", person.email, row.method, path, *named]
+            told = values(capsys, *words, "--policy", HERE / "policy.yaml", "--deployment", "dep-prod", "--dags", dags)
+            if not agrees(row, letter, *told):
+                wrong.append(f"{person.user} {path}: expected {letter}, got {told[1]['answer']} {told[1]['status']}")
+    assert not wrong, "\n".join(wrong)
+
+
+def agrees(row: Row, letter: str, code: int, told: dict) -> bool:
+    """Whether a letter of the table is what the command says."""
+    if row.name == UNNAMED and told["answer"] == "depends":
+        return code == FAILED and letter != ALLOWED
+    answers = {case["when"]: case["answer"] for case in told["cases"]}
+    if told["answer"] == "depends":
+        return code == FAILED and (answers[CASES[row.name]] == "yes") == (letter == ALLOWED)
+    if letter == ALLOWED:
+        return (code, told["answer"]) == (YES, "yes")
+    return (code, told["answer"], told["status"]) == (DENIED, "no", 404 if letter == HIDDEN else 403)
