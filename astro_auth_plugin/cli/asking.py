@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from astro_auth_plugin.rbac.subjects import TOKEN_PREFIX, is_email, user_subject
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _EXIT = {"yes": YES, "no": DENIED, "depends": FAILED}
 _HIDES_BACKFILLS = (3, 3)
+_ACCOUNTS = "Accounts were not looked at: one that is switched off, or one of two with one e-mail, holds nothing."
 
 
 @command
@@ -38,9 +38,12 @@ def explain(args: Namespace) -> int:
         question = _question(args.words)
         place = _place_for(args, asking, subject, question)
         answer = asking.ask(subject, question, place.dag)
-        notes = _notes(asking, question, place, [subject])
+        notes = _notes(asking, question, place, subject)
         if place.asked and not subject.startswith(TOKEN_PREFIX):
-            answer, notes = _with_accounts(answer, notes)
+            answer, told = _with_accounts(answer)
+            notes = [*notes, *told]
+        elif not subject.startswith(TOKEN_PREFIX):
+            notes.append(_ACCOUNTS)
         dags = _all_dags(args, answer)
     telling.explanation(args.output, _setting(opened, place, notes), answer, dags)
     return _EXIT[answer.verdict]
@@ -55,7 +58,7 @@ def who_can(args: Namespace) -> int:
         place = _place(args, question) if question.where == "Dag" else Place()
         answers = list(asking.who_can(question, place.dag))
         teams = [] if question.people or question.refused else list(asking.teams_by_group(question, place.dag))
-        notes = _notes(asking, question, place, ())
+        notes = [*_notes(asking, question, place), _ACCOUNTS]
     listing.everybody(args.output, _setting(opened, place, notes), question, answers, teams)
     return YES if answers or teams else DENIED
 
@@ -74,7 +77,7 @@ def access(args: Namespace) -> int:
         else:
             place = _place(args, Question("access", (), "Dag", args.dag))
             holders = list(overview.of_dag(asking, place.dag or Dag(args.dag, frozenset())))
-        notes = _notes(asking, Question("access", (), "Dag", args.dag), place, ())
+        notes = [*_notes(asking, Question("access", (), "Dag", args.dag), place), _ACCOUNTS]
     listing.holders(args.output, _setting(opened, place, notes), args.dag, args.tag, holders)
     return YES if holders else DENIED
 
@@ -83,7 +86,11 @@ def _of_subject(args: Namespace, asking: Answerer, opened: Opened) -> int:
     subject = _subject(args.who)
     wide = overview.wide_powers(asking, subject)
     shares = overview.of_subject(asking, subject, read_dags(args))
-    notes = _notes(asking, Question("access", ()), Place(), [subject])
+    notes = _notes(asking, Question("access", ()), Place(), subject)
+    if subject in asking.expired:
+        notes.append(f"This API token expired at {asking.expired[subject]:%Y-%m-%d %H:%M} UTC.")
+    if not subject.startswith(TOKEN_PREFIX):
+        notes.append(_ACCOUNTS)
     listing.shares(args.output, _setting(opened, Place(), notes), subject, wide, shares)
     return YES if wide or shares else DENIED
 
@@ -171,39 +178,32 @@ def _all_dags(args: Namespace, answer: Answer) -> list[Dag] | None:
     return read_dags(args)
 
 
-def _with_accounts(answer: Answer, notes: list[str]) -> tuple[Answer, list[str]]:
-    """Return the answer as the person's accounts leave it."""
+def _with_accounts(answer: Answer) -> tuple[Answer, list[str]]:
+    """Return the answer as the person's accounts leave it, and what to note of them."""
     from astro_auth_plugin.airflow_bridge.account_facts import read_accounts  # noqa: PLC0415 - takes seconds
 
     accounts = read_accounts(answer.subject)
     active = [account for account in accounts if account.active]
     if not accounts:
-        return answer, [*notes, "There is no account with this e-mail yet."]
+        return answer, ["There is no account with this e-mail yet."]
     if len(active) == 1 or answer.question.people == "public":
-        return answer, notes
+        return answer, []
     ids = ", ".join(str(account.id) for account in (active or accounts))
     why = f"the active accounts {ids} are one person by e-mail, so none of them holds anything"
     if not active:
         why = f"the account {ids} is switched off"
-    return answer._replace(verdict="no", why=why, cases=()), notes
+    return answer._replace(verdict="no", why=why, cases=()), []
 
 
-def _notes(asking: Answerer, question: Question, place: Place, subjects: Iterable[str]) -> list[str]:
-    """Return what the reader should know besides the answer."""
+def _notes(asking: Answerer, question: Question, place: Place, subject: str | None = None) -> list[str]:
+    """Return what the reader should know besides the answer, for one subject or for everybody."""
     notes = [question.note] if question.note else []
-    known = asking.engine.subjects()
-    notes += [
-        f"The policy does not name `{subject}`{did_you_mean(subject, known)}"
-        for subject in subjects
-        if subject not in known
-    ]
     if place.exists is False:
         notes.append(f"There is no Dag `{question.dag_id}`; a grant on its id counts as soon as there is one.")
-    if asking.expired and not subjects:
-        expired = ", ".join(f"`{subject}`" for subject in sorted(asking.expired))
+    if subject is None and asking.expired:
+        expired = ", ".join(f"`{token}`" for token in sorted(asking.expired))
         notes.append(f"API tokens that have expired are left out: {expired}.")
-    if not place.asked:
-        notes.append(
-            "Accounts were not looked at: one that is switched off, or one of two with one e-mail, holds nothing."
-        )
+    known = asking.engine.subjects()
+    if subject is not None and subject not in known:
+        notes.append(f"The policy does not name `{subject}`{did_you_mean(subject, known)}")
     return notes

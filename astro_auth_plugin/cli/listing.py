@@ -25,15 +25,23 @@ def everybody(form: str, setting: Setting, question: Question, answers: list[Ans
         told["groups"] = [{"team": team.name, "groups": team.idp_groups} for team in teams]
         print_values({**told, "notes": setting.notes}, form)
         return
-    tokens = sum(answer.subject.startswith(TOKEN_PREFIX) for answer in answers)
-    people = len(answers) - tokens
-    found = f"{people} {'person' if people == 1 else 'people'} and {count(tokens, 'API token')}"
-    say(f"{found} may {asked(question)}" if answers else f"nobody of the policy may {asked(question)}")
+    say(f"{_how_many(answers)} may {asked(question)}")
+    depends = sum(answer.verdict == "depends" for answer in answers)
+    if depends:
+        say(f"for {depends} more it depends on what the question does not say")
     rows = [(one.subject, one.verdict, _through(_deciding(one)) or one.why) for one in answers]
     _print(("Who", "Answer", "Through"), rows)
     for team in teams:
         say(f"and {groups_of(team.name, team.idp_groups)}")
     tell_notes(setting)
+
+
+def _how_many(answers: list[Answer]) -> str:
+    may = [answer.subject for answer in answers if answer.verdict == "yes"]
+    tokens = sum(subject.startswith(TOKEN_PREFIX) for subject in may)
+    people = len(may) - tokens
+    found = f"{people} {'person' if people == 1 else 'people'} and {count(tokens, 'API token')}"
+    return found if may else "nobody of the policy"
 
 
 def holders(form: str, setting: Setting, dag_id: str | None, tag: str | None, found: list[Holder]) -> None:

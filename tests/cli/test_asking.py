@@ -320,6 +320,14 @@ def test_who_can_do_what_needs_no_permission(at: list, capsys: pytest.CaptureFix
     assert re.search("art@example.com +yes +everybody may who has signed in, about themselves", out)
 
 
+def test_for_whom_it_depends(at: list, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those for whom it depends are listed, and not counted as those who may."""
+    code, out, _ = run(capsys, "who-can", "POST", "/api/v2/backfills", *at)
+    first, second, *_ = out.splitlines()
+    assert (code, first) == (0, "1 person and 0 API tokens may POST /api/v2/backfills")
+    assert second == "for 2 more it depends on what the question does not say"
+
+
 def test_access_of_somebody(at: list, capsys: pytest.CaptureFixture[str]) -> None:
     """All that somebody may do is told by Dag."""
     code, told = values(capsys, "access", "--as", "art@example.com", *at)
@@ -327,6 +335,9 @@ def test_access_of_somebody(at: list, capsys: pytest.CaptureFixture[str]) -> Non
     assert [(one["dag_ids"], "trigger" in one["may"]) for one in told["dags"]] == [(["sales_daily"], True)]
     code, out, _ = run(capsys, "access", "--as", "who@example.com", *at)
     assert (code, out.splitlines()[0]) == (2, "who@example.com may see 0 Dags")
+    assert values(capsys, "access", "--as", "token:old", *at)[1]["notes"] == [
+        "This API token expired at 2020-01-01 00:00 UTC."
+    ]
 
 
 def test_access_to_a_dag(at: list, capsys: pytest.CaptureFixture[str]) -> None:
@@ -398,6 +409,12 @@ def test_accounts_that_hold_nothing(
     code, told = values(capsys, "explain", "--as", "art@example.com", "trigger", "sales_daily", *in_database)
     assert (code, told["answer"], told["cases"]) == (2, "no", [])
     assert told["why"].startswith(why.format(*ids))
+
+
+def test_accounts_of_everybody_are_not_looked_at(in_database: list, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of everybody comes from the policy, and says so, also where the Dag comes from the database."""
+    assert NOT_LOOKED_AT in values(capsys, "who-can", "see", "sales_daily", *in_database)[1]["notes"]
+    assert NOT_LOOKED_AT in values(capsys, "access", "--dag", "sales_daily", *in_database)[1]["notes"]
 
 
 def test_database_is_not_asked_for_nothing(
