@@ -68,24 +68,27 @@ def access(args: Namespace) -> int:
     """List all that somebody may do, or everybody who may do something with a Dag or through a tag."""
     if sum(value is not None for value in (args.who, args.dag, args.tag)) != 1:
         raise CommandFailed("name one of --as, --dag and --tag")
+    if args.who is not None:
+        return _of_subject(args)
     with working("looking at everybody"):
         asking, opened = _asking(args)
-        if args.who is not None:
-            return _of_subject(args, asking, opened)
         if args.tag is not None:
             holders, place = list(overview.of_tag(asking, args.tag)), Place()
         else:
             place = _place(args, Question("access", (), "Dag", args.dag))
-            holders = list(overview.of_dag(asking, place.dag or Dag(args.dag, frozenset())))
+            # A grant on the id of a Dag that is not there gives nothing yet, and no Dag has this id.
+            holders = list(overview.of_dag(asking, place.dag or Dag("", frozenset())))
         notes = [*_notes(asking, Question("access", (), "Dag", args.dag), place), _ACCOUNTS]
     listing.holders(args.output, _setting(opened, place, notes), args.dag, args.tag, holders)
     return YES if holders else DENIED
 
 
-def _of_subject(args: Namespace, asking: Answerer, opened: Opened) -> int:
+def _of_subject(args: Namespace) -> int:
     subject = _subject(args.who)
-    wide = overview.wide_powers(asking, subject)
-    shares = overview.of_subject(asking, subject, read_dags(args))
+    with working("looking at every Dag"):
+        asking, opened = _asking(args)
+        wide = overview.wide_powers(asking, subject)
+        shares = overview.of_subject(asking, subject, read_dags(args))
     notes = _notes(asking, Question("access", ()), Place(), subject)
     if subject in asking.expired:
         notes.append(f"This API token expired at {asking.expired[subject]:%Y-%m-%d %H:%M} UTC.")

@@ -353,6 +353,8 @@ def test_access_to_a_dag(at: list, capsys: pytest.CaptureFixture[str]) -> None:
         "token:ci": ["sales_daily"],
         people: ["team:sales"],
     }
+    gone = POLICY.replace("entity_id: sales_daily", "entity_id: gone")
+    at[1].write_text(HEAD + gone)
     assert run(capsys, "access", "--dag", "gone", *at)[1].startswith("1 may do something with Dag `gone`")
 
 
