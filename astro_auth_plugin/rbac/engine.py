@@ -186,6 +186,10 @@ class Engine:
                 self._compiled[subject] = compiled
         return compiled
 
+    def own_grants(self, subject: str) -> tuple[HeldGrant, ...]:
+        """Return what a subject holds by itself, and not through Teams."""
+        return tuple(self._own_grants(subject))
+
     def team_grants(self, index: int) -> tuple[HeldGrant, ...]:
         """Return what each person in a Team holds through it; the Team is told by its place in the policy."""
         grants = self._by_team.get(index)
@@ -197,17 +201,19 @@ class Engine:
         return grants
 
     def _grants(self, subject: str) -> Iterator[HeldGrant]:
+        yield from self._own_grants(subject)
+        for index in self._teams.get(subject, ()):
+            yield from self.team_grants(index)
+
+    def _own_grants(self, subject: str) -> Iterator[HeldGrant]:
         document = self.policy.document
         if subject in self._tokens:
             index = self._tokens[subject]
             yield from self._token_grants(("api_tokens", index), document.api_tokens[index])
-            return
-        if subject in self._users:
+        elif subject in self._users:
             index = self._users[subject]
             user = document.users[index]
             yield from self._holder_grants(("users", index), user, f"user `{user.email}`")
-        for index in self._teams.get(subject, ()):
-            yield from self.team_grants(index)
 
     def _holder_grants(self, path: Path, holder: User | Team, name: str) -> Iterator[HeldGrant]:
         if holder.organization_role:
