@@ -39,9 +39,18 @@ def open_policy(args: Namespace) -> Opened:
     Raises:
         CommandFailed: if there is none, it has errors, or it does not say for which Deployment.
     """
-    path = Path(args.policy or _setting("policy_file"))
+    path = policy_file(args)
     good = good_policy(path)
     return Opened(path, good, compiled(good, args))
+
+
+def policy_file(args: Namespace) -> Path:
+    """Return the policy file of `--policy`, of the options or of the environment.
+
+    Raises:
+        CommandFailed: if nothing names one.
+    """
+    return Path(args.policy or _setting("policy_file"))
 
 
 def good_policy(path: Path) -> Policy:
@@ -97,7 +106,7 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
         CommandFailed: if neither can be read.
     """
     if args.dags:
-        return list(_dags_in(Path(args.dags)))
+        return read_dag_list(Path(args.dags))
     try:
         from astro_auth_plugin.airflow_bridge import metadata  # noqa: PLC0415 - Airflow takes seconds
 
@@ -105,6 +114,25 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
         what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
         raise CommandFailed(f"{what}; name a file with --dags") from None
+
+
+def dags_at_hand(args: Namespace) -> list[Dag] | None:
+    """Return the Dags of `--dags`, or of the metadata database where an Airflow is set up; None without both.
+
+    Raises:
+        CommandFailed: if they cannot be read.
+    """
+    database = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") or _configuration().exists()
+    return read_dags(args) if args.dags or database else None
+
+
+def read_dag_list(path: Path) -> list[Dag]:
+    """Return the Dags of a file.
+
+    Raises:
+        CommandFailed: if it cannot be read, or is no list of Dags.
+    """
+    return list(_dags_in(path))
 
 
 def _dags_in(path: Path) -> Iterator[Dag]:
@@ -145,11 +173,15 @@ def _dag(entry: Any, where: str) -> Dag:
 def setting_if_told(name: str) -> str:
     """Return an option of `[astro_auth]`; '' where nothing says it. Airflow is loaded if the environment is silent."""
     told = os.environ.get(f"AIRFLOW__ASTRO_AUTH__{name.upper()}") or os.environ.get(f"ASTRO_{name.upper()}")
-    if told or not (Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "airflow.cfg").exists():
+    if told or not _configuration().exists():
         return told or ""
     from airflow.configuration import conf  # noqa: PLC0415 - Airflow takes seconds
 
     return (conf.get("astro_auth", name, fallback="") or "").strip()
+
+
+def _configuration() -> Path:
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "airflow.cfg"
 
 
 def _setting(name: str) -> str:

@@ -149,6 +149,7 @@ _IMPORT = Group(
         ),
     ),
 )
+_VERSION = "The version before: a file, REV:PATH of git, a revision for the file of --policy, or the word running."
 
 COMMANDS: tuple[Command | Group, ...] = (
     Command(
@@ -200,6 +201,36 @@ COMMANDS: tuple[Command | Group, ...] = (
         "`airflow db clean` does not clean for this auth manager. Nobody is signed out.",
     ),
     _IMPORT,
+    Command(
+        "plan",
+        "Tell who gains and who loses what between two versions of a policy",
+        f"{_CLI}.plan.plan",
+        (
+            Option(("old",), _VERSION, {"metavar": "OLD"}),
+            Option(("new",), "The version after it, named likewise.", {"metavar": "NEW"}),
+            Option(("--policy",), "The file that a revision is of, from this folder.", {"metavar": "FILE"}),
+            Option(("--deployment",), "The only Deployment to look at.", {"metavar": "ID"}),
+            Option(
+                ("--dags",),
+                "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata "
+                "database where an Airflow is set up; else the plan tells of tags and ids.",
+                {"metavar": "FILE"},
+            ),
+            Option(("--new-dags",), "The Dags as they are afterwards, if their tags change too.", {"metavar": "FILE"}),
+            Option(
+                ("--fail-on",),
+                "End with 2 if somebody gains access (widening), or if anything changes (any).",
+                {"choices": ("widening", "any")},
+            ),
+            Option(
+                ("--output", "-o"),
+                "How to print: for people (table), for a pull request (markdown), for machines (json, yaml).",
+                {"choices": ("table", "markdown", "json", "yaml"), "default": "table"},
+            ),
+        ),
+        "Compare what people may do, not what the files say: whoever keeps a power in another way loses nothing. "
+        "Exit code: 0; 2 for what --fail-on names; 3 when one of the two cannot be used.",
+    ),
     Command("schema", "Print the JSON Schema of the policy file", f"{_CLI}.commands.schema"),
 )
 """Every command, in the order of the help text."""

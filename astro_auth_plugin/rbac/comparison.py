@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from operator import or_
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.comparison_sides import NOTHING, SEE_DAG, Holder, Powers, Side, Spot, Spots
@@ -78,7 +80,7 @@ class Plan(NamedTuple):
     """The difference between two versions of a policy in one Deployment.
 
     `differences` is exact, by subject; `lines` tells the same by cause. `by_scope` says that no Dags were known, so
-    that places are tags and ids: what the tags of one Dag add up to is then not seen.
+    that places are tags and ids. Who gains nothing on any of these, and nothing in the whole Deployment, gains nothing.
     """
 
     deployment_id: str
@@ -144,7 +146,7 @@ class _Subject:
         gained, lost = new.wide & ~old.wide, old.wide & ~new.wide
         on = {}
         for spot in self._concerned(old, new):
-            had, has = _effective(old.on(spot.before)), _effective(new.on(spot.after))
+            had, has = self.spots.counts(old.on(spot.before)), self.spots.counts(new.on(spot.after))
             more, less = has & ~had & ~gained, had & ~has & ~lost
             if more or less:
                 on[spot] = (more, less)
@@ -164,18 +166,22 @@ class _Subject:
 
     def shares(self, difference: Difference) -> Iterator[tuple[Cause, Spot | None, int, int]]:
         """Yield what each cause has to do with a difference: where, and what is gained and lost."""
-        for holder in {**self.old, **self.new}:
-            had, has = self.old.get(holder, NOTHING), self.new.get(holder, NOTHING)
-            cause = self._cause(holder) if had != has else None
-            if cause:
-                gained, lost = difference.gained & has.wide & ~had.wide, difference.lost & had.wide & ~has.wide
+        both = [
+            (holder, self.old.get(holder, NOTHING), self.new.get(holder, NOTHING))
+            for holder in dict.fromkeys([*self.old, *self.new])
+        ]
+        for holder, had, has in both:
+            gained, lost = difference.gained & has.wide & ~had.wide, difference.lost & had.wide & ~has.wide
+            if gained or lost:
+                yield self._cause(holder), None, gained, lost
+        for spot, (more, less) in difference.on.items():
+            held = [(holder, had, has, had.on(spot.before), has.on(spot.after)) for holder, had, has in both]
+            # What was given before, and counted for nothing until the right to see the Dag came; or the reverse.
+            woken, sleeping = more & _union(each[3] for each in held), less & _union(each[4] for each in held)
+            for holder, had, has, before, after in held:
+                gained, lost = _due(more, woken, after & ~before), _due(less, sleeping, before & ~after)
                 if gained or lost:
-                    yield cause, None, gained, lost
-            for spot, (more, less) in difference.on.items():
-                held, holds = had.on(spot.before), has.on(spot.after)
-                gained, lost = _due(more, holds & ~held), _due(less, held & ~holds)
-                if gained or lost:
-                    yield cause or Cause("tags", spot.name), spot, gained, lost
+                    yield self._cause(holder) if had != has else Cause("tags", spot.name), spot, gained, lost
 
     def _cause(self, holder: Holder) -> Cause:
         if holder.kind == "Team" and holder.name in self.before.members and holder.name in self.after.members:
@@ -207,8 +213,8 @@ class _Growing:
             holder = Holder(cause.kind, cause.name)
             reasons = tuple(_reasons(before.grants.get(holder, ()), after.grants.get(holder, ())))
         if cause.kind == "Team":
-            everybody = after.members.get(cause.name) or before.members[cause.name]
-            unaffected = everybody.difference(subjects)
+            sides = [side.members[cause.name] for side in (before, after) if cause.name in side.members]
+            unaffected = frozenset.intersection(*sides).difference(subjects)
         return Line(cause, subjects, len(unaffected), _by_powers(self._gains), _by_powers(self._losses), reasons)
 
 
@@ -233,11 +239,10 @@ def _reasons(before: Iterable[HeldGrant], after: Iterable[HeldGrant]) -> Iterato
             yield Reason("~", grant)
 
 
-def _effective(held: int) -> int:
-    """Return what counts of what is held on a Dag: without the right to see it, nothing."""
-    return held if held & SEE_DAG else 0
+def _due(difference: int, woken: int, contributed: int) -> int:
+    """Return the part of a difference that is due to a contribution, and with the right to see all that this wakes."""
+    return difference & contributed | (woken if contributed & SEE_DAG else 0)
 
 
-def _due(difference: int, contributed: int) -> int:
-    """Return the part of a difference that is due to a contribution; to see a Dag is what the rest hangs on."""
-    return difference if difference & contributed & SEE_DAG else difference & contributed
+def _union(many: Iterable[int]) -> int:
+    return reduce(or_, many, 0)

@@ -22,9 +22,9 @@ for _bit in DAG_WORDS.values():
 # Who may give roles is no permission of the table, but it is power, and a plan that hid it would lie. Each level
 # includes those below.
 _GIVES: dict[Level, tuple[int, str]] = {
-    "DEPLOYMENT": (EVERYTHING + 1, "give roles in the Deployment"),
-    "WORKSPACE": ((EVERYTHING + 1) << 1, "give roles in the Workspace"),
-    "ORGANIZATION": ((EVERYTHING + 1) << 2, "give roles in the Organization"),
+    "DEPLOYMENT": (EVERYTHING + 1, "giveRoles.deployment"),
+    "WORKSPACE": ((EVERYTHING + 1) << 1, "giveRoles.workspace"),
+    "ORGANIZATION": ((EVERYTHING + 1) << 2, "giveRoles.organization"),
 }
 GROUP_PREFIX = "group "
 """What a group of an identity provider begins with as a subject; no e-mail has a space."""
@@ -96,6 +96,14 @@ class Spots(NamedTuple):
     by_tag: Mapping[str, tuple[Spot, ...]]
     by_id: Mapping[str, Spot]
     moved: Mapping[str, tuple[Spot, ...]]
+    are_dags: bool
+
+    def counts(self, held: int) -> int:
+        """Return what counts of what is held in a place: on a Dag that cannot be seen, nothing.
+
+        Of a tag alone that cannot be told, since a Dag's other tags and its id may show the Dag.
+        """
+        return held if not self.are_dags or held & SEE_DAG else 0
 
     @classmethod
     def of_dags(cls, old: Iterable[Dag], new: Iterable[Dag] | None) -> Spots:
@@ -113,7 +121,7 @@ class Spots(NamedTuple):
                 by_tag[tag].append(spot)
             for tag in spot.before.tags ^ spot.after.tags:
                 moved[tag].append(spot)
-        return cls(_fixed(by_tag), by_id, _fixed(moved))
+        return cls(_fixed(by_tag), by_id, _fixed(moved), are_dags=True)
 
     @classmethod
     def of_scopes(cls, *sides: Side) -> Spots:
@@ -121,7 +129,7 @@ class Spots(NamedTuple):
         every = [powers for side in sides for powers in side.powers.values()]
         by_tag = {tag: (_alone(tag),) for powers in every for tag in powers.by_tag}
         by_id = {name: Dag(name, frozenset()) for powers in every for name in powers.by_dag}
-        return cls(by_tag, {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}, {})
+        return cls(by_tag, {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}, {}, are_dags=False)
 
 
 class Side:

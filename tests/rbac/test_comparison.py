@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_auth_plugin.rbac import policy
-from astro_auth_plugin.rbac.comparison import Cause, Plan, compare
+from astro_auth_plugin.rbac.comparison import Plan, compare
 from astro_auth_plugin.rbac.comparison_sides import words
-from astro_auth_plugin.rbac.engine import Dag, Engine
+from astro_auth_plugin.rbac.engine import Dag
 from astro_auth_plugin.rbac.permissions import names
 from tests import reference_engine as reference
 from tests.rbac.asking import checked, engine_of
@@ -20,16 +20,31 @@ from tests.strategies import Case, Pool, cases, dags, policies, pools
 STRANGER = reference.Dag("a Dag of nobody", frozenset())
 
 
+def union(many: Iterable[int]) -> int:
+    found = 0
+    for each in many:
+        found |= each
+    return found
+
+
 class Change:
     """Two policies of one pool of names, and Dags whose tags may differ before and after."""
 
-    def __init__(self, pool: Pool, old: dict[str, Any], new: dict[str, Any], before: list[reference.Dag], after: list[reference.Dag]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        before: list[reference.Dag],
+        after: list[reference.Dag],
+    ) -> None:
         self.deployment_id = pool.deployment_id
         self.old, self.new = old, new
         self.before = {dag.id: dag for dag in before}
         self.after = {dag.id: dag for dag in after}
 
     def plan(self, *, moved: bool = True) -> Plan:
+        """Compare the two, with the Dags as they are afterwards or as they stay."""
         after = [Dag(*dag) for dag in self.after.values()] if moved else None
         return compare(
             self.deployment_id,
@@ -49,7 +64,10 @@ def changes(draw: st.DrawFn) -> Change:
     pool = draw(pools())
     old, new = draw(policies(pool)), draw(policies(pool))
     if draw(st.booleans()):
-        kept, (key, other) = copy.deepcopy(old), draw(st.sampled_from([("teams", "users"), ("users", "teams"), ("roles", "")]))
+        kept, (key, other) = (
+            copy.deepcopy(old),
+            draw(st.sampled_from([("teams", "users"), ("users", "teams"), ("roles", "")])),
+        )
         new = {**kept, key: old[key]} if other else {**kept, "users": []}
     some = st.lists(dags(pool), max_size=4, unique_by=lambda dag: dag.id)
     return Change(pool, old, new, draw(some), draw(some))
@@ -101,7 +119,9 @@ def test_lines_tell_all_differences(change: Change) -> None:
                     expected[place] = expected.get(place, 0) | powers
         assert told == expected
     assert {subject for line in plan.lines for subject in line.subjects} == set(plan.differences)
-    assert plan.widens == any(each.gained or any(more for more, _ in each.on.values()) for each in plan.differences.values())
+    assert plan.widens == any(
+        each.gained or any(more for more, _ in each.on.values()) for each in plan.differences.values()
+    )
 
 
 @given(cases())
@@ -134,15 +154,174 @@ def test_the_way_back(change: Change) -> None:
 @given(changes())
 @checked
 def test_without_dags(change: Change) -> None:
-    """Without Dags a plan tells of each tag what changes on a Dag with that tag alone, and so of each id."""
+    """Without Dags a plan tells of tags and ids, and whoever gains something on any Dag is told to gain something."""
     old, new = (engine_of(values, change.deployment_id) for values in (change.old, change.new))
     by_scope = compare(change.deployment_id, old, new)
     assert by_scope.by_scope
-    for subject, difference in by_scope.differences.items():
+    for subject, difference in change.plan(moved=False).differences.items():
+        found = by_scope.differences[subject]
+        assert found.gained == difference.gained
         for spot, (more, less) in difference.on.items():
-            had, has = (
-                held(values, change.deployment_id, subject, reference.Dag(spot.before.id, spot.before.tags))
-                for values in (change.old, change.new)
-            )
-            assert set(names(more)) == has - had - set(names(difference.gained))
-            assert set(names(less)) == had - has - set(names(difference.lost))
+            scopes = [
+                other
+                for other in found.on
+                if (other.name == spot.name and other.kind == "Dag") or other.name in spot.before.tags
+            ]
+            assert not more & ~union(found.on[other][0] for other in scopes)
+            assert not less & ~found.lost & ~union(found.on[other][1] for other in scopes)
+
+
+# -- stories -------------------------------------------------------------------------------------------------------
+
+HEAD = {
+    "version": 1,
+    "organization_id": "org",
+    "workspaces": [{"id": "ws"}],
+    "deployments": [{"id": "dep", "workspace_id": "ws"}],
+}
+SALES = {"deployment_id": "dep", "tag": "sales", "role": "DAG_AUTHOR"}
+VIEW = {**SALES, "role": "DAG_VIEWER"}
+MEMBER = {"workspace_id": "ws", "role": "WORKSPACE_MEMBER"}
+DAGS = [Dag("orders", frozenset({"sales"})), Dag("ledger", frozenset({"finance"}))]
+FOUR = ["a@b", "b@b", "c@b", "d@b"]
+
+
+def team(name: str = "sales", members: Iterable[str] = ("a@b", "b@b"), **more: Any) -> dict[str, Any]:
+    return {"name": name, "members": list(members), **more}
+
+
+def made(old: dict[str, Any], new: dict[str, Any], *dag_lists: list[Dag]) -> list[Any]:
+    """Return each line of a plan: its cause, for whom, of how many nothing changes, and where what is gained and lost."""
+    engines = [engine_of({**HEAD, **each}, "dep") for each in (old, new)]
+    found = compare("dep", *engines, *(dag_lists or [DAGS]))
+    return [
+        (
+            (line.cause.kind, line.cause.name, *line.subjects),
+            line.unaffected,
+            {(len(words(powers)), *map(str, places)) for powers, places in line.gains.items()},
+            {(len(words(powers)), *map(str, places)) for powers, places in line.losses.items()},
+        )
+        for line in found.lines
+    ]
+
+
+PAGE = (2, "None")
+"""Accessor's two permissions in the whole Deployment, which come with a Dag role."""
+
+
+def test_a_team_is_one_line() -> None:
+    """What changes for a Team is one line, however many are in it, and says of how many nothing changes."""
+    users = [{"email": "d@b", "organization_role": "ORGANIZATION_OWNER"}]
+    old = {"teams": [team(members=FOUR, dag_roles=[VIEW])], "users": users}
+    new = {"teams": [team(members=FOUR, dag_roles=[SALES])], "users": users}
+    assert made(old, new) == [(("Team", "sales", "a@b", "b@b", "c@b"), 1, {(9, "Dag `orders`")}, set())]
+    assert made(new, old) == [(("Team", "sales", "a@b", "b@b", "c@b"), 1, set(), {(9, "Dag `orders`")})]
+
+
+def test_people_who_join_and_leave() -> None:
+    """Who joins or leaves a Team has lines of their own, beside what changes for those who stay."""
+    old = {"teams": [team(members=FOUR[:3], dag_roles=[VIEW])]}
+    new = {"teams": [team(members=FOUR[1:], dag_roles=[SALES])]}
+    assert made(old, new) == [
+        (("Team", "sales", "b@b", "c@b"), 0, {(9, "Dag `orders`")}, set()),
+        (("joins", "sales", "d@b"), 0, {PAGE, (20, "Dag `orders`")}, set()),
+        (("leaves", "sales", "a@b"), 0, set(), {PAGE, (11, "Dag `orders`")}),
+    ]
+
+
+def test_new_and_renamed_teams() -> None:
+    """A new Team is a line; another name alone changes nothing, nor does the order of anything."""
+    here = {"teams": [team(dag_roles=[SALES, {**VIEW, "tag": "finance"}])]}
+    renamed = {"teams": [team("other", FOUR[1::-1], dag_roles=here["teams"][0]["dag_roles"][::-1])]}
+    assert made({}, here)[0][0] == ("Team", "sales", "a@b", "b@b")
+    assert made(here, {})[0][0] == ("Team", "sales", "a@b", "b@b")
+    assert made(here, renamed) == []
+
+
+def test_groups_join() -> None:
+    """A group of the identity provider that is added to a Team is people who join, though nobody knows which."""
+    old, new = ({"teams": [team(idp_groups=groups, dag_roles=[VIEW])]} for groups in ([], ["okta"]))
+    assert made(old, new) == [(("joins", "sales", "group okta"), 0, {PAGE, (11, "Dag `orders`")}, set())]
+
+
+def test_what_is_held_otherwise() -> None:
+    """Who has the same power in another way gains and loses nothing."""
+    owner = {"email": "a@b", "workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OWNER"}]}
+    assert made({"users": [owner]}, {"users": [owner], "teams": [team(members=["a@b"], dag_roles=[SALES])]}) == []
+    moved = {"teams": [team(members=["A@b"], workspace_roles=owner["workspace_roles"])]}
+    assert made({"users": [owner]}, moved) == []
+
+
+def test_who_may_give_roles() -> None:
+    """A role that holds the same in Airflow, but may be given on, is a gain."""
+    users = [
+        [{"email": "a@b", "workspace_roles": [{"workspace_id": "ws", "role": role}]}]
+        for role in ("WORKSPACE_OPERATOR", "WORKSPACE_OWNER")
+    ]
+    assert made({"users": users[0]}, {"users": users[1]}) == [(("user", "a@b", "a@b"), 0, {(2, "None")}, set())]
+    assert words((1 << 200) - 1)[-3:] == ("giveRoles.deployment", "giveRoles.workspace", "giveRoles.organization")
+
+
+def test_the_right_to_see_wakes_what_was_given() -> None:
+    """Roles that counted for nothing, for want of the right to see the Dag, count as gained with that right."""
+    role = {"name": "blind", "scope": "DAG", "permissions": ["dag.airflow.dagRun.create"]}
+    users = [{"email": "a@b", "dag_roles": [{**SALES, "role": "blind"}]}]
+    teams = [team(members=["a@b", "c@b"], workspace_roles=[MEMBER])]
+    lines = made({"roles": [role], "users": users}, {"roles": [role], "users": users, "teams": teams})
+    assert lines == [(("Team", "sales", "a@b", "c@b"), 0, {(1, "Dag `orders`"), (17, "None")}, set())]
+
+
+def test_custom_roles_and_tokens() -> None:
+    """A custom role that holds more is a line for each Team, person and token that has it, with the role as reason."""
+    token = {"id": "ci", "name": "ci", "secret_sha256": "0" * 64, "expires_at": "never"}
+    on_tag = {"role": "run", "entity_type": "DAG_TAG", "entity_id": "sales", "deployment_id": "dep"}
+    words_of = ["dag.airflow.dag.get", "dag.airflow.dagRun.create"]
+    old, new = (
+        {
+            "roles": [{"name": "run", "scope": "DAG", "permissions": permissions}],
+            "teams": [team(dag_roles=[{**SALES, "role": "run"}])],
+            "api_tokens": [{**token, "roles": [on_tag]}],
+        }
+        for permissions in (words_of[:1], words_of)
+    )
+    gains = {(1, "Dag `orders`")}
+    assert made(old, new) == [
+        (("Team", "sales", "a@b", "b@b"), 0, gains, set()),
+        (("token", "ci", "token:ci"), 0, gains, set()),
+    ]
+    (line, _) = compare("dep", *(engine_of({**HEAD, **each}, "dep") for each in (old, new)), DAGS).lines
+    assert [(reason.sign, reason.grant.role, str(reason.grant.reach)) for reason in line.reasons] == [
+        ("~", "run", "tag `sales`")
+    ]
+
+
+def test_reasons_are_the_grants() -> None:
+    """A line names the grants that were added and removed, and not the Accessor role that comes along."""
+
+    def reasons(*of_sides: list[Any]) -> list[tuple[str, str]]:
+        sides = [engine_of({**HEAD, "users": [{"email": "a@b", "dag_roles": grants}]}, "dep") for grants in of_sides]
+        (line,) = compare("dep", *sides, DAGS).lines
+        return [(reason.sign, reason.grant.role) for reason in line.reasons]
+
+    assert reasons([VIEW], [SALES]) == [("-", "DAG_VIEWER"), ("+", "DAG_AUTHOR")]
+    assert reasons([VIEW], [VIEW, SALES]) == [("+", "DAG_AUTHOR")]
+    assert reasons([], [VIEW]) == [("+", "DAG_VIEWER")]
+
+
+def test_tags_that_change() -> None:
+    """A Dag that gets a tag is a line: its people gain it. A new Dag counts as one that had no tags."""
+    same = {"teams": [team(dag_roles=[VIEW])], "users": [{"email": "c@b", "workspace_roles": [MEMBER]}]}
+    after = [Dag("ledger", frozenset({"sales"})), Dag("fresh", frozenset({"sales"}))]
+    assert made(same, same, DAGS, after) == [
+        (("tags", "fresh", "a@b", "b@b"), 0, {(11, "Dag `fresh`")}, set()),
+        (("tags", "ledger", "a@b", "b@b"), 0, {(11, "Dag `ledger`")}, set()),
+        (("tags", "orders", "a@b", "b@b"), 0, set(), {(11, "Dag `orders`")}),
+    ]
+
+
+def test_deployments_of_one_side_only() -> None:
+    """In a Deployment that the version before does not list, everybody gains what they hold."""
+    engine = engine_of({**HEAD, "users": [{"email": "a@b", "workspace_roles": [MEMBER]}]}, "dep")
+    assert compare("dep", None, engine, DAGS).widens
+    assert not compare("dep", engine, None, DAGS).widens
+    assert compare("dep", engine, None).lines[0].losses

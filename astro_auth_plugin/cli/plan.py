@@ -1,0 +1,83 @@
+"""`astro-auth plan OLD NEW`: who gains and who loses what."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from astro_auth_plugin.cli import plan_report
+from astro_auth_plugin.cli.at_hand import dags_at_hand, read_dag_list, setting_if_told
+from astro_auth_plugin.cli.failing import DENIED, YES, CommandFailed, command
+from astro_auth_plugin.cli.output import print_values
+from astro_auth_plugin.cli.plan_report import Report
+from astro_auth_plugin.cli.policy_versions import read_version
+from astro_auth_plugin.cli.progress import steps
+from astro_auth_plugin.rbac.comparison import compare
+from astro_auth_plugin.rbac.declared_changes import declared_changes
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.policy import Policy
+from astro_auth_plugin.rbac.scopes import Dag
+
+
+class _Dags(NamedTuple):
+    """The Dags before and after; None where nobody knows any, or where they stay the same."""
+
+    old: list[Dag] | None
+    new: list[Dag] | None
+
+
+@command
+def plan(args: Namespace) -> int:
+    """Tell who gains and who loses what when one version of a policy replaces another."""
+    with steps(4) as step:
+        report = _report(args, step)
+    if args.output == "markdown":
+        sys.stdout.write(plan_report.markdown(report))
+    elif args.output == "table":
+        plan_report.print_plan(report)
+    else:
+        print_values(plan_report.values(report), args.output)
+    failing = {"widening": report.widens, "any": not report.empty}
+    return DENIED if failing.get(args.fail_on or "") else YES
+
+
+def _report(args: Namespace, step: Callable[[str], None]) -> Report:
+    step(f"reading {args.old}")
+    old = read_version(args.old, args)
+    step(f"reading {args.new}")
+    new = read_version(args.new, args)
+    step("reading the Dags")
+    ids = _deployment_ids(args, old, new)
+    dags = _dags(args, ids)
+    step("comparing")
+    plans = tuple(compare(each, _engine(old, each), _engine(new, each), dags.old, dags.new) for each in ids)
+    return Report(args.old, args.new, plans, declared_changes(old, new))
+
+
+def _deployment_ids(args: Namespace, old: Policy, new: Policy) -> list[str]:
+    """Return the Deployment that is named, or all that the two versions list."""
+    listed = list(dict.fromkeys(each.id for version in (old, new) for each in version.document.deployments))
+    named = args.deployment or setting_if_told("deployment_id")
+    if not named:
+        return listed
+    if named not in listed:
+        raise CommandFailed(f"neither version lists the Deployment `{named}`")
+    return [named]
+
+
+def _dags(args: Namespace, ids: list[str]) -> _Dags:
+    if args.new_dags and not args.dags:
+        raise CommandFailed("--new-dags needs --dags: the Dags as they are before")
+    if len(ids) != 1:
+        if args.dags:
+            raise CommandFailed("a Dag list is of one Deployment: name it with --deployment")
+        return _Dags(None, None)
+    return _Dags(dags_at_hand(args), read_dag_list(Path(args.new_dags)) if args.new_dags else None)
+
+
+def _engine(version: Policy, deployment_id: str) -> Engine | None:
+    listed = any(each.id == deployment_id for each in version.document.deployments)
+    return Engine(version, deployment_id) if listed else None

@@ -1,0 +1,138 @@
+"""What two versions of a policy say differently apart from who holds which role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac.declared_changes import Declared, declared_changes
+
+HEAD = """\
+version: 1
+organization_id: org
+workspaces: [{id: ws}]
+deployments: [{id: dep, workspace_id: ws}]
+"""
+ROLE = "roles:\n  - {name: r, scope: %s, permissions: [%s]%s}\n"
+TOKEN = "api_tokens:\n  - {id: ci, name: ci, secret_sha256: '%s', expires_at: %s%s}\n"
+ONE, OTHER = "1" * 64, "2" * 64
+HAS_ROLE = ", roles: [{role: DEPLOYMENT_ADMIN, entity_type: DEPLOYMENT, entity_id: dep}]"
+
+
+def changes(old: str, new: str) -> list[Declared]:
+    sides: list[Any] = [policy.load((HEAD + text).encode()) for text in (old, new)]
+    assert [side.errors for side in sides] == [(), ()]
+    return list(declared_changes(*(side.policy for side in sides)))
+
+
+def role(permissions: str, scope: str = "DAG", more: str = "") -> str:
+    return ROLE % (scope, permissions, more)
+
+
+SEE, RUN = "dag.airflow.dag.get", "dag.airflow.dagRun.create"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param("", role(SEE), Declared("role", "r", "+", (f"+{SEE}",), line=6), id="a new role"),
+        pytest.param(role(SEE), "", Declared("role", "r", "-"), id="a role that is gone"),
+        pytest.param(
+            role(SEE),
+            role(f"{RUN}, {RUN}"),
+            Declared("role", "r", "~", (f"+{RUN}", f"-{SEE}"), line=6),
+            id="permissions",
+        ),
+        pytest.param(
+            role("dag.airflow.dag.get"),
+            role("deployment.airflow.dag.get", "DEPLOYMENT"),
+            Declared(
+                "role",
+                "r",
+                "~",
+                ("+deployment.airflow.dag.get", "-dag.airflow.dag.get", "scope DEPLOYMENT instead of DAG"),
+                line=6,
+            ),
+            id="scope",
+        ),
+        pytest.param(
+            role(SEE, more=", restricted_workspace_ids: [ws]"),
+            role(SEE),
+            Declared("role", "r", "~", ("restricted to other Workspaces",), line=6),
+            id="restriction",
+        ),
+        pytest.param(
+            "",
+            TOKEN % (ONE, "2027-01-02T03:04:05+01:00", ""),
+            Declared("API token", "ci", "+", ("expires 2027-01-02 02:04 UTC",), line=6),
+            id="a new token",
+        ),
+        pytest.param(TOKEN % (ONE, "never", ""), "", Declared("API token", "ci", "-"), id="a token that is gone"),
+        pytest.param(
+            TOKEN % (ONE, "never", HAS_ROLE),
+            TOKEN % (OTHER, "never", HAS_ROLE),
+            Declared(
+                "API token",
+                "ci",
+                "~",
+                ("another secret: whoever has it holds what the token holds",),
+                widens=True,
+                line=6,
+            ),
+            id="another secret",
+        ),
+        pytest.param(
+            TOKEN % (ONE, "never", ""),
+            TOKEN % (OTHER, "never", ""),
+            Declared("API token", "ci", "~", ("another secret: whoever has it holds what the token holds",), line=6),
+            id="another secret of a token that holds nothing",
+        ),
+        pytest.param(
+            TOKEN % (ONE, "2027-01-01T00:00:00Z", HAS_ROLE),
+            TOKEN % (ONE, "never", HAS_ROLE),
+            Declared(
+                "API token", "ci", "~", ("never expires instead of expires 2027-01-01 00:00 UTC",), widens=True, line=6
+            ),
+            id="never expires",
+        ),
+        pytest.param(
+            TOKEN % (ONE, "2027-01-01T00:00:00Z", HAS_ROLE),
+            TOKEN % (ONE, "2027-01-02T00:00:00Z", HAS_ROLE),
+            Declared(
+                "API token",
+                "ci",
+                "~",
+                ("expires 2027-01-02 00:00 UTC instead of expires 2027-01-01 00:00 UTC",),
+                widens=True,
+                line=6,
+            ),
+            id="expires later",
+        ),
+        pytest.param(
+            TOKEN % (ONE, "never", HAS_ROLE),
+            TOKEN % (ONE, "2027-01-02T00:00:00Z", HAS_ROLE),
+            Declared("API token", "ci", "~", ("expires 2027-01-02 00:00 UTC instead of never expires",), line=6),
+            id="expires at last",
+        ),
+    ],
+)
+def test_changes(old: str, new: str, expected: Declared) -> None:
+    """Each difference is told once, in words, with its line, and whether somebody can hold more."""
+    assert changes(old, new) == [expected]
+
+
+def test_other_keys() -> None:
+    """Of every other key of the policy only that it is different is told."""
+    moved = HEAD.replace("deployments: [{", "deployments: [{name: other, ")
+    (old, new) = (policy.load(text.encode()).policy for text in (HEAD, moved))
+    assert old
+    assert new
+    assert declared_changes(old, new) == (Declared("key", "deployments", "~", line=4),)
+
+
+@pytest.mark.parametrize("text", ["", role(SEE), TOKEN % (ONE, "never", HAS_ROLE), "teams: [{name: t}]\n"])
+def test_nothing_is_different(text: str) -> None:
+    """A policy says nothing differently from itself, wherever its entries stand."""
+    assert changes(text, "\n\n" + text) == []
