@@ -5,6 +5,7 @@ Airflow is loaded only where a command needs its configuration or its database.
 
 from __future__ import annotations
 
+import gc
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: the words after `astro-auth`; None takes those of the process.
     """
     parsed = parser().parse_args(arguments)
+    if arguments is None:
+        # Looking for cycles takes half the time of a large policy, and a process of one command is soon over.
+        gc.disable()
     module, _, function = parsed.target.rpartition(".")
     getattr(import_module(module), function)(parsed)
 

@@ -174,14 +174,21 @@ class _Subject:
             gained, lost = difference.gained & has.wide & ~had.wide, difference.lost & had.wide & ~has.wide
             if gained or lost:
                 yield self._cause(holder), None, gained, lost
+        changed = [each for each in both if each[1] != each[2]]
         for spot, (more, less) in difference.on.items():
-            held = [(holder, had, has, had.on(spot.before), has.on(spot.after)) for holder, had, has in both]
-            # What was given before, and counted for nothing until the right to see the Dag came; or the reverse.
-            woken, sleeping = more & _union(each[3] for each in held), less & _union(each[4] for each in held)
-            for holder, had, has, before, after in held:
+            woken = self._woken(spot, more) if (more | difference.gained) & SEE_DAG else 0
+            sleeping = self._woken(spot, less) if (less | difference.lost) & SEE_DAG else 0
+            for holder, had, has in changed if spot.before == spot.after else both:
+                before, after = had.on(spot.before), has.on(spot.after)
                 gained, lost = _due(more, woken, after & ~before), _due(less, sleeping, before & ~after)
                 if gained or lost:
                     yield self._cause(holder) if had != has else Cause("tags", spot.name), spot, gained, lost
+
+    def _woken(self, spot: Spot, permissions: int) -> int:
+        """Return what is given on a Dag both before and after, but counts only once one may see the Dag too."""
+        before = _union(each.on(spot.before) for each in self.old.values())
+        after = _union(each.on(spot.after) for each in self.new.values())
+        return permissions & before & after
 
     def _cause(self, holder: Holder) -> Cause:
         if holder.kind == "Team" and holder.name in self.before.members and holder.name in self.after.members:

@@ -15,7 +15,7 @@ from astro_auth_plugin.rbac.engine import Dag
 from astro_auth_plugin.rbac.permissions import names
 from tests import reference_engine as reference
 from tests.rbac.asking import checked, engine_of
-from tests.strategies import Case, Pool, cases, dags, policies, pools
+from tests.strategies import WORKSPACES, Case, Pool, cases, dags, policies, pools
 
 STRANGER = reference.Dag("a Dag of nobody", frozenset())
 
@@ -69,6 +69,11 @@ def changes(draw: st.DrawFn) -> Change:
             draw(st.sampled_from([("teams", "users"), ("users", "teams"), ("roles", "")])),
         )
         new = {**kept, key: old[key]} if other else {**kept, "users": []}
+    if draw(st.booleans()):
+        # To see all Dags at once wakes what was given and counted for nothing.
+        new = copy.deepcopy(new)
+        for holder in [*new["teams"], *new["users"]][:1]:
+            holder["workspace_roles"] = [{"workspace_id": where, "role": "WORKSPACE_MEMBER"} for where in WORKSPACES]
     some = st.lists(dags(pool), max_size=4, unique_by=lambda dag: dag.id)
     return Change(pool, old, new, draw(some), draw(some))
 
