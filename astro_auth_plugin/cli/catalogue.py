@@ -71,6 +71,12 @@ DAGS = Option(
     "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata database.",
     {"metavar": "FILE"},
 )
+OPTIONAL_DAGS = Option(
+    ("--dags",),
+    "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata database where an "
+    "Airflow is set up, and else left out.",
+    {"metavar": "FILE"},
+)
 OUTPUT = Option(
     ("--output", "-o"),
     "How to print: for people (table), or for machines (json, yaml).",
@@ -202,6 +208,25 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     _IMPORT,
     Command(
+        "lint",
+        "Report what is odd about a policy: too wide, unused, superfluous",
+        f"{_CLI}.lint.lint_policy",
+        (
+            POLICY_FILE,
+            DEPLOYMENT,
+            OPTIONAL_DAGS,
+            Option(("--ignore",), "A rule to leave out; may be repeated.", {"action": "append", "metavar": "RULE"}),
+            Option(
+                ("--fail-on",),
+                "End with 2 if there is a warning, or anything (info).",
+                {"choices": ("warning", "info")},
+            ),
+            OUTPUT,
+        ),
+        "Report all that `validate` warns of, and more. Exit code: 0; 2 for what --fail-on names; 3 when the policy "
+        "cannot be used.",
+    ),
+    Command(
         "plan",
         "Tell who gains and who loses what between two versions of a policy",
         f"{_CLI}.plan.plan",
@@ -210,12 +235,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             Option(("new",), "The version after it, named likewise.", {"metavar": "NEW"}),
             Option(("--policy",), "The file that a revision is of, from this folder.", {"metavar": "FILE"}),
             Option(("--deployment",), "The only Deployment to look at.", {"metavar": "ID"}),
-            Option(
-                ("--dags",),
-                "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata "
-                "database where an Airflow is set up; else the plan tells of tags and ids.",
-                {"metavar": "FILE"},
-            ),
+            OPTIONAL_DAGS,
             Option(("--new-dags",), "The Dags as they are afterwards, if their tags change too.", {"metavar": "FILE"}),
             Option(
                 ("--fail-on",),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from astro_auth_plugin.rbac.decision import Decision, Explanation, HeldGrant, reaches
 from astro_auth_plugin.rbac.errors import UnknownDeployment
 from astro_auth_plugin.rbac.permissions import DAG_WORDS, DEPLOYMENT_WORDS, mask
-from astro_auth_plugin.rbac.policy import Policy
+from astro_auth_plugin.rbac.policy import Policy, spell
 from astro_auth_plugin.rbac.policy_document import ApiToken, Team, User
 from astro_auth_plugin.rbac.policy_text import Path
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN
@@ -260,18 +260,13 @@ class Engine:
         return None
 
     def _grant(self, role: str, holder: str, reach: Reach, path: Path) -> HeldGrant:
-        return HeldGrant(role, holder, reach, self._powers[role], self._spell(path), self.policy.line(path))
+        return HeldGrant(role, holder, reach, self._powers[role], spell(path), self.policy.line(path))
 
     def _accessor(self, holder: str, path: Path) -> HeldGrant:
         # Astro gives the Accessor role of the parent to whoever is given a Dag role, so that the page opens.
         reach = Reach("Deployment", self.deployment_id)
         line = self.policy.line(path)
-        return HeldGrant("DEPLOYMENT_ACCESSOR", holder, reach, ACCESSOR_POWERS, self._spell(path), line)
-
-    @staticmethod
-    def _spell(path: Path) -> str:
-        spelled = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-        return spelled.removeprefix(".")
+        return HeldGrant("DEPLOYMENT_ACCESSOR", holder, reach, ACCESSOR_POWERS, spell(path), line)
 
 
 def _powers_of_roles(policy: Policy) -> dict[str, int]:

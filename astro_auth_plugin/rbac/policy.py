@@ -54,7 +54,11 @@ class Policy(NamedTuple):
 
     def line(self, path: Path) -> int:
         """Return the line of the part at this path, or of the nearest part around it; 0 if unknown."""
-        return _nearest(self.places, path).line
+        return self.place(path).line
+
+    def place(self, path: Path) -> Place:
+        """Return the place of the part at this path, or of the nearest part around it."""
+        return _nearest(self.places, path)
 
 
 class Checked(NamedTuple):
@@ -151,7 +155,7 @@ def _capped(problems: list[Problem]) -> tuple[Problem, ...]:
 def _problem(finding: Finding, places: Mapping[Path, Place], keys: Mapping[Path, Place]) -> Problem:
     place = keys.get(finding.path) if finding.at_key else None
     line, column = place or _nearest(places, finding.path)
-    return Problem(line, column, _spell(finding.path), finding.message, finding.severity)
+    return Problem(line, column, spell(finding.path), finding.message, finding.severity)
 
 
 def _nearest(places: Mapping[Path, Place], path: Path) -> Place:
@@ -162,7 +166,8 @@ def _nearest(places: Mapping[Path, Place], path: Path) -> Place:
     return NOWHERE
 
 
-def _spell(path: Path) -> str:
+def spell(path: Path) -> str:
+    """Return a path as messages write it, such as ``teams[0].members[2]``."""
     spelled = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return spelled.removeprefix(".")
 

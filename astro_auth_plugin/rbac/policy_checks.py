@@ -26,12 +26,16 @@ _PAGES_NEED = mask("dag.get", "dagRun.get", "taskInstance.get", "dagDependencies
 
 
 class Finding(NamedTuple):
-    """Something to say about the part at `path`; `at_key` when the key is wrong, and not its value."""
+    """Something to say about the part at `path`; `at_key` when the key is wrong, and not its value.
+
+    `rule` is the name that `lint` has for a warning.
+    """
 
     path: Path
     message: str
     severity: Severity = "error"
     at_key: bool = False
+    rule: str = ""
 
 
 class _Known(NamedTuple):
@@ -90,7 +94,7 @@ def warnings(values: Entry, now: datetime | None) -> Iterator[Finding]:
         yield from _weak_role(path, role, role["name"] in held_by_people)
     for path, team in _entries(values, (), "teams"):
         if not team.get("members") and not team.get("idp_groups"):
-            yield _warning(path, "this Team has neither members nor groups, so nobody is in it")
+            yield _warning(path, "this Team has neither members nor groups, so nobody is in it", "empty-team")
     for path, token in _entries(values, (), "api_tokens"):
         yield from _token_expiry(path, token, now)
         for role_path, role in _entries(token, path, "roles"):
@@ -108,9 +112,9 @@ def unmatched(values: Entry, deployment_id: str, dag_ids: set[str], tags: set[st
     """
     for path, where, kind, name in _dag_targets(values):
         if where == deployment_id and kind == "tag" and name not in tags:
-            yield _warning(path, f"no Dag carries the tag `{name}`")
+            yield _warning(path, f"no Dag carries the tag `{name}`", "unknown-tag")
         if where == deployment_id and kind == "dag_id" and name not in dag_ids:
-            yield _warning(path, f"there is no Dag `{name}`")
+            yield _warning(path, f"there is no Dag `{name}`", "unknown-dag")
 
 
 # -- walking plain values ------------------------------------------------------------------------------------------
@@ -147,8 +151,8 @@ def _text(entry: Entry, key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _warning(path: Path, message: str) -> Finding:
-    return Finding(path, message, "warning")
+def _warning(path: Path, message: str, rule: str = "other-warning") -> Finding:
+    return Finding(path, message, "warning", rule=rule)
 
 
 # -- what the document lists ---------------------------------------------------------------------------------------
@@ -327,7 +331,7 @@ def _entity(path: Path, role: Entry, level: Level, known: _Known) -> Iterator[Fi
 def _legacy(path: Path, name: str) -> Iterator[Finding]:
     role = BUILT_IN.get(name)
     if role and role.today:
-        yield _warning((*path, "role"), f"`{name}` is a legacy role; today's role is `{role.today}`")
+        yield _warning((*path, "role"), f"`{name}` is a legacy role; today's role is `{role.today}`", "legacy-role")
 
 
 def _weak_role(path: Path, role: Entry, held_by_people: bool) -> Iterator[Finding]:
@@ -337,14 +341,24 @@ def _weak_role(path: Path, role: Entry, held_by_people: bool) -> Iterator[Findin
         powers |= words.get(word, 0)
     if role["scope"] == "DAG" and held_by_people and (lacking := names(_PAGES_NEED & ~powers)):
         listed = " ".join(f"`{name}`" for name in lacking)
-        yield _warning(path, f"people hold this role, but Airflow's pages of a Dag also need {listed}")
+        yield _warning(
+            path, f"people hold this role, but Airflow's pages of a Dag also need {listed}", "dag-role-lacks-pages"
+        )
     for row in TABLE:
         writes = [verb for verb in ("update", "delete") if powers & _bit(row.name, verb)]
         if writes and not powers & _bit(row.name, "get"):
             told = f"`{row.name}.{writes[0]}` without `{row.name}.get`"
-            yield _warning(path, f"{told}: a write answers with what it touched, so it shows what cannot be seen")
+            yield _warning(
+                path,
+                f"{told}: a write answers with what it touched, so it shows what cannot be seen",
+                "write-without-read",
+            )
     if powers & mask("datasets.create") and not powers & mask("dagRun.create"):
-        yield _warning(path, "`datasets.create` without `dagRun.create`: recording an asset event starts Dags")
+        yield _warning(
+            path,
+            "`datasets.create` without `dagRun.create`: recording an asset event starts Dags",
+            "asset-event-starts-dags",
+        )
 
 
 def _bit(name: str, verb: str) -> int:
@@ -354,8 +368,10 @@ def _bit(name: str, verb: str) -> int:
 def _token_expiry(path: Path, token: Entry, now: datetime | None) -> Iterator[Finding]:
     expires_at = token["expires_at"]
     if expires_at is None:
-        yield _warning((*path, "expires_at"), "this API token never expires")
+        yield _warning((*path, "expires_at"), "this API token never expires", "token-never-expires")
     elif now and expires_at <= now:
-        yield _warning((*path, "expires_at"), "this API token has expired")
+        yield _warning((*path, "expires_at"), "this API token has expired", "token-expired")
     elif now and expires_at <= now + EXPIRES_SOON:
-        yield _warning((*path, "expires_at"), f"this API token expires within {EXPIRES_SOON.days} days")
+        yield _warning(
+            (*path, "expires_at"), f"this API token expires within {EXPIRES_SOON.days} days", "token-expires-soon"
+        )
