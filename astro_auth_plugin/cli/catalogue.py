@@ -251,6 +251,19 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Compare what people may do, not what the files say: whoever keeps a power in another way loses nothing. "
         "Exit code: 0; 2 for what --fail-on names; 3 when one of the two cannot be used.",
     ),
-    Command("schema", "Print the JSON Schema of the policy file", f"{_CLI}.commands.schema"),
+    Command(
+        "test",
+        "Check that policies answer as scenario files expect",
+        f"{_CLI}.scenarios.run_scenarios",
+        (Option(("files",), "The scenario files.", {"nargs": "+", "metavar": "FILE"}), OUTPUT),
+        "Exit code: 0 when all answers are as expected; 2 when one is not; 3 when a policy cannot be used; 1 when a "
+        "scenario file has mistakes.",
+    ),
+    Command(
+        "schema",
+        "Print the JSON Schema of the policy file, or of scenario files",
+        f"{_CLI}.commands.schema",
+        (Option(("of",), "Which file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
+    ),
 )
 """Every command, in the order of the help text."""

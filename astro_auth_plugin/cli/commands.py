@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from astro_auth_plugin.cli.at_hand import check_file
 from astro_auth_plugin.cli.failing import INVALID, YES, CommandFailed, command
 from astro_auth_plugin.cli.output import console, count
-from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac import cases, policy
 from astro_auth_plugin.rbac.policy import Policy, Problem
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def validate(args: Namespace) -> int:
 
 
 @command
-def schema(args: Namespace) -> None:  # noqa: ARG001 - the signature of a command
-    """Print the JSON Schema of the policy file."""
-    sys.stdout.write(json.dumps(policy.json_schema(), indent=2) + "\n")
+def schema(args: Namespace) -> None:
+    """Print the JSON Schema of the policy file, or of scenario files."""
+    found = cases.json_schema() if getattr(args, "of", None) == "test" else policy.json_schema()
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
 @command

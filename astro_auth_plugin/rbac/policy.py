@@ -5,17 +5,18 @@ A document with one error is no policy at all; nothing of it counts. Warnings do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from astro_auth_plugin.rbac import policy_checks, policy_text
 from astro_auth_plugin.rbac.errors import UnreadablePolicy
 from astro_auth_plugin.rbac.policy_checks import Finding, Severity
 from astro_auth_plugin.rbac.policy_document import PolicyDocument
+from astro_auth_plugin.rbac.policy_shape import kind_of, shape_findings
 from astro_auth_plugin.rbac.policy_text import NOWHERE, Path, Place, Text
 
 MAX_PROBLEMS = 200
@@ -58,7 +59,7 @@ class Policy(NamedTuple):
 
     def place(self, path: Path) -> Place:
         """Return the place of the part at this path, or of the nearest part around it."""
-        return _nearest(self.places, path)
+        return nearest(self.places, path)
 
 
 class Checked(NamedTuple):
@@ -89,12 +90,12 @@ def load(data: bytes, now: datetime | None = None) -> Checked:
         text = policy_text.read(data)
     except UnreadablePolicy as error:
         return Checked(None, (Problem(error.line, error.column, "", error.message),))
-    return _check(text, now)
+    return from_text(text, now)
 
 
 def from_values(values: Any, now: datetime | None = None) -> Checked:
     """Check a document that is already plain values: mappings, lists, text and numbers. No place is known."""
-    return _check(Text(values, {}, {}, []), now)
+    return from_text(Text(values, {}, {}, []), now)
 
 
 def json_schema() -> dict[str, Any]:
@@ -117,29 +118,31 @@ def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags
     return tuple(_problem(finding, policy.places, {}) for finding in found)
 
 
-def _check(text: Text, now: datetime | None) -> Checked:
+def from_text(text: Text, now: datetime | None = None) -> Checked:
+    """Check a document that has been read already."""
     findings = [Finding(path, f"key `{path[-1]}` stands here a second time", at_key=True) for path, _ in text.repeated]
     document = None
     if isinstance(text.values, dict):
         try:
             document = PolicyDocument.model_validate(text.values)
         except ValidationError as error:
-            findings += islice(_shape_findings(error), MAX_PROBLEMS + 1)
+            findings += islice(shape_findings(error, PolicyDocument), MAX_PROBLEMS + 1)
         # A hint for an unknown word takes a millisecond, so no more is looked for than is told.
         findings += islice(policy_checks.errors(text.values), MAX_PROBLEMS + 1)
     else:
-        findings.append(Finding((), f"expected a mapping that begins with `version: 1`, found {_kind(text.values)}"))
+        findings.append(Finding((), f"expected a mapping that begins with `version: 1`, found {kind_of(text.values)}"))
     valid = document is not None and not findings
     if document is not None and valid:
         # A valid document is its values, except that times are still text in them.
         tokens = [token.model_dump(exclude_unset=True) for token in document.api_tokens]
         findings += policy_checks.warnings({**text.values, "api_tokens": tokens}, now)
-    problems = _problems(findings, text)
+    problems = problems_of(findings, text)
     policy = Policy(document, text.places) if document is not None and valid else None
     return Checked(policy, problems)
 
 
-def _problems(findings: Iterable[Finding], text: Text) -> tuple[Problem, ...]:
+def problems_of(findings: Iterable[Finding], text: Text) -> tuple[Problem, ...]:
+    """Return findings with their places in a text, sorted, not too many, and errors alone if there are any."""
     found = sorted({_problem(finding, text.places, text.keys) for finding in findings})
     errors = [problem for problem in found if problem.severity == "error"]
     return _capped(errors) or _capped(found)
@@ -154,11 +157,12 @@ def _capped(problems: list[Problem]) -> tuple[Problem, ...]:
 
 def _problem(finding: Finding, places: Mapping[Path, Place], keys: Mapping[Path, Place]) -> Problem:
     place = keys.get(finding.path) if finding.at_key else None
-    line, column = place or _nearest(places, finding.path)
+    line, column = place or nearest(places, finding.path)
     return Problem(line, column, spell(finding.path), finding.message, finding.severity)
 
 
-def _nearest(places: Mapping[Path, Place], path: Path) -> Place:
+def nearest(places: Mapping[Path, Place], path: Path) -> Place:
+    """Return the place of the part at a path, or of the nearest part around it."""
     # What an alias stands for, and what is missing, have no place of their own: tell that of the part around it.
     for length in range(len(path), -1, -1):
         if path[:length] in places:
@@ -170,69 +174,3 @@ def spell(path: Path) -> str:
     """Return a path as messages write it, such as ``teams[0].members[2]``."""
     spelled = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return spelled.removeprefix(".")
-
-
-def _shape_findings(error: ValidationError) -> Iterator[Finding]:
-    for detail in error.errors(include_url=False):
-        path, kind = detail["loc"], detail["type"]
-        if kind == "extra_forbidden":
-            hint = policy_checks.did_you_mean(str(path[-1]), _keys_at(path[:-1]))
-            yield Finding(path, f"unknown key `{path[-1]}`{hint}", at_key=True)
-        elif kind == "missing":
-            yield Finding(path[:-1], f"the key `{path[-1]}` is missing")
-        else:
-            yield Finding(path, _shape_message(kind, detail))
-
-
-def _shape_message(kind: str, detail: Any) -> str:
-    value = detail["input"]
-    if kind == "literal_error":
-        words = str(detail["ctx"]["expected"]).replace("'", "`").replace(" or ", ", ")
-        if not isinstance(value, str):
-            return f"expected one of {words}, found {_kind(value)}"
-        hint = policy_checks.did_you_mean(value, words.split("`"))
-        return f"expected one of {words}, found `{value[:40]}`{hint}"
-    if kind == "string_type" and isinstance(value, int | float | date):
-        return f"expected text, found {_kind(value)}: put it in quotes"
-    expected = _EXPECTED.get(kind)
-    return f"expected {expected}, found {_kind(value)}" if expected else str(detail["msg"])
-
-
-_EXPECTED = {
-    "string_type": "text",
-    "string_too_short": "some text",
-    "list_type": "a list",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-}
-
-_LONGEST_NUMBER = 10**20
-
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    # bool before int, of which it is one
-    (bool, "the truth value `{}`"),
-    ((int, float), "the number `{}`"),
-    (date, "the date `{}`"),
-    (dict, "a mapping"),
-    (list, "a list"),
-)
-
-
-def _kind(value: Any) -> str:
-    """Return a value in words. Text is not repeated: it may be a secret in the wrong place."""
-    if isinstance(value, int) and abs(value) > _LONGEST_NUMBER:
-        return "a very long number"
-    for types, words in _KINDS:
-        if isinstance(value, types):
-            return words.format(str(value).lower())
-    return "text" if value else "nothing"
-
-
-def _keys_at(path: Path) -> list[str]:
-    """Return the keys that the entry at a path can have."""
-    model: type[BaseModel] = PolicyDocument
-    for part in path:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = get_args(annotation)[0]
-    return list(model.model_fields)

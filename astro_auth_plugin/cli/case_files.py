@@ -1,0 +1,66 @@
+"""Scenario files with what they name: the policy, and the Dags."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from astro_auth_plugin.cli.at_hand import check_file, compiled, read_dag_list
+from astro_auth_plugin.cli.failing import FAILED, INVALID, CommandFailed
+from astro_auth_plugin.rbac import cases, policy
+from astro_auth_plugin.rbac.case_answers import Result, refusal, results
+from astro_auth_plugin.rbac.cases import CaseFile
+from astro_auth_plugin.rbac.policy import Checked, Problem
+from astro_auth_plugin.rbac.policy_text import MAX_BYTES
+from astro_auth_plugin.rbac.scopes import Dag
+
+
+def run_file(path: Path) -> list[Result]:
+    """Return what came of everything that a scenario file expects.
+
+    Raises:
+        CommandFailed: if the file has mistakes, what it names cannot be read, or its policy cannot be used.
+    """
+    case = _read(path)
+    in_file = case.policy_text()
+    source = path if in_file else path.parent / case.document.policy
+    checked = policy.from_text(in_file) if in_file else check_file(source)
+    if case.document.refused:
+        return list(refusal(case, checked.errors))
+    if checked.policy is None:
+        raise CommandFailed(_all(source, _under_policy(checked) if in_file else checked.errors), INVALID)
+    dags = _dags(path, case)
+    engine = compiled(checked.policy, Namespace(deployment=case.document.deployment_id, standalone=True))
+    return list(results(case, engine, dags))
+
+
+def _read(path: Path) -> CaseFile:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot read the file: {error.strerror or error}") from None
+    case, problems = cases.read(data)
+    if case is None:
+        raise CommandFailed(_all(path, problems), FAILED)
+    return case
+
+
+def _dags(path: Path, case: CaseFile) -> list[Dag]:
+    listed = case.document.dags
+    if isinstance(listed, dict):
+        return [Dag(name, frozenset(tags)) for name, tags in listed.items()]
+    dags = read_dag_list(path.parent / listed)
+    problems = policy.problems_of(cases.unlisted_dags(case.document, [dag.id for dag in dags]), case.text)
+    if problems:
+        raise CommandFailed(_all(path, problems))
+    return dags
+
+
+def _under_policy(checked: Checked) -> list[Problem]:
+    return [problem._replace(path=f"policy.{problem.path}".removesuffix(".")) for problem in checked.errors]
+
+
+def _all(path: Path, problems: Sequence[Problem]) -> str:
+    return "\n".join(problem.in_file(path) for problem in problems)
