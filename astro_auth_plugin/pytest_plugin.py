@@ -67,7 +67,7 @@ class Expectation(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Tell where the expectation stands."""
-        return self.path, self.result.line - 1, self.name
+        return self.path, self.result.line - 1, f"{self.path.name}:{self.result.line}"
 
 
 class _Unexpected(Exception):

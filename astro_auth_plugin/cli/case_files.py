@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from astro_auth_plugin.cli.at_hand import check_file, compiled, read_dag_list
+from astro_auth_plugin.cli.at_hand import check_file, read_dag_list
 from astro_auth_plugin.cli.failing import FAILED, INVALID, CommandFailed
 from astro_auth_plugin.rbac import cases, policy
 from astro_auth_plugin.rbac.case_answers import Result, refusal, results
 from astro_auth_plugin.rbac.cases import CaseFile
-from astro_auth_plugin.rbac.policy import Checked, Problem
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.policy import Checked, Policy, Problem
 from astro_auth_plugin.rbac.policy_text import MAX_BYTES
 from astro_auth_plugin.rbac.scopes import Dag
 
@@ -31,8 +31,7 @@ def run_file(path: Path) -> list[Result]:
     if checked.policy is None:
         raise CommandFailed(_all(source, _under_policy(checked) if in_file else checked.errors), INVALID)
     dags = _dags(path, case)
-    engine = compiled(checked.policy, Namespace(deployment=case.document.deployment_id, standalone=True))
-    return list(results(case, engine, dags))
+    return list(results(case, _engine(path, case, checked.policy), dags))
 
 
 def _read(path: Path) -> CaseFile:
@@ -45,6 +44,16 @@ def _read(path: Path) -> CaseFile:
     if case is None:
         raise CommandFailed(_all(path, problems), FAILED)
     return case
+
+
+def _engine(path: Path, case: CaseFile, good: Policy) -> Engine:
+    """Compile for the Deployment that the file names; what is set up around it must not change what it says."""
+    listed = [deployment.id for deployment in good.document.deployments]
+    named = case.document.deployment_id or (listed[0] if len(listed) == 1 else "")
+    if named not in listed:
+        ids = ", ".join(f"`{each}`" for each in listed) or "none"
+        raise CommandFailed(f"{path}: which Deployment? Name it with `deployment_id`; the policy lists {ids}")
+    return Engine(good, named)
 
 
 def _dags(path: Path, case: CaseFile) -> list[Dag]:
