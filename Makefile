@@ -17,7 +17,7 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: mutants help install demo test test-postgres test-3.1 test-3.2 check format lock clean
+.PHONY: mutants bench-policy help install demo test test-postgres test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on
 
 mutants: $(INSTALLED) ## break the package on purpose, fault by fault, and see the tests notice (slow)
 	$(BIN)/python -m tools.mutants $(ARGS)
+
+bench-policy: $(INSTALLED) ## measure the commands with a large policy; ARGS=--write updates the page of it
+	$(BIN)/python -m tools.bench_policy $(ARGS)
 
 check: $(INSTALLED) ## format, lint, types, and which module may import which
 	$(BIN)/ruff format --check
