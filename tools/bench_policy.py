@@ -70,7 +70,7 @@ def lines(size: Size, *, changed: bool = False) -> Iterator[str]:
         another = changed and number % 10 == 0
         members = dice.sample(people, min(40, len(people)))
         yield f"  - name: team{number}"
-        yield f"    members: [{', '.join([*members, *(['joined@example.com'] if another else [])])}]"
+        yield f"    members: [{', '.join([*members, *([f'joined{number}@example.com'] if another else [])])}]"
         yield "    dag_roles:"
         for _ in range(of_teams // size.teams):
             role = "DAG_AUTHOR" if another else "DAG_VIEWER"

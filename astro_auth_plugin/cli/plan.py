@@ -60,7 +60,8 @@ def _report(args: Namespace, step: Callable[[str], None]) -> Report:
 def _deployment_ids(args: Namespace, old: Policy, new: Policy) -> list[str]:
     """Return the Deployment that is named, or all that the two versions list."""
     listed = list(dict.fromkeys(each.id for version in (old, new) for each in version.document.deployments))
-    named = args.deployment or setting_if_told("deployment_id")
+    # Airflow's configuration takes seconds to read, and matters only if there is a choice.
+    named = args.deployment or (setting_if_told("deployment_id") if len(listed) > 1 else "")
     if not named:
         return listed
     if named not in listed:

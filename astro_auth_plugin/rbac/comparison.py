@@ -116,8 +116,9 @@ def compare(
     spots = Spots.of_scopes(before, after) if old_dags is None else Spots.of_dags(old_dags, new_dags)
     differences: dict[str, Difference] = {}
     lines: dict[Cause, _Growing] = defaultdict(_Growing)
+    known: dict[tuple[Holder, bool, bool], _Known] = {}
     for subject in dict.fromkeys([*before.subjects, *after.subjects]):
-        one = _Subject(subject, before, after, spots)
+        one = _Subject(subject, before, after, spots, known)
         difference = one.difference()
         if difference.gained or difference.lost or difference.on:
             differences[subject] = difference
@@ -128,11 +129,33 @@ def compare(
     return Plan(deployment_id, differences, told, by_scope)
 
 
+_Known = dict[Spot, tuple[int, int]]
+
+
+class _Part(NamedTuple):
+    """What one holder gives a subject, before and after; `known` keeps what that is on places."""
+
+    cause: Cause
+    had: Powers
+    has: Powers
+    known: _Known
+
+    def on(self, spot: Spot) -> tuple[int, int]:
+        """Return what is given in a place before and after."""
+        found = self.known.get(spot)
+        if found is None:
+            found = self.known[spot] = (self.had.on(spot.before), self.has.on(spot.after))
+        return found
+
+
 class _Subject:
     """One subject on both sides."""
 
-    def __init__(self, subject: str, before: Side, after: Side, spots: Spots) -> None:
+    def __init__(
+        self, subject: str, before: Side, after: Side, spots: Spots, known: dict[tuple[Holder, bool, bool], _Known]
+    ) -> None:
         self.subject = subject
+        self.known = known
         self.before = before
         self.after = after
         self.spots = spots
@@ -166,23 +189,27 @@ class _Subject:
 
     def shares(self, difference: Difference) -> Iterator[tuple[Cause, Spot | None, int, int]]:
         """Yield what each cause has to do with a difference: where, and what is gained and lost."""
-        both = [
-            (holder, self.old.get(holder, NOTHING), self.new.get(holder, NOTHING))
-            for holder in dict.fromkeys([*self.old, *self.new])
-        ]
-        for holder, had, has in both:
-            gained, lost = difference.gained & has.wide & ~had.wide, difference.lost & had.wide & ~has.wide
+        parts = [self._part(holder) for holder in dict.fromkeys([*self.old, *self.new])]
+        for part in parts:
+            gained = difference.gained & part.has.wide & ~part.had.wide
+            lost = difference.lost & part.had.wide & ~part.has.wide
             if gained or lost:
-                yield self._cause(holder), None, gained, lost
-        changed = [each for each in both if each[1] != each[2]]
+                yield part.cause, None, gained, lost
+        changed = [part for part in parts if part.had != part.has]
         for spot, (more, less) in difference.on.items():
             woken = self._woken(spot, more) if (more | difference.gained) & SEE_DAG else 0
             sleeping = self._woken(spot, less) if (less | difference.lost) & SEE_DAG else 0
-            for holder, had, has in changed if spot.before == spot.after else both:
-                before, after = had.on(spot.before), has.on(spot.after)
+            for part in changed if spot.before == spot.after else parts:
+                before, after = part.on(spot)
                 gained, lost = _due(more, woken, after & ~before), _due(less, sleeping, before & ~after)
                 if gained or lost:
-                    yield self._cause(holder) if had != has else Cause("tags", spot.name), spot, gained, lost
+                    yield part.cause if part in changed else Cause("tags", spot.name), spot, gained, lost
+
+    def _part(self, holder: Holder) -> _Part:
+        had, has = self.old.get(holder, NOTHING), self.new.get(holder, NOTHING)
+        # All who are in a Team on the same sides get the same from it, so that is found out once.
+        known = self.known.setdefault((holder, had is NOTHING, has is NOTHING), {})
+        return _Part(self._cause(holder), had, has, known)
 
     def _woken(self, spot: Spot, permissions: int) -> int:
         """Return what is given on a Dag both before and after, but counts only once one may see the Dag too."""

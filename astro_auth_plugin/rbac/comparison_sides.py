@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.decision import HeldGrant
@@ -78,8 +79,12 @@ class Powers(NamedTuple):
 NOTHING = Powers(0, {}, {})
 
 
-class Spot(NamedTuple):
-    """A place to compare: a Dag as it is before and after, or a tag, told as a Dag with that tag and no other."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """A place to compare: a Dag as it is before and after, or a tag, told as a Dag with that tag and no other.
+
+    Each is made once, so they are the same only if they are one object; that makes them fast keys.
+    """
 
     kind: Literal["Dag", "tag"]
     name: str

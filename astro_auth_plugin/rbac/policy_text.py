@@ -6,7 +6,7 @@ twice, and lets aliases and deep nesting blow up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import yaml
@@ -114,46 +114,55 @@ class _Builder:
         self._aliased = 0
         self._nodes = 0
         self._documents = 0
+        self._takers: dict[type, Callable[[Any], None]] = {
+            yaml.DocumentStartEvent: self._document,
+            yaml.ScalarEvent: self._scalar,
+            yaml.AliasEvent: self._alias,
+            yaml.MappingStartEvent: lambda event: self._begin({}, event),
+            yaml.SequenceStartEvent: lambda event: self._begin([], event),
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+        }
         self._resolver: Any = Resolver()
         self._constructor = SafeConstructor()
 
     def take(self, event: Any) -> None:
-        place = _place(event.start_mark)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise UnreadablePolicy(f"more than {MAX_NODES} keys and values", *place)
-        if getattr(event, "tag", None) and event.tag != "!":
-            raise UnreadablePolicy(f"YAML tags such as `{event.tag}` are not allowed", *place)
-        if isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise UnreadablePolicy("expected one YAML document, found a second one", *place)
-        elif isinstance(event, yaml.ScalarEvent):
-            self._scalar(event, place)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event.anchor, place)
-        elif isinstance(event, yaml.MappingStartEvent):
-            self._begin({}, event.anchor, place)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            self._begin([], event.anchor, place)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._end()
+            raise UnreadablePolicy(f"more than {MAX_NODES} keys and values", *_place(event.start_mark))
+        take = self._takers.get(type(event))
+        if take:
+            take(event)
 
-    def _begin(self, value: dict[str, Any] | list[Any], anchor: str | None, place: Place) -> None:
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise UnreadablePolicy("expected one YAML document, found a second one", *_place(event.start_mark))
+
+    def _place_of(self, event: Any) -> Place:
+        """Return where a key or value begins; it may not have a tag."""
+        place = _place(event.start_mark)
+        if event.tag and event.tag != "!":
+            raise UnreadablePolicy(f"YAML tags such as `{event.tag}` are not allowed", *place)
+        return place
+
+    def _begin(self, value: dict[str, Any] | list[Any], event: Any) -> None:
+        place = self._place_of(event)
         if len(self._open) >= MAX_DEPTH:
             raise UnreadablePolicy(f"nested more than {MAX_DEPTH} levels deep", *place)
         path = self._next_path(place)
         self._put(value, path, place)
-        self._open.append(_Open(value, path, anchor))
+        self._open.append(_Open(value, path, event.anchor))
 
-    def _end(self) -> None:
+    def _end(self, _: Any) -> None:
         done = self._open.pop()
         if done.anchor:
             self._anchors[done.anchor] = (done.value, done.nodes)
         if self._open:
             self._open[-1].nodes += done.nodes
 
-    def _scalar(self, event: Any, place: Place) -> None:
+    def _scalar(self, event: Any) -> None:
+        place = self._place_of(event)
         if self._expects_key():
             self._key(event.value, place)
             if event.anchor:
@@ -166,9 +175,10 @@ class _Builder:
         if self._open:
             self._open[-1].nodes += 1
 
-    def _alias(self, anchor: str | None, place: Place) -> None:
+    def _alias(self, event: Any) -> None:
+        anchor, place = event.anchor, _place(event.start_mark)
         path = self._next_path(place)
-        if anchor is None or anchor not in self._anchors:
+        if anchor not in self._anchors:
             raise UnreadablePolicy(f"alias `*{anchor}` has no finished anchor before it", *place)
         value, nodes = self._anchors[anchor]
         self._aliased += nodes
