@@ -10,6 +10,7 @@ from pathlib import Path
 
 from astro_auth_plugin.airflow_bridge import action_map, exposures
 from astro_auth_plugin.rbac.actions import ACTIONS, Action
+from astro_auth_plugin.rbac.lint import RULES
 from astro_auth_plugin.rbac.permissions import TABLE, mask, names
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Level, Role
 from tools import routes_page
@@ -169,6 +170,12 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
+def lint_rules() -> str:
+    """Return every rule of `lint`."""
+    rows = [[f"`{name}`", rule.severity, rule.why, rule.advice] for name, rule in RULES.items()]
+    return _table(["Rule", "Severity", "Why", "What to do"], rows)
+
+
 def _names(permissions: int) -> str:
     return " ".join(f"`{name}`" for name in names(permissions))
 
@@ -194,6 +201,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
         "menu-items": menu_items,
         "pages": pages,
     },
+    "docs/reviewing-policies.md": {"lint-rules": lint_rules},
     "docs/routes.md": {"routes": routes},
 }
 """Which tables each file has, by the name between its comments."""
