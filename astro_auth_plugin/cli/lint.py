@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ def lint_policy(args: Namespace) -> int:
         step("reading the Dags")
         dags = _dags(args, policy)
         step("looking")
-        found = [finding for finding in lint(policy, datetime.now(UTC), dags) if finding.rule not in ignored]
+        told = [*lint(policy, datetime.now(UTC), dags), *(_exposures(args, policy) if dags and not args.dags else ())]
+        found = sorted(finding for finding in told if finding.rule not in ignored)
     if args.output == "table":
         _print(path, found)
     else:
@@ -42,6 +43,16 @@ def lint_policy(args: Namespace) -> int:
 def _dags(args: Namespace, policy: Policy) -> Dags | None:
     dags = dags_at_hand(args)
     return None if dags is None else Dags(compiled(policy, args).deployment_id, dags)
+
+
+def _exposures(args: Namespace, policy: Policy) -> Iterator[LintFinding]:
+    """Yield what this Airflow shows regardless; it is asked only where its database has been read already."""
+    from astro_auth_plugin.airflow_bridge import exposures, metadata  # noqa: PLC0415 - Airflow takes seconds
+
+    for line, column, path, message, _ in exposures.warnings(
+        compiled(policy, args), shares_files=metadata.has_shared_files()
+    ):
+        yield LintFinding(line, column, "shown-by-airflow", path, message)
 
 
 def _print(path: Path, found: Sequence[LintFinding]) -> None:

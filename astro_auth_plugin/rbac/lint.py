@@ -55,6 +55,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "unknown-dag": Rule(
             "warning", "the role reaches nothing, and counts for the first Dag of that id", "correct or remove it"
         ),
+        "shown-by-airflow": Rule(
+            "warning", "Airflow shows it without asking, so no role keeps it back", "do what the message says"
+        ),
         "other-warning": Rule("warning", "`validate` warns of it", "see the message"),
         "wide-role-of-large-team": Rule(
             "warning", "many people, or those of a group, may do everything and give roles", "give it to fewer people"
@@ -68,7 +71,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "role-could-be-on-dags": Rule(
             "info",
             "the role has only permissions that can be given by tag",
-            "make its scope DAG, if few Dags are meant",
+            "make its scope `DAG`, if few Dags are meant",
         ),
         "superfluous-grant": Rule("warning", "the same entry gives all of it already", "remove it"),
         "dag-role-covered": Rule(

@@ -61,6 +61,20 @@ def test_dags(run: Callable[..., Any]) -> None:
     assert run("policy.yaml", "--dags", "dags.yaml")[2].startswith("error: which Deployment?")
 
 
+def test_database(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an Airflow is set up, its Dags are those of the database, and what it shows regardless is told, too."""
+    from astro_auth_plugin.airflow_bridge import metadata
+    from astro_auth_plugin.rbac.scopes import Dag
+
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite://")
+    monkeypatch.setattr(metadata, "read_all_dags", lambda: [Dag("orders", frozenset({"y"}))])
+    monkeypatch.setattr(metadata, "has_shared_files", lambda: True)
+    Path("policy.yaml").write_text(HEAD + ODD.replace("name: empty,", "name: full, members: [bo@b],"))
+    out = run("policy.yaml", "--deployment", "dep")[1]
+    assert "no Dag carries the tag `x` (unknown-tag)\n" in out
+    assert "(shown-by-airflow)\n" in out
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

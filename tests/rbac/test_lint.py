@@ -253,8 +253,8 @@ def test_places() -> None:
 
 def test_every_rule_has_an_example() -> None:
     """Each rule is tried here; `other-warning` is for warnings of `validate` without a rule, of which there are none."""
-    with_dags = {"unknown-tag", "unknown-dag", "tag-without-grant"}
-    assert {rule for rule, *_ in SAID} | with_dags | {"other-warning"} == set(RULES)
+    elsewhere = {"unknown-tag", "unknown-dag", "tag-without-grant", "shown-by-airflow", "other-warning"}
+    assert {rule for rule, *_ in SAID} | elsewhere == set(RULES)
 
 
 def without(values: dict[str, Any], paths: list[str]) -> dict[str, Any]:
