@@ -234,7 +234,8 @@ def test_places_of_the_policy() -> None:
     assert in_file
     (problem,) = policy.from_text(in_file).errors
     assert (problem.line, problem.path) == (7, "users[0].email")
-    assert read("policy: other.yaml\nanswers: [{who: a@b, may_not: dag.get}]\n").policy_text() is None
+    elsewhere = read("policy: other.yaml\ndags: dags.yaml\nanswers: [{who: a@b, may_not: dag.get, dag: x}]\n")
+    assert elsewhere.policy_text() is None
 
 
 def test_schema() -> None:
