@@ -12,39 +12,43 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from astro_auth_plugin.rbac import policy_text
+from astro_auth_plugin.rbac.actions import WORDS, meant
 from astro_auth_plugin.rbac.errors import UnknownPermission, UnreadablePolicy
-from astro_auth_plugin.rbac.permissions import DAG_WORDS, DEPLOYMENT_WORDS, EVERYTHING, mask, names
+from astro_auth_plugin.rbac.permissions import mask
 from astro_auth_plugin.rbac.policy import Problem, nearest, problems_of
 from astro_auth_plugin.rbac.policy_checks import Finding, did_you_mean
 from astro_auth_plugin.rbac.policy_shape import kind_of, shape_findings
 from astro_auth_plugin.rbac.policy_text import Path, Text
 
+_SEE_DAG = mask("dag.get")
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _TAGS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
 
 
-def action(words: str) -> int:
-    """Return the permissions that an action needs.
+def action(word: str) -> int:
+    """Return the permissions that an action needs: a plain name such as `trigger`, or a permission.
 
-    Args:
-        words: a permission, such as `dagRun.create` or `dag.airflow.dagRun.create`.
+    What can be done with a Dag needs the right to see it, also where it is asked of the whole Deployment.
 
     Raises:
-        UnknownPermission: if there is no such action.
+        UnknownPermission: if there is no such action, or Airflow asks nothing about it.
     """
-    return DAG_WORDS.get(words) or DEPLOYMENT_WORDS.get(words) or mask(words)
+    found = meant(word)
+    if found is None or not found.needs:
+        raise UnknownPermission(word)
+    return found.needs | (_SEE_DAG if found.on_dag else 0)
 
 
 def _actions(value: Any) -> tuple[str, ...]:
     words = value.split() if isinstance(value, str) else value
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise PydanticCustomError("actions", "expected permissions such as `dagRun.create`")
+        raise PydanticCustomError("actions", "expected actions such as `trigger` or `dagRun.create`")
     for word in words:
         try:
             action(word)
         except UnknownPermission:
-            hint = did_you_mean(word, names(EVERYTHING))
-            message = "unknown permission `{word}`{hint}"
+            hint = ", about which Airflow asks nothing" if word in WORDS else did_you_mean(word, WORDS)
+            message = "unknown action `{word}`{hint}"
             raise PydanticCustomError("action", message, {"word": word, "hint": hint}) from None
     return tuple(words)
 

@@ -68,19 +68,19 @@ def run(text: str) -> list[Result]:
         ),
         (
             POLICY + "answers: [{who: a@b, may: dag.get dagRun.craete}]",
-            "11:27: answers[0].may: unknown permission `dagRun.craete`, did you mean `dagRun.create`?",
+            "11:27: answers[0].may: unknown action `dagRun.craete`, did you mean `dagRun.create`?",
         ),
         (
             POLICY + "answers: [{who: a@b, may: []}]",
-            "11:27: answers[0].may: expected permissions such as `dagRun.create`",
+            "11:27: answers[0].may: expected actions such as `trigger` or `dagRun.create`",
         ),
         (
             POLICY + "answers: [{who: a@b, may: [1]}]",
-            "11:27: answers[0].may: expected permissions such as `dagRun.create`",
+            "11:27: answers[0].may: expected actions such as `trigger` or `dagRun.create`",
         ),
         (
             POLICY + "answers: [{who: a@b, may: {}}]",
-            "11:27: answers[0].may: expected permissions such as `dagRun.create`",
+            "11:27: answers[0].may: expected actions such as `trigger` or `dagRun.create`",
         ),
         (
             POLICY + "answers: [{who: a@b, may: dag.get, because: ['']}]",
@@ -142,6 +142,8 @@ def test_mistakes(text: str, expected: str) -> None:
         "answers: [{who: ana@b, may: dag.get, dag: orders, because: [DAG_VIEWER, 'tag `sales`']}]",
         "answers: [{who: ana@b, may_not: dagRun.create dag.update, dag: orders, because: no grant gives}]",
         "answers: [{who: 'token:ci', may: dagRun.create, dag: orders}]",
+        "answers: [{who: 'token:ci', may: trigger clear, dag: orders}]",
+        "answers: [{who: ana@b, may_not: [trigger, edit-connection]}]",
         "answers: [{who: '', may_not: dag.get, dag: orders}]",
         "sees: [{who: Ana@b, may: dag.get, dags: [orders]}]",
         "sees: [{who: ana@b, may: dag.update, dags: []}]",
