@@ -114,10 +114,11 @@ ROLES_BY_LEVEL = {
 
 
 class Dag(NamedTuple):
-    """A Dag as the engines see it: its id and its tags."""
+    """A Dag as the engines see it: its id, its tags, and the bundle and path of its file where that is known."""
 
     id: str
     tags: frozenset[str]
+    file: tuple[str, str] | None = None
 
 
 class Grant(NamedTuple):
@@ -279,7 +280,67 @@ def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | None) -
         return False
     if grant.scope == "DAG":
         return dag.id == grant.where
-    return grant.where in list(dag.tags)
+    return grant.where in list(dag.tags) and tag_counts(values, deployment_id, grant.where, dag.file)
+
+
+def tag_counts(values: Values, deployment_id: str, tag: str, file: tuple[str, str] | None) -> bool:
+    """Answer whether a tag of a Dag from this file counts: where it is protected, only in the places of its entry."""
+    if file is None:
+        return True
+    entries = [entry for entry in values.get("protected_tags", []) if entry["deployment_id"] == deployment_id]
+    named = [entry for entry in entries if entry["tag"] == tag and not tag.endswith("*")]
+    begun = [entry for entry in entries if entry["tag"].endswith("*") and tag.startswith(entry["tag"][:-1])]
+    for entry in named + sorted(begun, key=lambda entry: -len(entry["tag"])):
+        # The first one decides alone.
+        return any(
+            place["bundle"] == file[0] and in_files(pattern, file[1])
+            for place in entry["only_in"]
+            for pattern in place["files"]
+        )
+    return not values.get("protect_granted_tags") or (deployment_id, tag) not in granted_tags(values)
+
+
+def granted_tags(values: Values) -> set[tuple[str | None, str]]:
+    """Name every tag that some grant is on, with the Deployment."""
+    grants = [grant for subject in subjects(values) for grant in grants_of(values, subject)]
+    for team in values.get("teams", []):
+        grants += people_grants(values, team, "whoever joins")
+    return {(grant.deployment_id, grant.where) for grant in grants if grant.scope == "DAG_TAG"}
+
+
+def in_files(pattern: str, path: str) -> bool:
+    """Answer whether a path is one of the pattern's."""
+    if pattern == "**":
+        return True
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return False
+    archives = [number for number, part in enumerate(parts) if part.lower().endswith(".zip")]
+    if archives:
+        parts = parts[: archives[0] + 1]
+    if pattern.endswith("/"):
+        pattern += "**"
+    return folders_match(pattern.split("/"), parts)
+
+
+def folders_match(pattern: list[str], parts: list[str]) -> bool:
+    """Try every way to read a pattern part by part."""
+    if not pattern:
+        return not parts
+    if pattern == ["**"]:
+        return bool(parts)
+    if pattern[0] == "**":
+        return any(folders_match(pattern[1:], parts[count:]) for count in range(len(parts) + 1))
+    return bool(parts) and name_matches(pattern[0], parts[0]) and folders_match(pattern[1:], parts[1:])
+
+
+def name_matches(pattern: str, name: str) -> bool:
+    """Try every way to read one part of a pattern letter by letter."""
+    if not pattern:
+        return not name
+    if pattern[0] == "*":
+        return any(name_matches(pattern[1:], name[count:]) for count in range(len(name) + 1))
+    return bool(name) and pattern[0] == name[0] and name_matches(pattern[1:], name[1:])
 
 
 def reach(grant: Grant) -> str:

@@ -43,6 +43,7 @@ EMAILS = (
     "strasse@example.com",  # equal to the one above only when case-folded
 )
 TOKENS = ("tok0ci", "tok0CI", "ana")
+BUNDLES = ("dags-folder", "dags")
 TEAMS = ("data-eng", "web", "ana@example.com")
 
 DEPLOYMENT_CUSTOM = ("deployment-watch", "deployment-fix")
@@ -99,7 +100,35 @@ def pools() -> st.SearchStrategy[Pool]:
 def dags(pool: Pool) -> st.SearchStrategy[reference.Dag]:
     """Draw a Dag whose id and tags are among the pool's names."""
     tags = st.frozensets(st.sampled_from(pool.names), max_size=2)
-    return st.builds(reference.Dag, st.sampled_from(pool.names), tags)
+    files = st.none() | st.tuples(st.sampled_from(BUNDLES), paths())
+    return st.builds(reference.Dag, st.sampled_from(pool.names), tags, files)
+
+
+def paths() -> st.SearchStrategy[str]:
+    """Draw where in its bundle a Dag says it is."""
+    parts = st.sampled_from(("a", "ab", "b", "a.py", "b.py", "p.ZIP", "..", "", "a\nb"))
+    return st.lists(parts, min_size=1, max_size=4).map("/".join)
+
+
+def patterns() -> st.SearchStrategy[str]:
+    """Draw a pattern of files without fault."""
+    name = st.text("ab.py*", min_size=1, max_size=4).filter(lambda text: "**" not in text and text not in (".", ".."))
+    parts = st.lists(name | st.sampled_from(("**", "*", "*.py", "a")), min_size=1, max_size=5).map("/".join)
+    return parts | parts.map(lambda text: f"{text}/")
+
+
+@st.composite
+def protected_tags(draw: st.DrawFn, pool: Pool) -> list[dict[str, Any]]:
+    """Draw the `protected_tags` of a policy: exact tags and beginnings of tags."""
+    begun = [f"{name[:length]}*" for name in pool.names for length in range(3)]
+    tags = draw(st.lists(st.sampled_from([*pool.names, *begun]), max_size=3, unique=True))
+    place = st.fixed_dictionaries({"bundle": st.sampled_from(BUNDLES), "files": st.lists(patterns(), max_size=2)})
+    return [
+        {"deployment_id": where, "tag": tag, "only_in": draw(st.lists(place, max_size=2))}
+        for tag in tags
+        if "*" not in tag[:-1]
+        for where in [draw(deployment_ids(pool))]
+    ]
 
 
 def required_sets(pool: Pool) -> st.SearchStrategy[frozenset[str]]:
@@ -235,6 +264,8 @@ def policies(draw: st.DrawFn, pool: Pool) -> dict[str, Any]:
         "teams": [{"name": name, "members": draw(some), **draw(grants_of_people(roles, pool))} for name in teams],
         "users": [{"email": email, **draw(grants_of_people(roles, pool))} for email in draw(some)],
         "api_tokens": [{**token(token_id), "roles": draw(own_roles)} for token_id in tokens],
+        "protect_granted_tags": draw(st.booleans()),
+        "protected_tags": draw(protected_tags(pool)),
     }
 
 

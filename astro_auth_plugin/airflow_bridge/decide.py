@@ -117,7 +117,7 @@ def _look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
     # Not `dag_ids - identity.dags.keys()`, which walks through all that is known already.
     unknown = {dag_id for dag_id in dag_ids if dag_id not in identity.dags}
     if unknown:
-        found = metadata.read_dags(unknown)
+        found = metadata.read_dags(unknown, files=bool(identity.engine.tag_rules))
         identity.dags.update({dag_id: found.get(dag_id) for dag_id in unknown})
 
 

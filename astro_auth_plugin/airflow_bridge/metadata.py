@@ -16,27 +16,33 @@ from airflow.models.asset import AssetModel
 from airflow.models.backfill import Backfill
 from airflow.models.connection import Connection
 from airflow.models.dag import DagTag
+from airflow.models.errors import ParseImportError
 from airflow.models.log import Log
 from airflow.models.pool import Pool
 from airflow.models.team import Team
 from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
 from airflow.models.variable import Variable
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.orm import aliased
 
 from astro_auth_plugin.rbac.engine import Clause, DagSelection
-from astro_auth_plugin.rbac.scopes import Dag
+from astro_auth_plugin.rbac.scopes import Dag, DagFile
 
 # Above this many values the whole table is read instead: databases limit the parameters of a statement.
 MAX_PARAMETERS = 10_000
 
+_FILE = (DagModel.bundle_name, DagModel.relative_fileloc)
 
-def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
-    """Return those of the Dags that exist, with the tags they carry. One statement, none for no id."""
+
+def read_dags(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
+    """Return those of the Dags that exist, with the tags they carry. One statement, none for no id.
+
+    `files` asks for the Dags' files, too: whoever decides by protected tags needs them.
+    """
     if not dag_ids:
         return {}
-    statement = _dags_with_tags()
+    statement = _dags_with_tags(files=files)
     if len(dag_ids) <= MAX_PARAMETERS:
         statement = statement.where(DagModel.dag_id.in_(dag_ids))
     wanted = frozenset(dag_ids)
@@ -44,8 +50,8 @@ def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
 
 
 def read_all_dags() -> list[Dag]:
-    """Return every Dag with the tags it carries. One statement."""
-    return _read(_dags_with_tags())
+    """Return every Dag with the tags it carries and the file it was parsed from. One statement."""
+    return _read(_dags_with_tags(files=True))
 
 
 def select_dag_ids(selection: DagSelection) -> set[str]:
@@ -55,7 +61,7 @@ def select_dag_ids(selection: DagSelection) -> set[str]:
     if selection.everything:
         with _connect() as connection:
             return set(connection.scalars(select(DagModel.dag_id)))
-    statement = _dags_with_tags()
+    statement = _dags_with_tags(files=bool(selection.tag_rules))
     if sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_PARAMETERS:
         statement = statement.where(and_(*map(_condition, selection.clauses)))
     return {dag.id for dag in _read(statement) if selection.matches(dag)}
@@ -67,8 +73,9 @@ def _connect() -> DatabaseConnection:
     return settings.engine.connect()
 
 
-def _dags_with_tags() -> Select[str, str]:
-    return select(DagModel.dag_id, DagTag.name).outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
+def _dags_with_tags(*, files: bool) -> Select[Any]:
+    columns = [DagModel.dag_id, DagTag.name, *(_FILE if files else ())]
+    return select(*columns).outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
 
 
 def _condition(clause: Clause) -> ColumnElement[bool]:
@@ -79,30 +86,54 @@ def _condition(clause: Clause) -> ColumnElement[bool]:
     )
 
 
-def _read(statement: Select[str, str]) -> list[Dag]:
+def _read(statement: Select[Any]) -> list[Dag]:
     tags: dict[str, set[str]] = defaultdict(set)
+    files: dict[str, DagFile] = {}
     with _connect() as connection:
         rows: Iterable[Any] = connection.execute(statement)
-        for dag_id, tag in rows:
+        for dag_id, tag, *file in rows:
             # A Dag without tags comes as one row without a tag.
             tags[dag_id] |= {tag} if tag is not None else set()
-    return [Dag(dag_id, frozenset(names)) for dag_id, names in tags.items()]
+            if file:
+                files[dag_id] = _file(*file)
+    return [Dag(dag_id, frozenset(names), files.get(dag_id)) for dag_id, names in tags.items()]
+
+
+def _file(bundle: str | None, path: str | None) -> DagFile:
+    # A row that does not say where the Dag is says that it is nowhere: None would let all of its tags count.
+    return DagFile(bundle or "", path or "")
 
 
 def read_dags_of_teams(team_names: Collection[str]) -> list[tuple[str, Dag]]:
-    """Return teams of multi-team Airflow, each with every Dag of its bundles. One statement."""
+    """Return teams of multi-team Airflow, each with every Dag of its bundles and its file. One statement."""
     wanted = frozenset(team_names)
     statement = (
-        select(bundles_of_teams.c.team_name, DagModel.dag_id, DagTag.name)
+        select(bundles_of_teams.c.team_name, DagModel.dag_id, DagTag.name, *_FILE)
         .join(DagModel, DagModel.bundle_name == bundles_of_teams.c.dag_bundle_name)
         .outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
     )
-    tags: dict[tuple[str, str], set[str]] = defaultdict(set)
+    tags: dict[tuple[str, str, DagFile], set[str]] = defaultdict(set)
     with _connect() as connection:
         rows: Iterable[Any] = connection.execute(statement)
-        for team_name, dag_id, tag in rows:
-            tags[team_name, dag_id] |= {tag} if tag is not None else set()
-    return [(team, Dag(dag_id, frozenset(found))) for (team, dag_id), found in tags.items() if team in wanted]
+        for team_name, dag_id, tag, *file in rows:
+            tags[team_name, dag_id, _file(*file)] |= {tag} if tag is not None else set()
+    return [
+        (team, Dag(dag_id, frozenset(found), file)) for (team, dag_id, file), found in tags.items() if team in wanted
+    ]
+
+
+def read_live_dags(dag_ids: Collection[str]) -> list[Dag]:
+    """Return those of the Dags that a file still defines, with tags and file. One statement.
+
+    A file with an import error counts as defining what it did, though Airflow takes its Dags for stale.
+    """
+    if not dag_ids:
+        return []
+    broken = exists().where(
+        ParseImportError.bundle_name == DagModel.bundle_name, ParseImportError.filename == DagModel.relative_fileloc
+    )
+    found = or_(DagModel.is_stale.is_(False), broken)
+    return _read(_dags_with_tags(files=True).where(DagModel.dag_id.in_(dag_ids), found))
 
 
 def read_dag_of_backfill(backfill_id: int) -> str | None:

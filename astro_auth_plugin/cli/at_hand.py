@@ -22,7 +22,7 @@ from astro_auth_plugin.rbac.engine import Engine
 from astro_auth_plugin.rbac.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy import Checked, Policy, Problem
 from astro_auth_plugin.rbac.policy_text import MAX_BYTES
-from astro_auth_plugin.rbac.scopes import Dag
+from astro_auth_plugin.rbac.scopes import Dag, DagFile
 
 
 class Opened(NamedTuple):
@@ -136,7 +136,10 @@ def read_dag_list(path: Path) -> list[Dag]:
 
 
 def _dags_in(path: Path) -> Iterator[Dag]:
-    """Read Dags from YAML or JSON: a list of `{dag_id, tags}`, or what Airflow's REST API answers about Dags."""
+    """Read Dags from YAML or JSON: a list of `{dag_id, tags}`, or what Airflow's REST API answers about Dags.
+
+    With `bundle_name` and `relative_fileloc` protected tags count only where they may be carried.
+    """
     try:
         values = _values_of(path.read_bytes())
     except OSError as error:
@@ -167,7 +170,14 @@ def _dag(entry: Any, where: str) -> Dag:
     names: list[Any] = [tag.get("name") if isinstance(tag, dict) else tag for tag in tags]
     if not all(isinstance(name, str) for name in names):
         raise CommandFailed(f"{where}: `tags` has to be a list of text")
-    return Dag(entry["dag_id"], frozenset(names))
+    return Dag(entry["dag_id"], frozenset(names), _file(entry))
+
+
+def _file(entry: Any) -> DagFile | None:
+    """Return where a Dag was parsed, as the REST API says it; None where nothing is said, so that all tags count."""
+    if "bundle_name" not in entry and "relative_fileloc" not in entry:
+        return None
+    return DagFile(str(entry.get("bundle_name") or ""), str(entry.get("relative_fileloc") or ""))
 
 
 def setting_if_told(name: str) -> str:

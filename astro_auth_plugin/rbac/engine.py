@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from astro_auth_plugin.rbac import policy_tags
 from astro_auth_plugin.rbac.decision import Decision, Explanation, HeldGrant, reaches
 from astro_auth_plugin.rbac.errors import UnknownDeployment
 from astro_auth_plugin.rbac.permissions import DAG_WORDS, DEPLOYMENT_WORDS, mask
@@ -20,6 +21,7 @@ from astro_auth_plugin.rbac.policy_text import Path
 from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN
 from astro_auth_plugin.rbac.scopes import Dag, Reach
 from astro_auth_plugin.rbac.subjects import token_subject, user_subject
+from astro_auth_plugin.rbac.tag_rules import NO_RULES, TagRules
 
 __all__ = ["Clause", "Dag", "DagSelection", "Engine"]
 
@@ -41,6 +43,7 @@ class DagSelection(NamedTuple):
 
     everything: bool
     clauses: tuple[Clause, ...] = ()
+    tag_rules: TagRules = NO_RULES
 
     @property
     def nothing(self) -> bool:
@@ -51,7 +54,8 @@ class DagSelection(NamedTuple):
         """Whether this Dag is selected."""
         if self.nothing:
             return False
-        return all(dag.id in clause.dag_ids or dag.tags & clause.tags for clause in self.clauses)
+        tags = self.tag_rules.counted(dag)
+        return all(dag.id in clause.dag_ids or tags & clause.tags for clause in self.clauses)
 
 
 class Access(NamedTuple):
@@ -93,6 +97,7 @@ class Engine:
         self.policy = policy
         self.deployment_id = deployment_id
         self.workspace_id = self._workspaces[deployment_id]
+        self.tag_rules = policy_tags.rules(document, deployment_id)
         self._powers = _powers_of_roles(policy)
         self._users = {user_subject(user.email): index for index, user in enumerate(document.users)}
         self._tokens = {token_subject(token.id): index for index, token in enumerate(document.api_tokens)}
@@ -117,6 +122,7 @@ class Engine:
         access = self.access(subject)
         if dag is None:
             return Decision(subject, required, required & ~access.wide, None, access.grants)
+        dag = self.counted(dag)
         required |= _SEE_DAG
         return Decision(subject, required, required & ~access.on(dag), dag, access.grants)
 
@@ -129,7 +135,7 @@ class Engine:
         if missing & ~access.anywhere:
             return DagSelection(False)
         clauses = dict.fromkeys(_clause(access, bit) for bit in _bits(missing))
-        return DagSelection(False, tuple(clauses))
+        return DagSelection(False, tuple(clauses), self.tag_rules)
 
     def who_can(self, required: int, dag: Dag | None = None) -> dict[str, Decision]:
         """Return everybody whom the policy names and `check` allows, with the decision."""
@@ -139,6 +145,7 @@ class Engine:
     def explain(self, subject: str, required: int, dag: Dag | None = None) -> Explanation:
         """Return the decision of `check` with all that the subject holds in the Deployment."""
         grants = self.access(subject).grants
+        dag = self.counted(dag) if dag else None
         here = tuple(grant for grant in grants if reaches(grant.reach, dag))
         elsewhere = tuple(grant for grant in grants if not reaches(grant.reach, dag))
         return Explanation(self.check(subject, required, dag), here, elsewhere)
@@ -149,6 +156,10 @@ class Engine:
         An upper bound for questions that name no Dag: it opens a list, and never says what is in it.
         """
         return bool(required) and not required & ~self.access(subject).anywhere
+
+    def counted(self, dag: Dag) -> Dag:
+        """Return a Dag with only those tags that count: a protected tag out of its place gives nothing."""
+        return dag._replace(tags=self.tag_rules.counted(dag)) if self.tag_rules else dag
 
     # -- what the questions read -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from astro_auth_plugin.rbac import policy_checks, policy_text
+from astro_auth_plugin.rbac import policy_checks, policy_tags, policy_text
 from astro_auth_plugin.rbac.errors import UnreadablePolicy
 from astro_auth_plugin.rbac.policy_checks import Finding, Severity
 from astro_auth_plugin.rbac.policy_document import PolicyDocument
@@ -129,6 +129,7 @@ def from_text(text: Text, now: datetime | None = None) -> Checked:
             findings += islice(shape_findings(error, PolicyDocument), MAX_PROBLEMS + 1)
         # A hint for an unknown word takes a millisecond, so no more is looked for than is told.
         findings += islice(policy_checks.errors(text.values), MAX_PROBLEMS + 1)
+        findings += islice(policy_tags.errors(text.values), MAX_PROBLEMS + 1)
     else:
         findings.append(Finding((), f"expected a mapping that begins with `version: 1`, found {kind_of(text.values)}"))
     valid = document is not None and not findings
@@ -136,6 +137,7 @@ def from_text(text: Text, now: datetime | None = None) -> Checked:
         # A valid document is its values, except that times are still text in them.
         tokens = [token.model_dump(exclude_unset=True) for token in document.api_tokens]
         findings += policy_checks.warnings({**text.values, "api_tokens": tokens}, now)
+        findings += policy_tags.warnings(document)
     problems = problems_of(findings, text)
     policy = Policy(document, text.places) if document is not None and valid else None
     return Checked(policy, problems)

@@ -16,10 +16,14 @@ from pydantic_core import PydanticCustomError
 from astro_auth_plugin.rbac.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
 from astro_auth_plugin.rbac.roles import BUILT_IN
 from astro_auth_plugin.rbac.subjects import is_email
+from astro_auth_plugin.rbac.tag_rules import fault
 
 NEVER = "never"
 """What `expires_at` says of a token that does not expire."""
 
+# What `tag_rules.fault` says, as far as an editor can know: no `/` at the beginning, no empty or dotted part, no `**`
+# beside anything but `/`, and no character that other patterns know.
+_FILE_PATTERN_SCHEMA = r"^(?!/)(?!(.*/)?\.{0,2}/)(?!(.*/)?\.{1,2}$)(?!.*[^/]\*\*)(?!.*\*\*[^/])[^\\?\[\]{}!]+$"
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,6 +38,22 @@ def _token_id(value: str) -> str:
     if not _TOKEN_ID.fullmatch(value):
         message = "a token id is 1 to 64 letters, digits, `-` or `_`, found `{value}`"
         raise PydanticCustomError("token_id", message, {"value": value})
+    return value
+
+
+def _protected_tag(value: str) -> str:
+    if "*" in value[:-1]:
+        message = "`*` stands for something only at the end of a protected tag, found `{value}`"
+        raise PydanticCustomError("protected_tag", message, {"value": value})
+    return value
+
+
+def _file_pattern(value: str) -> str:
+    why = fault(value)
+    if why:
+        raise PydanticCustomError(
+            "file_pattern", "`{value}` is no pattern of files: {why}", {"value": value, "why": why}
+        )
     return value
 
 
@@ -83,6 +103,12 @@ Expiry = Annotated[
     Any,
     BeforeValidator(_expiry),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": NEVER}]}),
+]
+TagPattern = Annotated[
+    Text, AfterValidator(_protected_tag), WithJsonSchema({"type": "string", "pattern": r"^([^*]+\*?|\*)$"})
+]
+FilePattern = Annotated[
+    Text, AfterValidator(_file_pattern), WithJsonSchema({"type": "string", "pattern": _FILE_PATTERN_SCHEMA})
 ]
 EntityType = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "DAG_TAG"]
 
@@ -183,6 +209,23 @@ class ApiToken(_Entry):
     roles: list[TokenRole] = []
 
 
+class TagPlace(_Entry):
+    """Files of a bundle whose Dags may carry a protected tag."""
+
+    bundle: Text
+    files: list[FilePattern] = Field(
+        description="Paths from the bundle's root; `*` is any text within a name, `**` any folders."
+    )
+
+
+class ProtectedTag(_Entry):
+    """A tag, or with `*` at its end every tag that begins so, which only some Dags of a Deployment may carry."""
+
+    deployment_id: Text
+    tag: TagPattern
+    only_in: list[TagPlace] = Field(description="Where Dags may carry it; an empty list is nowhere.")
+
+
 class PolicyDocument(_Entry):
     """Who holds which role in an Organization."""
 
@@ -194,3 +237,8 @@ class PolicyDocument(_Entry):
     teams: list[Team] = []
     users: list[User] = []
     api_tokens: list[ApiToken] = []
+    protect_granted_tags: bool = Field(
+        False,
+        description="Whether a tag that a grant uses may be carried by no Dag unless `protected_tags` says where.",
+    )
+    protected_tags: list[ProtectedTag] = []

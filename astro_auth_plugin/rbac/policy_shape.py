@@ -43,6 +43,7 @@ _EXPECTED = {
     "string_type": "text",
     "string_too_short": "some text",
     "list_type": "a list",
+    "bool_type": "`true` or `false`",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }

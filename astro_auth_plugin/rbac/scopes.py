@@ -25,8 +25,16 @@ class Reach(NamedTuple):
         return "the Organization" if self.kind == "Organization" else f"{self.kind} `{self.id}`"
 
 
+class DagFile(NamedTuple):
+    """The file that a Dag was parsed from: its bundle, and its path from the bundle's root."""
+
+    bundle: str
+    path: str
+
+
 class Dag(NamedTuple):
-    """A Dag as a decision sees it: its id and the tags it carries now."""
+    """A Dag as a decision sees it: its id, the tags it carries now, and where it was parsed, if that is known."""
 
     id: str
     tags: frozenset[str]
+    file: DagFile | None = None

@@ -141,7 +141,7 @@ def test_database_that_does_not_answer(
     manager: AstroAuthManager, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """When tags cannot be read, Dag roles give nothing, and Deployment-wide roles what they always give."""
-    monkeypatch.setattr(decide.metadata, "read_dags", lambda _: 1 / 0)
+    monkeypatch.setattr(decide.metadata, "read_dags", lambda *_, **__: 1 / 0)
     ask = {"method": "GET", "details": DagDetails(id="fin_daily")}
     assert manager.is_authorized_dag(user=person(engine, "vera"), **ask) is False
     assert "Denied, because is_authorized_dag failed" in caplog.text

@@ -11,6 +11,7 @@ from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.decision import Decision
 from astro_auth_plugin.rbac.engine import Dag, Engine
 from astro_auth_plugin.rbac.permissions import mask
+from astro_auth_plugin.rbac.scopes import DagFile
 from tests import reference_engine as reference
 from tests.strategies import Case
 
@@ -39,7 +40,7 @@ def engine_of(values: dict[str, Any], deployment_id: str) -> Engine:
 
 def real(dag: reference.Dag | None) -> Dag | None:
     """Return the engine's Dag for the reference's."""
-    return None if dag is None else Dag(dag.id, dag.tags)
+    return None if dag is None else Dag(dag.id, dag.tags, DagFile(*dag.file) if dag.file else None)
 
 
 def places(case: Case) -> list[reference.Dag | None]:

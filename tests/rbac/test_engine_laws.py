@@ -202,11 +202,28 @@ def test_unrelated_names_do_not_matter(case: Case) -> None:
         renamed = Dag(
             dag.id if dag.id in granted else f"{dag.id} renamed",
             frozenset(tag if tag in granted else f"{tag} renamed" for tag in dag.tags) | {"a new tag"},
+            real(dag).file,
         )
         for subject in everybody(case.values):
             before = engine.check(subject, mask(*case.required), real(dag))
             after = engine.check(subject, mask(*case.required), renamed)
             assert (before.allowed, before.missing, why(before)) == (after.allowed, after.missing, why(after))
+
+
+@given(cases())
+@checked
+def test_protection_gives_nothing(case: Case) -> None:
+    """Protecting tags takes access away from Dags out of their place, and never gives anybody any."""
+    values = {**case.values, "protected_tags": [], "protect_granted_tags": False}
+    open_to_all, guarded = engine_of(values, case.deployment_id), engine_of(case.values, case.deployment_id)
+    assert not open_to_all.tag_rules
+    for subject in everybody(values):
+        for dag in case.dags:
+            before = open_to_all.check(subject, mask(*case.required), real(dag))
+            after = guarded.check(subject, mask(*case.required), real(dag))
+            assert before.missing & ~after.missing == 0
+            if dag.file is None:
+                assert after.missing == before.missing
 
 
 def grant_entries(holder: dict[str, Any]) -> list[dict[str, str]]:

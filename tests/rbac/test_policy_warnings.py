@@ -35,6 +35,11 @@ def token(expires_at: str) -> str:
     return f"api_tokens:\n  - {{id: ci, name: ci, secret_sha256: {SHA256}, expires_at: {expires_at}}}\n"
 
 
+def protected(entry: str) -> str:
+    return f"protected_tags:\n  - {entry}\n"
+
+
+TAGGED = "users: [{email: a@b, dag_roles: [{deployment_id: cldep0prod, tag: x, role: DAG_VIEWER}]}]\n"
 SHOWN = "a write answers with what it touched, so it shows what cannot be seen"
 WARNED = [
     pytest.param(
@@ -97,6 +102,39 @@ WARNED = [
         "2:154: warning: api_tokens[0].roles[0].role: `WORKSPACE_VIEWER` is a legacy role; today's role is `WORKSPACE_MEMBER`",
         id="WORKSPACE_VIEWER of a token",
     ),
+    pytest.param(
+        protected("{deployment_id: cldep0prod, tag: y, only_in: []}") + TAGGED,
+        "2:38: warning: protected_tags[0].tag: no grant uses the protected tag `y`",
+        id="a protected tag of no grant",
+    ),
+    pytest.param(
+        protected('{deployment_id: cldep0web, tag: "x*", only_in: []}') + TAGGED,
+        "2:37: warning: protected_tags[0].tag: no grant uses the protected tag `x*`",
+        id="a protected tag that grants of another Deployment use",
+    ),
+    pytest.param(
+        protected("{deployment_id: cldep0prod, tag: x, only_in: [{bundle: b, files: [finance]}]}") + TAGGED,
+        "2:71: warning: protected_tags[0].only_in[0].files[0]: no Dag file is named `finance`: they end in `.py` or `.zip`, and a folder in `/`",
+        id="a folder that is written as a file",
+    ),
+    pytest.param(
+        protected('{deployment_id: cldep0prod, tag: x, only_in: [{bundle: b, files: ["a/*.txt"]}]}') + TAGGED,
+        "2:71: warning: protected_tags[0].only_in[0].files[0]: no Dag file is named `*.txt`: they end in `.py` or `.zip`, and a folder in `/`",
+        id="files that are no Dags",
+    ),
+    pytest.param(
+        "protect_granted_tags: true\n" + TAGGED * 1,
+        "2:67: warning: users[0].dag_roles[0].tag: no Dag may carry the tag `x`: `protected_tags` does not say where",
+        id="a granted tag without a place",
+    ),
+    pytest.param(
+        "protect_granted_tags: true\n"
+        + token("2028-01-01T00:00:00Z").replace(
+            "}", ", roles: [{role: DAG_VIEWER, entity_type: DAG_TAG, entity_id: x, deployment_id: cldep0prod}]}"
+        ),
+        "3:199: warning: api_tokens[0].roles[0].entity_id: no Dag may carry the tag `x`: `protected_tags` does not say where",
+        id="a tag that a token is granted, without a place",
+    ),
 ]
 
 
@@ -132,6 +170,15 @@ def test_warned(text: str, expected: str) -> None:
         pytest.param(
             "users: [{email: a@b, workspace_roles: [{workspace_id: clws0data, role: WORKSPACE_OWNER}]}]\n",
             id="today's role",
+        ),
+        pytest.param(
+            "protect_granted_tags: true\n"
+            + protected(
+                '{deployment_id: cldep0prod, tag: "x*", '
+                "only_in: [{bundle: b, files: [a/, a/**, '**', a/*, a/*.py, a/x*y, a.py, a.zip]}]}"
+            )
+            + TAGGED,
+            id="a granted tag with a place",
         ),
     ],
 )
