@@ -208,6 +208,23 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     _IMPORT,
     Command(
+        "check-dags",
+        "Check which tags the Dag files of a folder give",
+        f"{_CLI}.check_dags.check_dags",
+        (
+            Option(("folder",), "The root of a bundle.", {"metavar": "FOLDER"}),
+            Option(
+                ("--bundle",), "The bundle's name. Without it, any bundle of the policy will do.", {"metavar": "NAME"}
+            ),
+            Option(("--strict",), "Refuse tags that cannot be read from the text, too.", {"action": "store_true"}),
+            POLICY,
+            DEPLOYMENT,
+            OUTPUT,
+        ),
+        "Say which Dag files give a protected tag that they may not give, and where tags cannot be read from the text. "
+        "No code of a Dag is run. Exit code: 0 when nothing is refused, 2 when something is, 3 when the policy is bad.",
+    ),
+    Command(
         "lint",
         "Report what is odd about a policy: too wide, unused, superfluous",
         f"{_CLI}.lint.lint_policy",

@@ -1,0 +1,192 @@
+"""Dag files are read for protected tags, and never run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from astro_auth_plugin.cli.main import main
+from astro_auth_plugin.cli.tags_in_code import TagUse, tag_uses
+from tests.in_request import HEAD
+
+PROTECTED = """\
+protected_tags:
+  - {deployment_id: dep, tag: "team:finance", only_in: [{bundle: main, files: ["finance/"]}]}
+users:
+  - {email: ana@example.com, dag_roles: [{deployment_id: dep, tag: "team:finance", role: DAG_VIEWER}]}
+"""
+ELSEWHERE = "the tag `team:finance` is only for Dags in `finance/` of bundle `main`"
+UNKNOWN = "these tags are not in the text, so nobody knows them before the file is parsed"
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("DAG('a', tags=['x', 'y'])", ("x", "y")),
+        ("@dag(tags={'x'})\ndef a(): ...", ("x",)),
+        ("sdk.DAG('a', tags=('x',))", ("x",)),
+        ("make('a', tags=['x'])", ("x",)),
+        ("DAG('a', tags=None)", ()),
+        ("DAG('a', tags=[])", ()),
+        ("X = 'x'\nDAG('a', tags=[X, 'y'])", ("x", "y")),
+        ("TAGS = ['x']\nDAG('a', tags=TAGS)", ("x",)),
+        ("DAG('a', tags=['x' + 'y'])", None),
+        ("DAG('a', tags=[f'{x}'])", None),
+        ("DAG('a', tags=[b'x'])", None),
+        ("DAG('a', tags=[*others])", None),
+        ("DAG('a', tags=['x'] + ['y'])", None),
+        ("DAG('a', tags='x'.split())", None),
+        ("DAG('a', tags=imported)", None),
+        ("DAG('a', **arguments)", None),
+        ("@dag(**arguments)\ndef a(): ...", None),
+        ("TAGS = ['x']\nTAGS = ['y']\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\nTAGS += ['y']\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\nTAGS.append('y')\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\nTAGS[0] = 'y'\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\ndef make(TAGS): DAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\nfrom a import TAGS\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\nclass TAGS: ...\nDAG('a', tags=TAGS)", None),
+        ("TAGS = ['x']\ntry: ...\nexcept E as TAGS: DAG('a', tags=TAGS)", None),
+        ("a.tags.add('x')", None),
+        ("a.tags = ['x']", None),
+    ],
+)
+def test_tags_in_code(text: str, tags: tuple[str, ...] | None) -> None:
+    """Tags are known where they stand in the text, and unknown wherever code makes them."""
+    assert {use.tags for use in tag_uses(text)} == {tags}
+
+
+def test_no_tags_in_code() -> None:
+    """A Dag without tags is no use of tags, and uses come in the order of the file."""
+    assert tag_uses("DAG('a', **{})") == [TagUse(1, None)]
+    assert tag_uses("DAG('a')\nother(**arguments)") == []
+    uses = tag_uses("if x:\n  DAG('a', tags=['late'])\nDAG('a', tags=[\n  'x'])")
+    assert uses == [TagUse(2, ("late",)), TagUse(3, ("x",))]
+
+
+@pytest.fixture
+def policy(file: Path) -> Path:
+    """A policy that protects a tag."""
+    file.write_text(HEAD + PROTECTED)
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bundle with a Dag in its place, one out of it, one that no text tells of, and an archive."""
+    root = tmp_path / "dags"
+    (root / "finance").mkdir(parents=True)
+    (root / "ops").mkdir()
+    (root / "finance" / "good.py").write_text("DAG('good', tags=['team:finance'])\nraise SystemExit('was run')\n")
+    (root / "ops" / "bad.py").write_text("\nDAG('bad', tags=['free', 'team:finance'])\nraise SystemExit('was run')\n")
+    (root / "ops" / "made.py").write_text("DAG('made', tags=make())\n")
+    (root / "ops" / "notes.txt").write_text("DAG('a', tags=['team:finance'])\n")
+    with zipfile.ZipFile(root / "ops" / "pack.zip", "w") as archive:
+        archive.writestr("packed.py", "DAG('packed', tags=['team:finance'])\n")
+        archive.writestr("data.txt", "tags=['team:finance']\n")
+    return root
+
+
+def run(*words: object) -> int:
+    """Run the command; return its exit code."""
+    try:
+        main(["check-dags", "--deployment", "dep", *map(str, words)])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_check_dags(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each tag out of its place and each unknown one is a line with file and line; one out of its place is refused."""
+    assert run(folder, "--policy", policy, "--bundle", "main") == 2
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}/ops/bad.py:2: {ELSEWHERE}",
+        f"{folder}/ops/made.py:1: {UNKNOWN}",
+        f"{folder}/ops/pack.zip/packed.py:1: {ELSEWHERE}",
+        "4 files: 2 tags out of place, 1 place with tags that are not in the text.",
+    ]
+
+
+def test_bundle(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In another bundle the same path is out of place; without a bundle's name any bundle will do."""
+    assert run(folder / "finance", "--policy", policy) == 2
+    for words, code in ((("--bundle", "other"), 2), ((), 2)):
+        capsys.readouterr()
+        assert run(folder, "--policy", policy, *words) == code
+        assert ("good.py" in capsys.readouterr().out) == bool(words)
+
+
+def test_strict(folder: Path, policy: Path) -> None:
+    """What cannot be read is refused with --strict only."""
+    (folder / "ops" / "bad.py").unlink()
+    (folder / "ops" / "pack.zip").unlink()
+    assert run(folder, "--policy", policy) == 0
+    assert run(folder, "--policy", policy, "--strict") == 2
+
+
+def test_unreadable(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is no Python, or has no text, is told and not the end of it."""
+    for path in (folder / "ops").iterdir():
+        path.unlink()
+    (folder / "ops" / "broken.py").write_text("DAG('a', tags=[\n")
+    (folder / "ops" / "null.py").write_bytes(b"\x00")
+    (folder / "ops" / "gone.py").symlink_to("nowhere.py")
+    assert run(folder, "--policy", policy, "--output", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(entry["file"], entry["tag"]) for entry in told] == [
+        ("ops/broken.py", None), ("ops/gone.py", None), ("ops/null.py", None)
+    ]  # fmt: skip
+    assert "cannot be read: FileNotFoundError" in told[1]["problem"]
+
+
+def test_machines(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For machines each finding is an entry."""
+    assert run(folder, "--policy", policy, "--output", "json") == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told[0] == {"file": "ops/bad.py", "line": 2, "tag": "team:finance", "problem": ELSEWHERE}
+
+
+def test_no_folder(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there, and a bad policy, are said so."""
+    assert run(tmp_path / "nowhere", "--policy", policy) == 1
+    assert "there is no such folder" in capsys.readouterr().err
+    policy.write_text("version: 2")
+    assert run(tmp_path, "--policy", policy) == 3
+
+
+def test_page(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows what is printed."""
+    page = (Path(__file__).parents[2] / "docs" / "tag-guard.md").read_text()
+    blocks = dict(re.findall(r"^```(yaml policy|console)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(blocks["yaml policy"])
+    for name, text in {
+        "finance/ledger.py": "DAG('ledger', tags=['team:finance'])",
+        "ops/report.py": "\n" * 6 + "DAG('report', tags=['team:finance'])",
+        "ops/sync.py": "\n" * 3 + "DAG('sync', tags=TAGS)",
+    }.items():
+        Path("dags", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("dags", name).write_text(text)
+    asked, *shown = blocks["console"].splitlines()
+    with pytest.raises(SystemExit) as end:
+        main(shlex.split(asked)[2:])
+    assert end.value.code == 2
+    assert capsys.readouterr().out.splitlines() == shown
+
+
+def test_pre_commit() -> None:
+    """The hooks for pre-commit name commands that there are."""
+    hooks = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text())
+    assert [hook["id"] for hook in hooks] == ["astro-auth-check-dags", "astro-auth-validate"]
+    for hook in hooks:
+        program, name = hook["entry"].split()
+        assert program == "astro-auth"
+        with pytest.raises(SystemExit) as end:
+            main([name, "--help"])
+        assert end.value.code == 0
