@@ -55,6 +55,11 @@ def read_settings() -> Settings:
     )
 
 
+def policy_is_named() -> bool:
+    """Whether this installation says where the policy file is."""
+    return bool(_option("policy_file"))
+
+
 def _option(name: str) -> str:
     # A CLI of Airflow 3.1 does not merge the defaults that providers declare, so each read carries its own.
     return (conf.get(SECTION, name, fallback="") or "").strip()

@@ -1,0 +1,114 @@
+"""One line in the log for each Dag whose new tags change who has access, when the change has been stored.
+
+SQLAlchemy tells which rows a transaction changes, and the dag-processor locks a Dag's row while it changes its tags, so
+of several dag-processors exactly the one that makes a change tells of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.models.dag import DagModel
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session
+
+from astro_auth_plugin.airflow_bridge import parsing_guard
+from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.policy_document import Team, User
+from astro_auth_plugin.rbac.scopes import Dag, DagFile
+from astro_auth_plugin.rbac.subjects import token_subject, user_subject
+
+log = logging.getLogger(__name__)
+
+MAX_NAMES = 100
+"""How many of those who gained or lost are named; the line says how many there are."""
+
+_KEY = "astro_auth_tag_changes"
+
+
+def install() -> None:
+    """Watch what the sessions of this process store."""
+    event.listen(Session, "before_flush", _note)
+    event.listen(Session, "after_commit", _tell)
+    event.listen(Session, "after_rollback", lambda session: session.info.pop(_KEY, None))
+
+
+def _note(session: Session, *_: Any) -> None:
+    """Keep how each changed Dag was before the transaction, and how it is going to be."""
+    for row in (*session.new, *session.dirty):
+        if isinstance(row, DagModel) and ("tags" in inspect(row).dict or row in session.new):
+            changes: dict[str, tuple[Dag, Dag]] = session.info.setdefault(_KEY, {})
+            before = changes[row.dag_id][0] if row.dag_id in changes else _before(row, is_new=row in session.new)
+            changes[row.dag_id] = (
+                before,
+                _dag(row, (tag.name for tag in row.tags), row.bundle_name, row.relative_fileloc),
+            )
+
+
+def _before(row: DagModel, *, is_new: bool) -> Dag:
+    if is_new:
+        return _dag(row, (), None, None)
+    state: Any = inspect(row)
+    was: dict[str, Any] = {name: state.attrs[name].history for name in ("tags", "bundle_name", "relative_fileloc")}
+    tags = [tag.name for tag in (*was["tags"].unchanged, *was["tags"].deleted)]
+    bundle, path = ((*was[name].deleted, *was[name].unchanged, None)[0] for name in ("bundle_name", "relative_fileloc"))
+    return _dag(row, tags, bundle, path)
+
+
+def _dag(row: DagModel, tags: Iterable[str], bundle: str | None, path: str | None) -> Dag:
+    return Dag(row.dag_id, frozenset(tags), DagFile(bundle or "", path or ""))
+
+
+def _tell(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    changes = session.info.pop(_KEY, {})
+    try:
+        for before, after in changes.values():
+            if before != after:
+                _tell_of(before, after, parsing_guard.engine())
+    except Exception:
+        # The change is stored: whoever stored it has nothing to do with what fails here.
+        log.exception("Could not tell who gained and lost by a change of tags")
+
+
+def _tell_of(before: Dag, after: Dag, engine: Engine | None) -> None:
+    if engine is None:
+        return
+    before, after = engine.counted(before), engine.counted(after)
+    changed = before.tags ^ after.tags
+    gained, lost = [], []
+    for subject in _concerned(engine, changed) if changed else ():
+        access = engine.access(subject)
+        held, holds = access.on(before), access.on(after)
+        gained += [subject] if holds & ~held else []
+        lost += [subject] if held & ~holds else []
+    if gained or lost:
+        entry = {
+            "dag_id": after.id,
+            "bundle": after.file and after.file.bundle,
+            "file": after.file and after.file.path,
+            "old_tags": sorted(before.tags),
+            "new_tags": sorted(after.tags),
+            "gained": sorted(gained)[:MAX_NAMES],
+            "gained_count": len(gained),
+            "lost": sorted(lost)[:MAX_NAMES],
+            "lost_count": len(lost),
+        }
+        log.warning("tags changed access %s", json.dumps(entry))
+
+
+def _concerned(engine: Engine, tags: frozenset[str]) -> set[str]:
+    """Return everybody who is given a role on one of the tags, here or in another Deployment."""
+    document = engine.policy.document
+    found = {user_subject(user.email) for user in document.users if _on(user, tags)}
+    found |= {user_subject(member) for team in document.teams if _on(team, tags) for member in team.members}
+    tokens = [token for token in document.api_tokens if any(role.entity_id in tags for role in token.roles)]
+    return found | {token_subject(token.id) for token in tokens}
+
+
+def _on(holder: User | Team, tags: frozenset[str]) -> bool:
+    return any(grant.tag in tags for grant in holder.dag_roles)
