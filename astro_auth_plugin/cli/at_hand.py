@@ -110,7 +110,7 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
     try:
         from astro_auth_plugin.airflow_bridge import metadata  # noqa: PLC0415 - Airflow takes seconds
 
-        return metadata.read_all_dags() if dag_id is None else [*metadata.read_dags([dag_id]).values()]
+        return metadata.read_all_dags() if dag_id is None else [*metadata.read_dags([dag_id], files=True).values()]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
         what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
         raise CommandFailed(f"{what}; name a file with --dags") from None

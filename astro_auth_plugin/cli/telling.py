@@ -52,6 +52,7 @@ def _tell(setting: Setting, answer: Answer, dags: list[Dag] | None) -> None:
     if setting.place.dag:
         tags = ", ".join(f"`{tag}`" for tag in sorted(setting.place.dag.tags))
         say(f"Dag `{setting.place.dag.id}` carries {f'the tags {tags}' if tags else 'no tag'}")
+        _tell_what_does_not_count(setting, setting.place.dag)
     for case in answer.cases:
         for line in _of_case(answer, case, dags):
             say(f"{case.when}: {line}" if case.when else line)
@@ -98,6 +99,12 @@ def _which(selection: DagSelection, rows: list[str] | None) -> str:
         ids = f"with the id {_list(sorted(clause.dag_ids), ' or ')}" if clause.dag_ids else ""
         parts.append(" or ".join(filter(None, [tags, ids])))
     return "Dags " + "; and at the same time ".join(parts)
+
+
+def _tell_what_does_not_count(setting: Setting, dag: Dag) -> None:
+    for tag in sorted(dag.tags - setting.engine.counted(dag).tags):
+        bundle, path = dag.file or ("", "")
+        say(f"  `{tag}` does not count: {setting.engine.tag_rules.objection(tag, bundle, path)}")
 
 
 def _tell_grants(setting: Setting, answer: Answer, case: Case) -> None:

@@ -119,6 +119,7 @@ class Answerer:
 
     def teams_by_group(self, question: Question, dag: Dag | None = None) -> Iterator[Team]:
         """Yield the Teams with groups of an identity provider through which alone the answer is not no."""
+        dag = self.engine.counted(dag) if dag else None
         for index, team in enumerate(self.engine.policy.document.teams):
             if not team.idp_groups:
                 continue

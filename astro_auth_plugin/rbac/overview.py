@@ -46,7 +46,7 @@ def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag]) -> list[Shar
     access = asking.engine.access(subject)
     alike: dict[int, list[str]] = defaultdict(list)
     through: dict[int, dict[HeldGrant, None]] = defaultdict(dict)
-    for dag in () if subject in asking.expired else dags:
+    for dag in () if subject in asking.expired else map(asking.engine.counted, dags):
         powers = access.on(dag) & _ON_DAGS
         if powers & SEE_DAG:
             alike[powers].append(dag.id)
@@ -57,6 +57,7 @@ def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag]) -> list[Shar
 
 def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:
     """Yield everybody who may see a Dag, with all that they may do with it; groups of Teams at the end."""
+    dag = asking.engine.counted(dag)
     for who, grants in _everybody(asking):
         here = _giving(grants, dag)
         powers = together(here) & _ON_DAGS

@@ -380,7 +380,7 @@ def test_access_to_one_thing(words: list[str], at: list, capsys: pytest.CaptureF
 def in_database(at: list, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
     """The options without a file of Dags: those of the database count."""
     dag = Dag("sales_daily", frozenset({"team:sales"}))
-    monkeypatch.setattr(metadata, "read_dags", lambda ids: {dag.id: dag} if dag.id in ids else {})
+    monkeypatch.setattr(metadata, "read_dags", lambda ids, files: {dag.id: dag} if dag.id in ids else {})
     monkeypatch.setattr(metadata, "read_all_dags", lambda: [dag])
     return at[:4]
 
@@ -423,7 +423,7 @@ def test_database_is_not_asked_for_nothing(
     in_database: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No Dag is looked up for somebody whose role reaches every Dag, nor for what is about no Dag."""
-    monkeypatch.setattr(metadata, "read_dags", lambda ids: 1 / 0)
+    monkeypatch.setattr(metadata, "read_dags", lambda ids, files: 1 / 0)
     assert run(capsys, "explain", "--as", "olga@example.com", "trigger", "sales_daily", *in_database)[0] == 0
     assert run(capsys, "explain", "--as", "art@example.com", "see-jobs", *in_database)[0] == 2
     code, _, error = run(capsys, "explain", "--as", "art@example.com", "trigger", "sales_daily", *in_database)
@@ -472,3 +472,25 @@ def test_no_progress_elsewhere(at: list, monkeypatch: pytest.MonkeyPatch, capsys
     """In a pipe nothing moves."""
     monkeypatch.setattr(working, "_PATIENCE", 0)
     assert run(capsys, "who-can", "see", "sales_daily", *at)[2] == ""
+
+
+def test_protected_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A protected tag out of its place gives nothing in any answer, and explain says so; in its place it does."""
+    policy, dags = tmp_path / "policy.yaml", tmp_path / "dags.json"
+    policy.write_text(
+        HEAD + "protected_tags: [{deployment_id: dep, tag: fin, only_in: [{bundle: main, files: [fin/]}]}]\n"
+        "users: [{email: ana@example.com, dag_roles: [{deployment_id: dep, tag: fin, role: DAG_VIEWER}]}]\n"
+        "teams: [{name: fin, idp_groups: [g], dag_roles: [{deployment_id: dep, tag: fin, role: DAG_VIEWER}]}]\n"
+    )
+    for path, code in (("ops/a.py", 2), ("fin/a.py", 0)):
+        dag = {"dag_id": "d", "tags": ["fin"], "bundle_name": "main", "relative_fileloc": path}
+        dags.write_text(json.dumps([dag]))
+        at = ["--policy", policy, "--deployment", "dep", "--dags", dags]
+        assert run(capsys, "who-can", "see", "d", *at)[0] == code
+        assert run(capsys, "access", "--dag", "d", *at)[0] == code
+        assert run(capsys, "access", "--as", "ana@example.com", *at)[1].startswith(
+            f"ana@example.com may see {'1 Dag' if code == 0 else '0 Dags'}"
+        )
+        found, out, _ = run(capsys, "explain", "--as", "ana@example.com", "see", "d", *at)
+        told = "`fin` does not count: the tag `fin` is only for Dags in `fin/` of bundle `main`"
+        assert (found, told in out) == (code, code == 2)
