@@ -113,7 +113,7 @@ def compare(
     """
     before, after = Side(old), Side(new)
     by_scope = old_dags is None
-    spots = Spots.of_scopes(before, after) if old_dags is None else Spots.of_dags(old_dags, new_dags)
+    spots = Spots.of_scopes(before, after) if old_dags is None else _dags(old, new, list(old_dags), new_dags)
     differences: dict[str, Difference] = {}
     lines: dict[Cause, _Growing] = defaultdict(_Growing)
     known: dict[tuple[Holder, bool, bool], _Known] = {}
@@ -127,6 +127,18 @@ def compare(
     ordered = sorted(lines, key=lambda cause: (_ORDER.index(cause.kind), cause.name))
     told = tuple(lines[cause].line(cause, before, after) for cause in ordered)
     return Plan(deployment_id, differences, told, by_scope)
+
+
+def _dags(old: Engine | None, new: Engine | None, old_dags: list[Dag], new_dags: Iterable[Dag] | None) -> Spots:
+    """Return the Dags with those tags that count on each side: the versions may protect other tags."""
+    if not any(engine and engine.tag_rules for engine in (old, new)):
+        return Spots.of_dags(old_dags, new_dags)
+    later = old_dags if new_dags is None else new_dags
+    return Spots.of_dags(_counted(old, old_dags), _counted(new, later))
+
+
+def _counted(engine: Engine | None, dags: Iterable[Dag]) -> list[Dag]:
+    return [engine.counted(dag) if engine else dag for dag in dags]
 
 
 _Known = dict[Spot, tuple[int, int]]
