@@ -1,12 +1,14 @@
-"""What two versions of a policy say differently apart from grants: custom roles, API tokens, and everything else."""
+"""What two versions of a policy say differently apart from grants: custom roles, tokens, tags, and everything else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from astro_auth_plugin.rbac import policy_tags
 from astro_auth_plugin.rbac.policy import Policy
 from astro_auth_plugin.rbac.policy_document import ApiToken, CustomRole, PolicyDocument
+from astro_auth_plugin.rbac.tag_rules import Place
 
 # Grants, and who is in a Team, are told by what follows from them.
 _TOLD_ELSEWHERE = frozenset({"roles", "teams", "users", "api_tokens"})
@@ -16,15 +18,15 @@ class Declared(NamedTuple):
     """One thing that is said differently.
 
     Attributes:
-        what: "role", "API token" or "key".
-        name: the role, the token id, or the key of the policy.
+        what: "role", "API token", "tag" or "key".
+        name: the role, the token id, the tag that grants use and others may carry now, or the key of the policy.
         sign: new ("+"), gone ("-"), or changed ("~").
         details: what is different, each in some words.
         widens: whether somebody can hold more than before, whom no list of people shows.
         line: where the policy says it now; 0 where it no longer does.
     """
 
-    what: Literal["role", "API token", "key"]
+    what: Literal["role", "API token", "tag", "key"]
     name: str
     sign: Literal["+", "-", "~"]
     details: tuple[str, ...] = ()
@@ -34,7 +36,7 @@ class Declared(NamedTuple):
 
 def declared_changes(old: Policy, new: Policy) -> tuple[Declared, ...]:
     """Return what is said differently, in the order of the policy file."""
-    return (*_roles(old, new), *_tokens(old, new), *_other_keys(old, new))
+    return (*_roles(old, new), *_tokens(old, new), *_tags(old, new), *_other_keys(old, new))
 
 
 def _roles(old: Policy, new: Policy) -> Iterator[Declared]:
@@ -85,6 +87,29 @@ def _token_details(old: ApiToken, new: ApiToken) -> Iterator[tuple[str, bool]]:
 
 def _expiry(token: ApiToken) -> str:
     return f"expires {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else "never expires"
+
+
+def _tags(old: Policy, new: Policy) -> Iterator[Declared]:
+    """Yield the tags that more files may carry than before: whoever holds them may get Dags that no list shows yet.
+
+    A tag that only one version grants is told by who gains and who loses it.
+    """
+    granted = [policy_tags.granted_tags(version.document) for version in (old, new)]
+    both = {where: None for where in granted[1] if where in granted[0]}
+    rules = {
+        deployment_id: [policy_tags.rules(version.document, deployment_id) for version in (old, new)]
+        for deployment_id in dict.fromkeys(deployment_id for deployment_id, _ in both)
+    }
+    for tag in dict.fromkeys(tag for where, tag in both if _opened(*(each.places(tag) for each in rules[where]))):
+        yield Declared("tag", tag, "~", ("more files may carry it",), True, new.line(("protected_tags",)))
+
+
+def _opened(old: tuple[Place, ...] | None, new: tuple[Place, ...] | None) -> bool:
+    """Return whether more files may carry a tag; two patterns that differ are taken for different files."""
+    if old is None or new is None:
+        return old is not None
+    had, has = ({(place.bundle, file) for place in places for file in place.files} for places in (old, new))
+    return not has <= had
 
 
 def _other_keys(old: Policy, new: Policy) -> Iterator[Declared]:

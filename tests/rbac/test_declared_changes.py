@@ -132,6 +132,41 @@ def test_other_keys() -> None:
     assert declared_changes(old, new) == (Declared("key", "deployments", "~", line=4),)
 
 
+GRANTED = """\
+users:
+  - {email: a@b, dag_roles: [{deployment_id: dep, tag: t, role: DAG_VIEWER}, {deployment_id: dep, tag: u, role: DAG_VIEWER}]}
+"""
+BY_DEFAULT = "protect_granted_tags: true\n"
+
+
+def guarded(*files: str, tag: str = "t", bundle: str = "b") -> str:
+    return f"protected_tags: [{{deployment_id: dep, tag: '{tag}', only_in: [{{bundle: {bundle}, files: [{', '.join(files)}]}}]}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "opened"),
+    [
+        pytest.param(guarded("a/"), "", ["t"], id="no longer protected"),
+        pytest.param("", guarded("a/"), [], id="protected at last"),
+        pytest.param(guarded("a/"), guarded("a/", "b/"), ["t"], id="another folder"),
+        pytest.param(guarded("a/", "b/"), guarded("a/"), [], id="a folder less"),
+        pytest.param(guarded("a/"), guarded("a/", bundle="c"), ["t"], id="another bundle"),
+        pytest.param(guarded("a/"), guarded("a/", tag="*"), [], id="every tag, so another one too"),
+        pytest.param(guarded("a/", tag="*"), "", ["t", "u"], id="no tag"),
+        pytest.param(BY_DEFAULT, "", ["t", "u"], id="no longer by default"),
+        pytest.param(BY_DEFAULT, BY_DEFAULT + guarded("a/"), ["t"], id="a place"),
+        pytest.param("", BY_DEFAULT, [], id="by default at last"),
+    ],
+)
+def test_tags_that_more_files_may_carry(old: str, new: str, opened: list[str]) -> None:
+    """A granted tag that more files may carry is told as wider, for its people may get Dags that no list shows yet."""
+    told = [each for each in changes(GRANTED + old, GRANTED + new) if each.what == "tag"]
+    assert [each.name for each in told] == opened
+    assert all(each.widens and each.details == ("more files may carry it",) for each in told)
+    # Of a tag that nobody holds, before or after, nobody gets Dags.
+    assert not [each for each in changes(old, GRANTED + new) + changes(GRANTED + old, new) if each.what == "tag"]
+
+
 @pytest.mark.parametrize("text", ["", role(SEE), TOKEN % (ONE, "never", HAS_ROLE), "teams: [{name: t}]\n"])
 def test_nothing_is_different(text: str) -> None:
     """A policy says nothing differently from itself, wherever its entries stand."""
