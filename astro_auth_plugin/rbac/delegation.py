@@ -1,4 +1,4 @@
-"""Who may change access: which roles a subject may give to others, and so whose account it may change.
+"""Who may change access: which roles a subject may give to others, and so whose account or API token it may change.
 
 An account is a way to access: whoever sets the password or the e-mail of an account can act as that person. So an
 account may be changed only by somebody who could give away every role that the person holds. Only what the actor
@@ -7,10 +7,12 @@ holds in this Deployment's Workspace counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.policy_checks import LEVEL_OF_ENTITY
+from astro_auth_plugin.rbac.policy_document import TokenRole
 from astro_auth_plugin.rbac.roles import BUILT_IN, Level, Role
 from astro_auth_plugin.rbac.subjects import user_subject
 
@@ -42,12 +44,21 @@ def roles_beyond(engine: Engine, actor: str, email: str) -> tuple[Given, ...]:
         actor: the subject who wants to change the account.
         email: the e-mail of the account, before or after the change; both have to be asked about.
     """
+    return _beyond(engine, actor, _given(engine, user_subject(email)))
+
+
+def token_roles_beyond(engine: Engine, actor: str, roles: Iterable[TokenRole]) -> tuple[Given, ...]:
+    """Return those roles of an API token that a subject may not give.
+
+    Without any, the subject may make the token, and be told its secret. What one may give one holds, so a token never
+    reaches further than whoever made it.
+    """
+    return _beyond(engine, actor, map(_given_to_token, roles))
+
+
+def _beyond(engine: Engine, actor: str, wanted: Iterable[Given]) -> tuple[Given, ...]:
     giving = tuple(_giving_roles(engine, actor))
-    return tuple(
-        given
-        for given in _given(engine, user_subject(email))
-        if not any(_may_give(engine, role, given) for role in giving)
-    )
+    return tuple(given for given in wanted if not any(_may_give(engine, role, given) for role in giving))
 
 
 def _giving_roles(engine: Engine, actor: str) -> Iterator[Role]:
@@ -69,6 +80,11 @@ def _may_give(engine: Engine, role: Role, given: Given) -> bool:
     if role.level == "WORKSPACE":
         return engine.workspace_of(given.place) == engine.workspace_id
     return given.place == engine.deployment_id
+
+
+def _given_to_token(role: TokenRole) -> Given:
+    # Only a role on a Dag or tag has a Deployment of its own; for the others the entity is the place.
+    return Given(role.role, LEVEL_OF_ENTITY[role.entity_type], role.deployment_id or role.entity_id)
 
 
 def _given(engine: Engine, subject: str) -> Iterator[Given]:

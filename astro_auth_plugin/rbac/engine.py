@@ -187,6 +187,11 @@ class Engine:
         """Return what a role that the policy knows holds where it reaches."""
         return self._powers[role]
 
+    def api_token(self, token_id: str) -> ApiToken | None:
+        """Return an API token of the policy, expired or not; None if there is none with this id."""
+        index = self._tokens.get(token_subject(token_id))
+        return None if index is None else self.policy.document.api_tokens[index]
+
     def access(self, subject: str) -> Access:
         """Return what a subject holds in the Deployment; nothing for an unknown subject."""
         compiled = self._compiled.get(subject)

@@ -47,13 +47,14 @@ class _Known(NamedTuple):
     roles: dict[str, Entry]
 
 
-_LEVEL_OF_ENTITY: dict[str, Level] = {
+LEVEL_OF_ENTITY: dict[str, Level] = {
     "ORGANIZATION": "ORGANIZATION",
     "WORKSPACE": "WORKSPACE",
     "DEPLOYMENT": "DEPLOYMENT",
     "DAG": "DAG",
     "DAG_TAG": "DAG",
 }
+"""The level of the roles that an API token can have on something."""
 _LEVEL_WORDS: dict[str, str] = {
     "ORGANIZATION": "an Organization role",
     "WORKSPACE": "a Workspace role",
@@ -95,7 +96,11 @@ def warnings(values: Entry, now: datetime | None) -> Iterator[Finding]:
     for path, team in _entries(values, (), "teams"):
         if not team.get("members") and not team.get("idp_groups"):
             yield _warning(path, "this Team has neither members nor groups, so nobody is in it", "empty-team")
+    names_of_tokens: set[str] = set()
     for path, token in _entries(values, (), "api_tokens"):
+        if token["name"] in names_of_tokens:
+            yield _warning((*path, "name"), f"another API token is named `{token['name']}`, and logs show the name")
+        names_of_tokens.add(token["name"])
         yield from _token_expiry(path, token, now)
         for role_path, role in _entries(token, path, "roles"):
             yield from _legacy(role_path, role["role"])
@@ -141,7 +146,7 @@ def _dag_targets(values: Entry) -> Iterator[tuple[Path, str, str, str]]:
             yield (*grant_path, kind), grant["deployment_id"], kind, grant[kind]
     for path, token in _entries(values, (), "api_tokens"):
         for role_path, role in _entries(token, path, "roles"):
-            if _LEVEL_OF_ENTITY[role["entity_type"]] == "DAG":
+            if LEVEL_OF_ENTITY[role["entity_type"]] == "DAG":
                 kind = "tag" if role["entity_type"] == "DAG_TAG" else "dag_id"
                 yield (*role_path, "entity_id"), role["deployment_id"], kind, role["entity_id"]
 
@@ -295,7 +300,7 @@ def _restricted(path: Path, name: str, deployment_id: str | None, known: _Known)
 
 def _token_role(path: Path, role: Entry, known: _Known) -> Iterator[Finding]:
     entity_type = role.get("entity_type")
-    level = _LEVEL_OF_ENTITY.get(entity_type) if isinstance(entity_type, str) else None
+    level = LEVEL_OF_ENTITY.get(entity_type) if isinstance(entity_type, str) else None
     if level is None:
         return
     on_dags = level == "DAG"

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from astro_auth_plugin.rbac.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
@@ -72,16 +72,22 @@ def _sha256(value: Any) -> str:
 
 def _expiry(value: Any) -> datetime | None:
     """Return the time of expiry, None for `never`."""
-    if value == NEVER:
-        return None
+    return None if value == NEVER else _time(value, ", or `never`")
+
+
+def _end(value: Any) -> datetime:
+    return _time(value, "")
+
+
+def _time(value: Any, alternative: str) -> datetime:
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             value = None
     if not isinstance(value, datetime):
-        message = "expected a date with time, such as `2027-01-31T00:00:00Z`, or `never`"
-        raise PydanticCustomError("expiry", message)
+        message = "expected a date with time, such as `2027-01-31T00:00:00Z`{alternative}"
+        raise PydanticCustomError("expiry", message, {"alternative": alternative})
     if value.tzinfo is None:
         raise PydanticCustomError("expiry", "the time has no time zone; write `Z` after it for UTC")
     return value.astimezone(UTC)
@@ -99,11 +105,9 @@ Email = Annotated[Text, AfterValidator(_email), WithJsonSchema({"type": "string"
 RoleName = Annotated[Text, WithJsonSchema(_ROLE_SCHEMA)]
 PermissionWord = Annotated[Text, WithJsonSchema(_PERMISSION_SCHEMA)]
 Sha256 = Annotated[str, BeforeValidator(_sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"})]
-Expiry = Annotated[
-    Any,
-    BeforeValidator(_expiry),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"const": NEVER}]}),
-]
+_TIME_SCHEMA = {"type": "string", "format": "date-time"}
+Expiry = Annotated[Any, BeforeValidator(_expiry), WithJsonSchema({"anyOf": [_TIME_SCHEMA, {"const": NEVER}]})]
+End = Annotated[Any, BeforeValidator(_end), WithJsonSchema(_TIME_SCHEMA)]
 TagPattern = Annotated[
     Text, AfterValidator(_protected_tag), WithJsonSchema({"type": "string", "pattern": r"^([^*]+\*?|\*)$"})
 ]
@@ -198,15 +202,36 @@ class TokenRole(_Entry):
     deployment_id: Text = Field("", description="Required for DAG and DAG_TAG, for nothing else.")
 
 
+_PREVIOUS = ("previous_secret_sha256", "previous_secret_expires_at")
+_TOGETHER = (_PREVIOUS, _PREVIOUS[::-1])
+
+
 class ApiToken(_Entry):
     """An API token. Its secret is not in the file, only the secret's SHA-256."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {one: [other] for one, other in _TOGETHER}})
 
     id: Annotated[str, AfterValidator(_token_id)]
     name: Text
     secret_sha256: Sha256
     expires_at: Expiry
     description: str = ""
+    previous_secret_sha256: Sha256 = Field(
+        default="", description="The secret before the last rotation, if it counts on."
+    )
+    previous_secret_expires_at: End = Field(default=None, description="Until when it counts on.")
     roles: list[TokenRole] = []
+
+    @model_validator(mode="after")
+    def _previous_secret(self) -> ApiToken:
+        end = self.previous_secret_expires_at
+        if bool(self.previous_secret_sha256) != bool(end):
+            message = "`previous_secret_sha256` and `previous_secret_expires_at` belong together"
+            raise PydanticCustomError("previous_secret", message)
+        if end and self.expires_at and end > self.expires_at:
+            message = "the previous secret would count longer than the token: `expires_at` is earlier"
+            raise PydanticCustomError("previous_secret", message)
+        return self
 
 
 class TagPlace(_Entry):

@@ -1,4 +1,4 @@
-"""Who may change whose account: only who could give away every role that the person holds."""
+"""Who may change whose account, or make which API token: only who could give away every role of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from astro_auth_plugin.rbac.delegation import may_change_accounts, roles_beyond
+from astro_auth_plugin.rbac.delegation import may_change_accounts, roles_beyond, token_roles_beyond
 from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.policy_document import TokenRole
 from astro_auth_plugin.rbac.roles import BUILT_IN
 from tests.rbac.asking import engine_of
 
@@ -100,6 +101,37 @@ def test_whose_account_may_be_changed(engine: Engine, actor: str, person: str) -
     """Nobody changes the account of a person who holds a role, anywhere, that the actor may not give."""
     beyond = roles_beyond(engine, f"{actor}@example.com", f"{person}@example.com")
     assert (beyond == ()) is (person in MAY_CHANGE[actor])
+
+
+TOKENS = {
+    "boss": {"role": "ORGANIZATION_OWNER", "entity_type": "ORGANIZATION", "entity_id": "org"},
+    "observer": {"role": "ORGANIZATION_MEMBER", "entity_type": "ORGANIZATION", "entity_id": "org"},
+    "ws-owner": {"role": "WORKSPACE_OWNER", "entity_type": "WORKSPACE", "entity_id": "ws"},
+    "far-member": {"role": "WORKSPACE_MEMBER", "entity_type": "WORKSPACE", "entity_id": "elsewhere"},
+    "here-admin": {"role": "DEPLOYMENT_ADMIN", "entity_type": "DEPLOYMENT", "entity_id": "dep"},
+    "sibling-dep": {"role": "DEPLOYMENT_ACCESSOR", "entity_type": "DEPLOYMENT", "entity_id": "dep2"},
+    "far-dep": {"role": "DEPLOYMENT_ACCESSOR", "entity_type": "DEPLOYMENT", "entity_id": "far"},
+    "here-dag": {"role": "DAG_VIEWER", "entity_type": "DAG", "entity_id": "dep2", "deployment_id": "dep"},
+    "sibling-dag": {"role": "DAG_VIEWER", "entity_type": "DAG_TAG", "entity_id": "dep", "deployment_id": "dep2"},
+    "far-dag": {"role": "DAG_VIEWER", "entity_type": "DAG_TAG", "entity_id": "dep", "deployment_id": "far"},
+}
+"""Roles of tokens, by the person of PEOPLE whose role is the same."""
+
+
+@pytest.mark.parametrize("what", TOKENS)
+@pytest.mark.parametrize("actor", ACTORS)
+def test_which_token_may_be_made(engine: Engine, actor: str, what: str) -> None:
+    """Nobody makes a token with a role that the actor may not give; one role too many is enough."""
+    allowed = what in MAY_CHANGE.get(actor, ())
+    weakest = TokenRole(**TOKENS["here-dag"])
+    beyond = token_roles_beyond(engine, f"{actor}@example.com", [weakest, TokenRole(**TOKENS[what])])
+    assert (beyond == ()) is allowed
+
+
+def test_roles_of_a_token_beyond_are_named(engine: Engine) -> None:
+    """What the actor may not give to a token is told with its role, level and place."""
+    roles = [TokenRole(**TOKENS[what]) for what in ("here-dag", "far-dep")]
+    assert token_roles_beyond(engine, "owner@example.com", roles) == (("DEPLOYMENT_ACCESSOR", "DEPLOYMENT", "far"),)
 
 
 @pytest.mark.parametrize("actor", sorted(set(ACTORS) - set(MAY_CHANGE)))

@@ -200,6 +200,15 @@ def test_time_zones() -> None:
     assert told(token(at.isoformat()), NOW + timedelta(hours=2)) != []
 
 
+def test_tokens_of_one_name() -> None:
+    """Two tokens with the same name cannot be told apart in logs."""
+    text = token("never") + token("never").partition("\n")[2].replace("id: ci", "id: ci2")
+    assert [line for line in told(text) if "expires" not in line] == [
+        "3:21: warning: api_tokens[1].name: another API token is named `ci`, and logs show the name"
+    ]
+    assert [line for line in told(text.replace("ci2, name: ci", "ci2, name: CI")) if "expires" not in line] == []
+
+
 # -- grants that match no Dag --------------------------------------------------------------------------------------
 
 GRANTS = """\
