@@ -14,10 +14,12 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 
 from airflow.api_fastapi.common.types import ExtraMenuItem, MenuItem
+from airflow.configuration import conf
 from airflow.exceptions import AirflowConfigException
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 from flask import current_app
+from jwt import ExpiredSignatureError, InvalidTokenError
 
 from astro_auth_plugin.airflow_bridge import action_map, decide, metadata
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
@@ -25,10 +27,10 @@ from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, PolicyS
 from astro_auth_plugin.airflow_bridge.request import current_request
 from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings
 from astro_auth_plugin.cli.definition import get_auth_manager_commands
-from astro_auth_plugin.login import account_guard
+from astro_auth_plugin.login import account_guard, api_tokens
 from astro_auth_plugin.login.accounts import load_account
 from astro_auth_plugin.login.security_manager import with_sign_in
-from astro_auth_plugin.rbac import delegation
+from astro_auth_plugin.rbac import delegation, token_secrets
 from astro_auth_plugin.web import installing
 
 log = logging.getLogger(__name__)
@@ -96,12 +98,13 @@ class AstroAuthManager(FabAuthManager):
     # -- who signed in ---------------------------------------------------------------------------------------------
 
     def deserialize_user(self, token: dict[str, Any]) -> AstroIdentity:  # type: ignore[override]
-        """Return who a token is, as the account is now.
+        """Return who a JWT is of, as the account or API token is now.
 
         Raises:
-            ValueError: if there is no such account, or it is not active; Airflow then asks to sign in again.
+            ValueError: if there is no such account or token, or it is not active; Airflow then asks to sign in again.
         """
-        return self._identity_of_account(int(token["sub"]))
+        of_token = api_tokens.by_claims(self.policy_store.engine(), token)
+        return of_token or self._identity_of_account(api_tokens.account_id_of(token))
 
     def _identity_of_account(self, account_id: int) -> AstroIdentity:
         account = load_account(account_id)
@@ -131,6 +134,56 @@ class AstroAuthManager(FabAuthManager):
         if facts is not None:
             facts.actor = identity
         return identity
+
+    # -- API tokens ------------------------------------------------------------------------------------------------
+
+    async def get_user_from_token(self, token: str) -> Any:
+        """Return who a credential is of: the secret of an API token, or a JWT.
+
+        Raises:
+            HTTPException: 401, if it is good for nothing.
+        """
+        if token_secrets.is_meant(token):
+            identity = self.identity_of_secret(token)
+            if identity is None:
+                raise api_tokens.refused("Invalid API token")
+            return identity
+        try:
+            return await super().get_user_from_token(token)
+        except ExpiredSignatureError:
+            raise api_tokens.refused("Token Expired") from None
+        except InvalidTokenError:
+            raise api_tokens.refused("Invalid JWT token") from None
+
+    def identity_of_secret(self, secret: str) -> AstroIdentity | None:
+        """Return the API token that a secret signs in; None when it is good for nothing."""
+        return api_tokens.by_secret(self.policy_store.engine(), secret)
+
+    def create_token(self, headers: dict[str, str], body: dict[str, Any]) -> Any:
+        secret = api_tokens.secret_to_exchange(body)
+        if secret is None:
+            return super().create_token(headers=headers, body=body)
+        return self.identity_of_secret(secret)
+
+    def serialize_user(self, user: Any) -> dict[str, Any]:
+        if isinstance(user, AstroIdentity) and user.is_token:
+            return api_tokens.claims_of(user)
+        return super().serialize_user(user)
+
+    def generate_jwt(self, user: Any, *, expiration_time_in_seconds: int | None = None) -> str:
+        seconds = expiration_time_in_seconds
+        if seconds is None:
+            seconds = conf.getint("api_auth", "jwt_expiration_time")
+        if isinstance(user, AstroIdentity) and user.is_token:
+            seconds = api_tokens.seconds_left(user, seconds)
+        return super().generate_jwt(user, expiration_time_in_seconds=seconds)
+
+    def revoke_token(self, token: str) -> None:
+        # The secret of an API token is no JWT that a sign-out could end; Airflow would log what it cannot read.
+        if not token_secrets.is_meant(token):
+            super().revoke_token(token)
+
+    # -- sessions --------------------------------------------------------------------------------------------------
 
     def is_logged_in(self) -> bool:
         """Whether somebody is signed in; FAB's public role is nobody."""
@@ -293,7 +346,7 @@ class AstroAuthManager(FabAuthManager):
         if resource_name in action_map.FAB_ROLE_VIEWS or identity.id == 0:
             return False
         if resource_name in action_map.OWN_ACCOUNT_VIEWS:
-            return True
+            return not identity.is_token
         if resource_name not in action_map.ACCOUNT_VIEWS:
             return decide.wide(identity, action_map.CUSTOM_VIEW)
         if action_map.text(method) == "GET":

@@ -35,6 +35,36 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = (
+    # -- API tokens
+    Mutant(
+        "an expired token counts",
+        "rbac/api_tokens.py",
+        "if matched and good:",
+        "if matched:",
+        ("tests/rbac/test_api_tokens.py",),
+    ),
+    Mutant(
+        "any secret of a token counts",
+        "rbac/api_tokens.py",
+        "if matched and good:",
+        "if good:",
+        ("tests/rbac/test_api_tokens.py",),
+    ),
+    Mutant(
+        "a JWT outlives its token",
+        "auth_manager.py",
+        "seconds = api_tokens.seconds_left(user, seconds)",
+        "pass",
+        LOGIN,
+    ),
+    Mutant(
+        "a JWT prolongs itself",
+        "login/api_tokens.py",
+        "min(jwt_ends_at, held.ends_at or jwt_ends_at)",
+        "held.ends_at",
+        LOGIN,
+    ),
+    Mutant("a token's JWT names an account", "login/api_tokens.py", "if key is not None:", "if False:", LOGIN),
     # -- the core
     Mutant(
         "tags compared case-insensitively",

@@ -47,9 +47,9 @@ class _Budget:
 
     def __init__(self) -> None:
         self._minute = 0
-        self._taken: Counter[int] = Counter()
+        self._taken: Counter[int | str] = Counter()
 
-    def take(self, account_id: int) -> bool:
+    def take(self, account_id: int | str) -> bool:
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._taken = minute, Counter()

@@ -6,28 +6,51 @@ second question does not say which entity. The same object comes with both, so i
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import ClassVar
+
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
+from astro_auth_plugin.rbac.api_tokens import Holding
 from astro_auth_plugin.rbac.engine import Access, Engine
 from astro_auth_plugin.rbac.scopes import Dag
+from astro_auth_plugin.rbac.subjects import token_subject
+
+# Names of tokens are as long as their author likes; the columns in which Airflow keeps who did something are not.
+_LONGEST_NAME = 200
 
 
 class AstroIdentity(BaseUser):
     """A person or an API token, during one request.
 
     Attributes:
-        id: FAB's id of the account.
+        id: FAB's id of the account; `token:<id>` for an API token.
         username: FAB's user name; what Airflow's audit log shows.
-        email: the account's e-mail, as FAB has it.
+        email: the account's e-mail, as FAB has it; '' for an API token.
         subject: who that is for the engine; '' for somebody who holds nothing, whoever it is.
         engine: the policy as it was when the request began: what is decided is decided from one version.
         asked: every permission that this request has been asked about, on whatever Dag.
         dags: the Dags that this request has looked up, with the tags they carry; None for one that does not exist.
+        key: for an API token, which of its secrets it came with; '' for a person.
+        ends_at: when the credential of an API token ends; None for never, and for a person.
     """
 
-    __slots__ = ("asked", "dags", "email", "engine", "id", "subject", "username")
+    __slots__ = ("asked", "dags", "email", "ends_at", "engine", "id", "key", "subject", "username")
 
-    def __init__(self, *, id: int, username: str, email: str, subject: str, engine: Engine) -> None:  # noqa: A002
+    # What Flask asks of a user.
+    is_authenticated: ClassVar[bool] = True
+    is_active: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        id: int | str,  # noqa: A002 - Airflow's and FAB's name of it
+        username: str,
+        email: str,
+        subject: str,
+        engine: Engine,
+    ) -> None:
         self.id = id
         self.username = username
         self.email = email
@@ -35,13 +58,30 @@ class AstroIdentity(BaseUser):
         self.engine = engine
         self.asked = 0
         self.dags: dict[str, Dag | None] = {}
+        self.key = ""
+        self.ends_at: datetime | None = None
+
+    @classmethod
+    def of_token(cls, held: Holding, engine: Engine) -> AstroIdentity:
+        """Return the identity of an API token that came with a good credential."""
+        subject = token_subject(held.token.id)
+        name = f"token {held.token.name}"[:_LONGEST_NAME]
+        identity = cls(id=subject, username=name, email="", subject=subject, engine=engine)
+        identity.key = held.key
+        identity.ends_at = held.ends_at
+        return identity
+
+    @property
+    def is_token(self) -> bool:
+        """Whether it is an API token, and no person."""
+        return bool(self.key)
 
     def get_id(self) -> str:
-        """Return FAB's id as text, as Airflow wants it."""
+        """Return the id as text, as Airflow wants it."""
         return str(self.id)
 
     def get_name(self) -> str:
-        """Return what Airflow's audit log shows of the person."""
+        """Return what Airflow's audit log shows of the person or token."""
         return self.username
 
     @property
@@ -50,4 +90,4 @@ class AstroIdentity(BaseUser):
         return self.engine.access(self.subject)
 
     def __repr__(self) -> str:
-        return f"<AstroIdentity {self.id} {self.email}>"
+        return f"<AstroIdentity {self.id} {self.email or self.username}>"

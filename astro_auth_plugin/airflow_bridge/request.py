@@ -25,17 +25,19 @@ class RequestFacts:
         scope: the ASGI scope; the router adds `route` and `path_params` to it.
         body: the JSON body, on the few routes whose decision needs it; otherwise None.
         actor: who was asked about last.
+        api_token: the API token that signed in with this request's header; None for a person.
         denial: the refusal to be recorded when the request ends, a `denials.Denial`; None when there is none.
         write_refusal: why a write was refused, in words for the person; empty when none was.
         signing_in: whether the identity provider's answer is being taken over right now.
     """
 
-    __slots__ = ("_query", "actor", "body", "denial", "identities", "scope", "signing_in", "write_refusal")
+    __slots__ = ("_query", "actor", "api_token", "body", "denial", "identities", "scope", "signing_in", "write_refusal")
 
     def __init__(self, scope: Any, body: Any = None) -> None:
         self.scope = scope
         self.body = body
         self.actor: AstroIdentity | None = None
+        self.api_token: AstroIdentity | None = None
         self.identities: dict[int, AstroIdentity] = {}
         self.denial: Any = None
         self.write_refusal = ""

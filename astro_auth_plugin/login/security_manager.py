@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from airflow.api_fastapi.app import get_auth_manager
+
 from astro_auth_plugin.airflow_bridge.request import current_request
 from astro_auth_plugin.login.account_views import refuse_early, tell_refusals
+from astro_auth_plugin.rbac import token_secrets
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,12 @@ class SignInMixin:
 
     Mixed into whatever security manager class the installation configures.
     """
+
+    def create_login_manager(self) -> Any:
+        """Let API tokens open Flask pages too, those of plugins above all, without a session."""
+        login_manager = super().create_login_manager()  # type: ignore[misc]
+        login_manager.request_loader(_api_token_of)
+        return login_manager
 
     def get_oauth_user_info(self, provider: str, resp: Any) -> Any:
         """Return what the provider says of a person; nothing, so no sign-in, when the e-mail is not verified.
@@ -45,6 +54,18 @@ class SignInMixin:
         """Sign in a person whom the proxy in front has authenticated."""
         with _signing_in():
             return super().auth_user_remote_user(*args, **kwargs)  # type: ignore[misc]
+
+
+def _api_token_of(request: Any) -> Any:
+    """Return the API token whose secret a request to Flask brings; None for anybody else, who has a session or none.
+
+    For looking only: FAB's forms write down the number of the account that used them, and a token has none.
+    """
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if request.method not in ("GET", "HEAD") or scheme.lower() != "bearer" or not token_secrets.is_meant(secret):
+        return None
+    manager: Any = get_auth_manager()
+    return manager.identity_of_secret(secret)
 
 
 def with_sign_in(configured: type[Any]) -> type[Any]:

@@ -1,5 +1,5 @@
 """The middleware that stands in every request: it keeps the request at hand for the hooks, says why a write was
-refused, and shows a page to people who hold nothing.
+refused, shows a page to people who hold nothing, and notes which API tokens are in use.
 
 It is pure ASGI, so that the context it sets is the one in which the request is served.
 """
@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from astro_auth_plugin.airflow_bridge import denials
+from astro_auth_plugin.airflow_bridge import denials, token_use
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, enter_request, leave_request
 from astro_auth_plugin.airflow_bridge.settings import read_settings
+from astro_auth_plugin.rbac import token_secrets
 from astro_auth_plugin.web import pages
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,13 @@ log = logging.getLogger(__name__)
 # Where the decision needs a field of the body: whether a backfill reprocesses, and whom an account is to be.
 _BODY_NEEDED = (("POST", "/api/v2/backfills"), ("POST", "/auth/fab/v1/users"), ("PATCH", "/auth/fab/v1/users/"))
 MAX_BODY = 1024 * 1024
+_FOR_WORKERS = "/execution/"
+UNAUTHORIZED = 401
 FORBIDDEN = 403
 TOO_LARGE = 413
+
+# The answer to an API token that is sent where workers ask. Before 3.3 Airflow logs what it refuses there, as it is.
+_NOT_FOR_WORKERS = JSONResponse({"detail": "Invalid auth token"}, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
 
 # Everything that is not one of these is the page of Airflow's UI.
 _NOT_UI_PAGES = (
@@ -58,6 +64,9 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         path = _path(scope)
+        if path.startswith(_FOR_WORKERS) and _brings_secret(scope):
+            await _NOT_FOR_WORKERS(scope, receive, send)
+            return
         body = None
         if _needs_body(scope["method"], path):
             try:
@@ -73,17 +82,25 @@ class RequestMiddleware:
             if page is not None:
                 await page(scope, receive, send)
             else:
-                await self.app(scope, receive, _telling_refusals(facts, send))
+                await self.app(scope, receive, _telling_refusals(facts, _telling_how_to_sign_in(path, send)))
         finally:
             leave_request(token)
         if facts.denial is not None:
             await to_thread.run_sync(denials.record, facts, facts.denial)
+        used = facts.api_token or facts.actor
+        if used is not None and token_use.is_due(used):
+            await to_thread.run_sync(token_use.record, used)
 
 
 def _path(scope: Scope) -> str:
     # As starlette does it: `/a` is no prefix of `/api`.
     path, root_path = str(scope["path"]), str(scope.get("root_path", ""))
     return path.removeprefix(root_path) if path.startswith(f"{root_path}/") else path
+
+
+def _brings_secret(scope: Scope) -> bool:
+    secret = token_secrets.PREFIX.encode()
+    return any(name == b"authorization" and secret in value for name, value in scope["headers"])
 
 
 # -- the body ------------------------------------------------------------------------------------------------------
@@ -155,6 +172,22 @@ def _telling_refusals(facts: RequestFacts, send: Send) -> Send:
     return send_reason
 
 
+def _telling_how_to_sign_in(path: str, send: Send) -> Send:
+    """Return a `send` that adds the header which a 401 needs by RFC 9110, and Airflow leaves out.
+
+    The execution API, where workers sign in with tokens of their own, stays as it is.
+    """
+
+    async def send_header(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == UNAUTHORIZED:
+            names = {name.lower() for name, _ in message["headers"]}
+            if b"www-authenticate" not in names and not path.startswith(_FOR_WORKERS):
+                message = {**message, "headers": [*message["headers"], (b"www-authenticate", b"Bearer")]}
+        await send(message)
+
+    return send_header
+
+
 # -- people who hold nothing ---------------------------------------------------------------------------------------
 
 
@@ -169,7 +202,9 @@ async def _page_instead(scope: Scope, path: str) -> HTMLResponse | None:
     identity = await _identity(token)
     if identity is None or identity.access.anywhere:
         return None
-    page = pages.no_access(identity.email, read_settings().access_contact, scope.get("root_path", ""))
+    page = pages.no_access(
+        identity.email or identity.username, read_settings().access_contact, scope.get("root_path", "")
+    )
     return HTMLResponse(page, status_code=FORBIDDEN, headers={"Cache-Control": "no-store"})
 
 

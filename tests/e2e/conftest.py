@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from .api_tokens import TokenServer
 from .client import ASKED, FUZZED, Everybody
 from .crowd import BUILT_IN, DAG_ROLES, NEWCOMERS
 from .database import Database
@@ -52,6 +53,21 @@ def http(airflow: LiveAirflow) -> Iterator[httpx.Client]:
     fresh = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=airflow.url, timeout=60, limits=fresh) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenServer]:
+    """An Airflow of its own that logs all it can, for the tests of API tokens."""
+    home = tmp_path_factory.mktemp("tokens")
+    settings = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    live = LiveAirflow(home, database=f"sqlite:///{home}/airflow.db", settings=settings)
+    live.prepare()
+    live.start()
+    read_hooks(live)
+    fresh = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=live.url, timeout=60, limits=fresh) as client:
+        yield TokenServer(live, client)
+    live.stop()
 
 
 @pytest.fixture(scope="session")

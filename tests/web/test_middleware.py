@@ -73,6 +73,7 @@ APP = RequestMiddleware(
             Named("/auth/fab/v1/users", echo, methods=METHODS),
             Named("/auth/fab/v1/users/{username}", echo, methods=METHODS),
             Named("/api/v2/other", echo, methods=METHODS),
+            Named("/execution/refused", refuse, methods=METHODS),
         ]
     )
 )
@@ -271,3 +272,42 @@ def test_only_what_needs_a_body_is_read() -> None:
 def test_path_below_the_root(root_path: str, path: str, expected: str) -> None:
     """The path under which Airflow is served is cut off as the router does it, and never in the middle of a name."""
     assert middleware._path({"path": path, "root_path": root_path}) == expected
+
+
+# -- API tokens ----------------------------------------------------------------------------------------------------
+
+
+def test_how_to_sign_in() -> None:
+    """A 401 says that a bearer is wanted, where Airflow does not say it; the answer to a worker stays as it is."""
+    assert asyncio.run(ask(APP, "GET", "/api/v2/refused?status=401")).headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in asyncio.run(ask(APP, "GET", "/api/v2/refused?status=403")).headers
+    assert "www-authenticate" not in asyncio.run(ask(APP, "GET", "/execution/refused?status=401")).headers
+
+
+def test_how_to_sign_in_is_said_once() -> None:
+    """What has been said already is not said again."""
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        answer = JSONResponse({}, 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        await answer(scope, receive, send)
+
+    answer = asyncio.run(ask(RequestMiddleware(told), "GET", "/api/v2/refused"))
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize("root_path", ["", "/a/b"])
+def test_secrets_are_kept_from_workers_routes(root_path: str) -> None:
+    """An API token that is sent to the routes of workers is refused before Airflow could log it."""
+    reached: list[Any] = []
+
+    async def logs(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope["headers"])
+        await JSONResponse({})(scope, receive, send)
+
+    app, path = RequestMiddleware(logs), f"{root_path}/execution/variables/x"
+    headers = {"Authorization": "Bearer astroauth_ci_x"}
+    assert asyncio.run(ask(app, "GET", path, headers=headers, root_path=root_path)).status == 401
+    assert not reached
+    headers = {"Authorization": "Bearer a-worker's"}
+    assert asyncio.run(ask(app, "GET", path, headers=headers, root_path=root_path)).status == 200
+    assert len(reached) == 1
