@@ -80,6 +80,16 @@ def _token_details(old: ApiToken, new: ApiToken) -> Iterator[tuple[str, bool]]:
     """Yield what is different about a token, and whether that is more for somebody."""
     if old.secret_sha256 != new.secret_sha256:
         yield "another secret: whoever has it holds what the token holds", True
+    had, has = (
+        (token.previous_secret_sha256, f"{token.previous_secret_expires_at:%Y-%m-%d %H:%M} UTC")
+        if token.previous_secret_sha256
+        else ("", "")
+        for token in (old, new)
+    )
+    if had != has:
+        end = f"counts until {has[1]}" if has[0] else "counts no more"
+        # What was the secret until now is not one more.
+        yield f"a previous secret {end}", has[0] not in ("", old.secret_sha256)
     if old.expires_at != new.expires_at:
         later = old.expires_at is not None and (new.expires_at is None or new.expires_at > old.expires_at)
         yield f"{_expiry(new)} instead of {_expiry(old)}", later

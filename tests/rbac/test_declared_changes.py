@@ -132,6 +132,54 @@ def test_other_keys() -> None:
     assert declared_changes(old, new) == (Declared("key", "deployments", "~", line=4),)
 
 
+def previous(secret: str, end: str) -> str:
+    return f", previous_secret_sha256: '{secret}', previous_secret_expires_at: {end}{HAS_ROLE}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "details", "widens"),
+    [
+        pytest.param(
+            (ONE, HAS_ROLE),
+            (ONE, previous(OTHER, "2030-01-02T00:00:00Z")),
+            ("a previous secret counts until 2030-01-02 00:00 UTC",),
+            True,
+            id="one more",
+        ),
+        pytest.param(
+            (ONE, previous(OTHER, "2030-01-02T00:00:00Z")),
+            (ONE, previous(OTHER, "2030-01-03T00:00:00Z")),
+            ("a previous secret counts until 2030-01-03 00:00 UTC",),
+            True,
+            id="for longer",
+        ),
+        pytest.param(
+            (ONE, previous(OTHER, "2030-01-02T00:00:00Z")),
+            (ONE, HAS_ROLE),
+            ("a previous secret counts no more",),
+            False,
+            id="no more",
+        ),
+        pytest.param(
+            (ONE, HAS_ROLE),
+            (OTHER, previous(ONE, "2030-01-02T00:00:00Z")),
+            (
+                "another secret: whoever has it holds what the token holds",
+                "a previous secret counts until 2030-01-02 00:00 UTC",
+            ),
+            True,
+            id="a rotation with overlap",
+        ),
+    ],
+)
+def test_previous_secrets(
+    old: tuple[str, str], new: tuple[str, str], details: tuple[str, ...], *, widens: bool
+) -> None:
+    """A previous secret that counts is told with its end; it is one more unless it was the secret until now."""
+    (told,) = changes(*(TOKEN % (secret, "never", more) for secret, more in (old, new)))
+    assert (told.details, told.widens) == (details, widens)
+
+
 GRANTED = """\
 users:
   - {email: a@b, dag_roles: [{deployment_id: dep, tag: t, role: DAG_VIEWER}, {deployment_id: dep, tag: u, role: DAG_VIEWER}]}
