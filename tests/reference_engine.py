@@ -144,14 +144,24 @@ def normal_email(text: str) -> str:
     return unicodedata.normalize("NFC", text).lower()
 
 
-def check(values: Values, deployment_id: str, subject: str, required: Iterable[str], dag: Dag | None = None) -> Answer:
-    """Answer whether `subject` holds everything in `required` on the Dag, or without a Dag, in the whole Deployment."""
+def check(
+    values: Values,
+    deployment_id: str,
+    subject: str,
+    required: Iterable[str],
+    dag: Dag | None = None,
+    groups: Iterable[str] = (),
+) -> Answer:
+    """Answer whether `subject` holds everything in `required` on the Dag, or without a Dag, in the whole Deployment.
+
+    `groups` are those of the person at the identity provider.
+    """
     needed = set(required)
     if dag is not None:
         needed.add("dag.get")
     held: set[str] = set()
     deciding = []
-    for grant in grants_of(values, subject):
+    for grant in grants_of(values, subject, groups):
         if not reaches(values, deployment_id, grant, dag):
             continue
         given = powers(values, grant.role) & needed
@@ -162,11 +172,16 @@ def check(values: Values, deployment_id: str, subject: str, required: Iterable[s
 
 
 def allowed_dags(
-    values: Values, deployment_id: str, subject: str, required: Iterable[str], dags: Iterable[Dag]
+    values: Values,
+    deployment_id: str,
+    subject: str,
+    required: Iterable[str],
+    dags: Iterable[Dag],
+    groups: Iterable[str] = (),
 ) -> list[Dag]:
     """Pick those of `dags` on which the subject holds everything in `required`."""
     needed = set(required)
-    return [dag for dag in dags if check(values, deployment_id, subject, needed, dag).allowed]
+    return [dag for dag in dags if check(values, deployment_id, subject, needed, dag, groups).allowed]
 
 
 def who_can(values: Values, deployment_id: str, required: Iterable[str], dag: Dag | None = None) -> dict[str, Answer]:
@@ -176,10 +191,12 @@ def who_can(values: Values, deployment_id: str, required: Iterable[str], dag: Da
     return {name: answer for name, answer in answers.items() if answer.allowed}
 
 
-def holds_anywhere(values: Values, deployment_id: str, subject: str, required: Iterable[str]) -> bool:
+def holds_anywhere(
+    values: Values, deployment_id: str, subject: str, required: Iterable[str], groups: Iterable[str] = ()
+) -> bool:
     """Answer whether each of `required` is given to the subject by some grant in the Deployment, wherever it reaches."""
     held: set[str] = set()
-    for grant in grants_of(values, subject):
+    for grant in grants_of(values, subject, groups):
         if reaches(values, deployment_id, grant, somewhere(grant)):
             held |= powers(values, grant.role)
     return set(required) <= held
@@ -203,14 +220,22 @@ def subjects(values: Values) -> set[str]:
     return found
 
 
-def grants_of(values: Values, subject: str) -> Iterator[Grant]:
-    """Yield every grant of the subject: its own, and those of each Team it is in."""
+def grants_of(values: Values, subject: str, groups: Iterable[str] = ()) -> Iterator[Grant]:
+    """Yield every grant of the subject: its own, and those of each Team it is in, as a member or through a group.
+
+    An API token is in no group, and neither is somebody without an e-mail. Who is a member needs no group.
+    """
     for user in values.get("users", []):
         if normal_email(user["email"]) == subject:
             yield from with_accessor(list(people_grants(values, user, f"user `{user['email']}`")))
     for team in values.get("teams", []):
+        name = f"Team `{team['name']}`"
         if subject in [normal_email(email) for email in team.get("members", [])]:
-            yield from with_accessor(list(people_grants(values, team, f"Team `{team['name']}`")))
+            yield from with_accessor(list(people_grants(values, team, name)))
+        elif "@" in subject:
+            shared = [group for group in team.get("idp_groups", []) if group in list(groups)]
+            if shared:
+                yield from with_accessor(list(people_grants(values, team, f"{name} (group `{shared[0]}`)")))
     for token in values.get("api_tokens", []):
         if f"token:{token['id']}" == subject:
             yield from with_accessor(list(token_grants(token)))

@@ -46,6 +46,19 @@ TOKENS = ("tok0ci", "tok0CI", "ana")
 BUNDLES = ("dags-folder", "dags")
 TEAMS = ("data-eng", "web", "ana@example.com")
 
+# Groups that one compares wrongly by case, padding, normalising, or by taking a DN apart.
+GROUPS = (
+    "eng",
+    "Eng",
+    "eng ",
+    "cn=eng,ou=groups,dc=example,dc=com",
+    "CN=eng,OU=groups,DC=example,DC=com",
+    "caf\u00e9",
+    "cafe\u0301",
+    "ana@example.com",
+    "tok0ci",
+)
+
 DEPLOYMENT_CUSTOM = ("deployment-watch", "deployment-fix")
 DAG_CUSTOM = ("run-operator", "xcom-writer")
 
@@ -59,12 +72,13 @@ class Pool(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A policy, and the Dags and permissions to ask it for."""
+    """A policy, and the Dags, permissions and groups to ask it for."""
 
     pool: Pool
     values: dict[str, Any]
     dags: tuple[reference.Dag, ...]
     required: frozenset[str]
+    groups: frozenset[str]
 
     @property
     def deployment_id(self) -> str:
@@ -252,6 +266,7 @@ def policies(draw: st.DrawFn, pool: Pool) -> dict[str, Any]:
     people = draw(st.lists(st.sampled_from(EMAILS), min_size=1, max_size=3, unique=True))
     spelled = st.sampled_from(people).flatmap(lambda email: st.sampled_from(ONE_PERSON[email]))
     some = st.lists(spelled, max_size=3, unique_by=reference.normal_email)
+    some_groups = st.lists(st.sampled_from(GROUPS), max_size=3, unique=True)
     teams = draw(st.lists(st.sampled_from(TEAMS), max_size=3, unique=True))
     tokens = draw(st.lists(st.sampled_from(TOKENS), max_size=2, unique=True))
     own_roles = st.lists(token_roles(roles, pool), max_size=3, unique_by=str)
@@ -261,7 +276,15 @@ def policies(draw: st.DrawFn, pool: Pool) -> dict[str, Any]:
         "workspaces": [{"id": name, "name": f"Workspace {name}"} for name in WORKSPACES],
         "deployments": [{"id": name, "name": name, "workspace_id": where} for name, where in DEPLOYMENTS.items()],
         "roles": roles,
-        "teams": [{"name": name, "members": draw(some), **draw(grants_of_people(roles, pool))} for name in teams],
+        "teams": [
+            {
+                "name": name,
+                "members": draw(some),
+                "idp_groups": draw(some_groups),
+                **draw(grants_of_people(roles, pool)),
+            }
+            for name in teams
+        ],
         "users": [{"email": email, **draw(grants_of_people(roles, pool))} for email in draw(some)],
         "api_tokens": [{**token(token_id), "roles": draw(own_roles)} for token_id in tokens],
         "protect_granted_tags": draw(st.booleans()),
@@ -288,4 +311,5 @@ def cases(draw: st.DrawFn) -> Case:
         values=draw(policies(pool)),
         dags=tuple(draw(st.lists(dags(pool), min_size=1, max_size=4, unique=True))),
         required=draw(required_sets(pool)),
+        groups=draw(st.frozensets(st.sampled_from(GROUPS), max_size=3)),
     )

@@ -14,8 +14,9 @@ from astro_auth_plugin.rbac.scopes import Dag, Reach
 class HeldGrant(NamedTuple):
     """A role that somebody holds somewhere.
 
-    `holder` is who was given the role, in words: "user `ana@example.com`", "Team `x`", "API token `ci`". `powers` is
-    the set of permissions that it gives where it reaches. `path` and `line` say where the policy gives it.
+    `holder` is who was given the role, in words: "user `ana@example.com`", "Team `x`", "Team `x` (group `g`)" when a
+    group of the identity provider brings the person into the Team, "API token `ci`". `powers` is the set of
+    permissions that it gives where it reaches. `path` and `line` say where the policy gives it.
     """
 
     role: str

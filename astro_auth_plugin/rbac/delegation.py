@@ -28,12 +28,19 @@ class Given(NamedTuple):
     place: str
 
 
-def may_change_accounts(engine: Engine, actor: str) -> bool:
-    """Whether a subject may give any role at all here, and so may open the pages of accounts."""
-    return any(True for _ in _giving_roles(engine, actor))
+def may_change_accounts(engine: Engine, actor: str, groups: frozenset[str] = frozenset()) -> bool:
+    """Whether a subject, with these groups, may give any role at all here, and so may open the pages of accounts."""
+    return any(True for _ in _giving_roles(engine, actor, groups))
 
 
-def roles_beyond(engine: Engine, actor: str, email: str) -> tuple[Given, ...]:
+def roles_beyond(
+    engine: Engine,
+    actor: str,
+    email: str,
+    *,
+    groups: frozenset[str] = frozenset(),
+    account_groups: frozenset[str] = frozenset(),
+) -> tuple[Given, ...]:
     """Return the roles of a person that a subject may not give.
 
     Without any, the subject may change the person's account, if it may change accounts at all: nobody needs a role to
@@ -43,28 +50,30 @@ def roles_beyond(engine: Engine, actor: str, email: str) -> tuple[Given, ...]:
         engine: the engine of this Deployment.
         actor: the subject who wants to change the account.
         email: the e-mail of the account, before or after the change; both have to be asked about.
+        groups: the groups of the actor.
+        account_groups: the groups of the account: they are a way to roles as the e-mail is.
     """
-    return _beyond(engine, actor, _given(engine, user_subject(email)))
+    return _beyond(engine, actor, groups, _given(engine, user_subject(email), account_groups))
 
 
 def token_roles_beyond(engine: Engine, actor: str, roles: Iterable[TokenRole]) -> tuple[Given, ...]:
-    """Return those roles of an API token that a subject may not give.
+    """Return those roles of an API token that a subject may not give, as far as it is no group that lets the subject.
 
     Without any, the subject may make the token, and be told its secret. What one may give one holds, so a token never
     reaches further than whoever made it.
     """
-    return _beyond(engine, actor, map(_given_to_token, roles))
+    return _beyond(engine, actor, frozenset(), map(_given_to_token, roles))
 
 
-def _beyond(engine: Engine, actor: str, wanted: Iterable[Given]) -> tuple[Given, ...]:
-    giving = tuple(_giving_roles(engine, actor))
+def _beyond(engine: Engine, actor: str, groups: frozenset[str], wanted: Iterable[Given]) -> tuple[Given, ...]:
+    giving = tuple(_giving_roles(engine, actor, groups))
     return tuple(given for given in wanted if not any(_may_give(engine, role, given) for role in giving))
 
 
-def _giving_roles(engine: Engine, actor: str) -> Iterator[Role]:
+def _giving_roles(engine: Engine, actor: str, groups: frozenset[str]) -> Iterator[Role]:
     # Custom roles never give roles, whatever they hold. The roles that do hold everything in Airflow where they
     # reach, so nobody can give here what they do not hold.
-    for grant in engine.access(actor).grants:
+    for grant in engine.access(actor, groups).grants:
         role = BUILT_IN.get(grant.role)
         if role and role.gives:
             yield role
@@ -87,8 +96,8 @@ def _given_to_token(role: TokenRole) -> Given:
     return Given(role.role, LEVEL_OF_ENTITY[role.entity_type], role.deployment_id or role.entity_id)
 
 
-def _given(engine: Engine, subject: str) -> Iterator[Given]:
-    for holder in engine.holders(subject):
+def _given(engine: Engine, subject: str, groups: frozenset[str]) -> Iterator[Given]:
+    for holder in engine.holders(subject, groups):
         if holder.organization_role and holder.organization_role != _EVERYBODYS_ROLE:
             yield Given(holder.organization_role, "ORGANIZATION", "")
         for workspace in holder.workspace_roles:

@@ -1,8 +1,10 @@
 """Compiles a policy for one Deployment, and answers questions about it.
 
 Four questions, one truth: `check`, `allowed_dags`, `who_can` and `explain` all read the same compiled grants of a
-subject. What a subject holds is compiled when the subject is first asked about, and kept: an engine belongs to one
-version of a policy, and a new version gets a new engine.
+subject. A person is in the Teams that list the e-mail, and in those that list one of the groups which the identity
+provider named at the last sign-in; groups are opaque, and compared for exact equality. What a subject holds is
+compiled when the subject is first asked about, and kept: an engine belongs to one version of a policy, and a new
+version gets a new engine.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ from astro_auth_plugin.rbac.tag_rules import NO_RULES, TagRules
 __all__ = ["Clause", "Dag", "DagSelection", "Engine"]
 
 _SEE_DAG = mask("dag.get")
+_NO_GROUPS: frozenset[str] = frozenset()
+
+MAX_COMPILED = 10_000
+"""How many subjects are kept at most, each with the groups that matter: groups make more than a policy names."""
 
 
 class Clause(NamedTuple):
@@ -105,12 +111,15 @@ class Engine:
         for index, team in enumerate(document.teams):
             for member in dict.fromkeys(map(user_subject, team.members)):
                 self._teams[member].append(index)
-        self._compiled: dict[str, Access] = {}
-        self._by_team: dict[int, tuple[HeldGrant, ...]] = {}
+        self._groups = frozenset(group for team in document.teams for group in team.idp_groups)
+        self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
+        self._by_team: dict[tuple[int, str], tuple[HeldGrant, ...]] = {}
 
     # -- the four questions ----------------------------------------------------------------------------------------
 
-    def check(self, subject: str, required: int, dag: Dag | None = None) -> Decision:
+    def check(
+        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = _NO_GROUPS
+    ) -> Decision:
         """Decide whether a subject holds permissions in one place.
 
         Args:
@@ -118,17 +127,18 @@ class Engine:
             required: the permissions, from `permissions.mask`.
             dag: the Dag asked about; None asks Deployment-wide. Whoever may not see a Dag may do nothing with it, so
                 `dag.get` is always required besides.
+            groups: the person's groups at the identity provider.
         """
-        access = self.access(subject)
+        access = self.access(subject, groups)
         if dag is None:
             return Decision(subject, required, required & ~access.wide, None, access.grants)
         dag = self.counted(dag)
         required |= _SEE_DAG
         return Decision(subject, required, required & ~access.on(dag), dag, access.grants)
 
-    def allowed_dags(self, subject: str, required: int) -> DagSelection:
+    def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = _NO_GROUPS) -> DagSelection:
         """Tell on which Dags `check` says yes, whatever Dags there are."""
-        access = self.access(subject)
+        access = self.access(subject, groups)
         missing = (required | _SEE_DAG) & ~access.wide
         if not missing:
             return DagSelection(True)
@@ -138,24 +148,29 @@ class Engine:
         return DagSelection(False, tuple(clauses), self.tag_rules)
 
     def who_can(self, required: int, dag: Dag | None = None) -> dict[str, Decision]:
-        """Return everybody whom the policy names and `check` allows, with the decision."""
+        """Return everybody whom the policy names and `check` allows, with the decision.
+
+        Whoever is in a Team through a group is not named by the policy, and not among them.
+        """
         decisions = {subject: self.check(subject, required, dag) for subject in self.subjects()}
         return {subject: decision for subject, decision in decisions.items() if decision.allowed}
 
-    def explain(self, subject: str, required: int, dag: Dag | None = None) -> Explanation:
+    def explain(
+        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = _NO_GROUPS
+    ) -> Explanation:
         """Return the decision of `check` with all that the subject holds in the Deployment."""
-        grants = self.access(subject).grants
+        grants = self.access(subject, groups).grants
         dag = self.counted(dag) if dag else None
         here = tuple(grant for grant in grants if reaches(grant.reach, dag))
         elsewhere = tuple(grant for grant in grants if not reaches(grant.reach, dag))
-        return Explanation(self.check(subject, required, dag), here, elsewhere)
+        return Explanation(self.check(subject, required, dag, groups=groups), here, elsewhere)
 
-    def holds_anywhere(self, subject: str, required: int) -> bool:
+    def holds_anywhere(self, subject: str, required: int, *, groups: frozenset[str] = _NO_GROUPS) -> bool:
         """Whether each permission is held on some Dag or Deployment-wide; on one Dag together or not.
 
         An upper bound for questions that name no Dag: it opens a list, and never says what is in it.
         """
-        return bool(required) and not required & ~self.access(subject).anywhere
+        return bool(required) and not required & ~self.access(subject, groups).anywhere
 
     def counted(self, dag: Dag) -> Dag:
         """Return a Dag with only those tags that count: a protected tag out of its place gives nothing."""
@@ -171,11 +186,11 @@ class Engine:
         """Return the Workspace of a Deployment that the policy lists."""
         return self._workspaces[deployment_id]
 
-    def holders(self, subject: str) -> tuple[User | Team, ...]:
+    def holders(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> tuple[User | Team, ...]:
         """Return the entries of the policy that give a person roles: the person's own, and those of Teams."""
         document = self.policy.document
         own = (document.users[self._users[subject]],) if subject in self._users else ()
-        return (*own, *(document.teams[index] for index in self._teams.get(subject, ())))
+        return (*own, *(document.teams[index] for index in self.teams_of(subject, groups)))
 
     def entry_of(self, subject: str) -> Path | None:
         """Return where the policy has the entry of a person or an API token; None where it has none."""
@@ -192,34 +207,55 @@ class Engine:
         index = self._tokens.get(token_subject(token_id))
         return None if index is None else self.policy.document.api_tokens[index]
 
-    def access(self, subject: str) -> Access:
+    def teams_of(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> dict[int, str]:
+        """Return the Teams that a person is in, by their place in the policy.
+
+        Beside each stands the group through which the person is in it, the first that the Team lists, and '' for a
+        member. Only people have groups: API tokens, and whoever has no e-mail, are in no Team through one.
+        """
+        found = dict.fromkeys(self._teams.get(subject, ()), "")
+        if "@" in subject and not self._groups.isdisjoint(groups):
+            for index, team in enumerate(self.policy.document.teams):
+                group = next(filter(groups.__contains__, team.idp_groups), "")
+                if group:
+                    found.setdefault(index, group)
+        return found
+
+    def access(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> Access:
         """Return what a subject holds in the Deployment; nothing for an unknown subject."""
-        compiled = self._compiled.get(subject)
+        key = subject, groups & self._groups
+        compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = _compile(tuple(self._grants(subject)))
+            compiled = _compile(tuple(self._grants(*key)))
             # Unknown subjects are not kept: whoever tries many names must not fill the memory.
             if compiled.grants:
-                self._compiled[subject] = compiled
+                if len(self._compiled) >= MAX_COMPILED:
+                    self._compiled.clear()
+                self._compiled[key] = compiled
         return compiled
 
     def own_grants(self, subject: str) -> tuple[HeldGrant, ...]:
         """Return what a subject holds by itself, and not through Teams."""
         return tuple(self._own_grants(subject))
 
-    def team_grants(self, index: int) -> tuple[HeldGrant, ...]:
-        """Return what each person in a Team holds through it; the Team is told by its place in the policy."""
-        grants = self._by_team.get(index)
+    def team_grants(self, index: int, group: str = "") -> tuple[HeldGrant, ...]:
+        """Return what each person in a Team holds through it, as a member or through a group of the identity provider.
+
+        The Team is told by its place in the policy.
+        """
+        grants = self._by_team.get((index, group))
         if grants is None:
             # Made once for a Team, and not again for each of its people.
             team = self.policy.document.teams[index]
-            grants = tuple(self._holder_grants(("teams", index), team, f"Team `{team.name}`"))
-            self._by_team[index] = grants
+            name = f"Team `{team.name}` (group `{group}`)" if group else f"Team `{team.name}`"
+            grants = tuple(self._holder_grants(("teams", index), team, name))
+            self._by_team[index, group] = grants
         return grants
 
-    def _grants(self, subject: str) -> Iterator[HeldGrant]:
+    def _grants(self, subject: str, groups: frozenset[str]) -> Iterator[HeldGrant]:
         yield from self._own_grants(subject)
-        for index in self._teams.get(subject, ()):
-            yield from self.team_grants(index)
+        for index, group in self.teams_of(subject, groups).items():
+            yield from self.team_grants(index, group)
 
     def _own_grants(self, subject: str) -> Iterator[HeldGrant]:
         document = self.policy.document

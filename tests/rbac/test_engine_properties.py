@@ -22,8 +22,8 @@ def test_check_agrees_with_the_reference(case: Case) -> None:
     """Both engines decide alike, miss the same permissions and name the same grants."""
     engine = engine_of(case.values, case.deployment_id)
     for subject, required, dag in questions(case):
-        expected = reference.check(case.values, case.deployment_id, subject, required, dag)
-        found = engine.check(subject, mask(*required), real(dag))
+        expected = reference.check(case.values, case.deployment_id, subject, required, dag, case.groups)
+        found = engine.check(subject, mask(*required), real(dag), groups=case.groups)
         assert found.allowed == expected.allowed, (subject, required, dag)
         assert set(names(found.missing)) == expected.missing
         assert why(found) == set(expected.deciding)
@@ -37,10 +37,13 @@ def test_allowed_dags_are_those_that_check_allows(case: Case) -> None:
     dags = [dag for dag in places(case) if dag is not None]
     for subject in everybody(case.values):
         for required in required_of(case):
-            selection = engine.allowed_dags(subject, mask(*required))
+            selection = engine.allowed_dags(subject, mask(*required), groups=case.groups)
             found = [dag for dag in dags if selection.matches(Dag(*dag))]
-            assert found == reference.allowed_dags(case.values, case.deployment_id, subject, required, dags)
-            assert found == [dag for dag in dags if engine.check(subject, mask(*required), Dag(*dag)).allowed]
+            assert found == reference.allowed_dags(
+                case.values, case.deployment_id, subject, required, dags, case.groups
+            )
+            asked = [engine.check(subject, mask(*required), Dag(*dag), groups=case.groups) for dag in dags]
+            assert found == [dag for dag, decision in zip(dags, asked, strict=True) if decision.allowed]
 
 
 @given(cases())
@@ -50,12 +53,13 @@ def test_selections_of_everything_and_nothing(case: Case) -> None:
     engine = engine_of(case.values, case.deployment_id)
     every_tag = frozenset(NAMES)
     for subject in everybody(case.values):
-        selection = engine.allowed_dags(subject, mask(*case.required))
-        wide = engine.check(subject, mask(*case.required, "dag.get")).allowed
+        selection = engine.allowed_dags(subject, mask(*case.required), groups=case.groups)
+        wide = engine.check(subject, mask(*case.required, "dag.get"), groups=case.groups).allowed
         assert selection.everything == wide
         assert not (selection.everything and selection.nothing)
         if selection.nothing:
-            assert not any(engine.check(subject, mask(*case.required), Dag(name, every_tag)).allowed for name in NAMES)
+            for dag in (Dag(name, every_tag) for name in NAMES):
+                assert not engine.check(subject, mask(*case.required), dag, groups=case.groups).allowed
 
 
 @given(cases())
@@ -79,8 +83,8 @@ def test_explain_agrees_with_check(case: Case) -> None:
     """An explanation carries the decision of check, and tells every grant once: as reaching the place or as elsewhere."""
     engine = engine_of(case.values, case.deployment_id)
     for subject, required, dag in questions(case):
-        explained = engine.explain(subject, mask(*required), real(dag))
-        decision = engine.check(subject, mask(*required), real(dag))
+        explained = engine.explain(subject, mask(*required), real(dag), groups=case.groups)
+        decision = engine.check(subject, mask(*required), real(dag), groups=case.groups)
         assert explained.decision.allowed == decision.allowed
         assert explained.decision.missing == decision.missing
         assert explained.decision.reason == decision.reason
@@ -89,7 +93,7 @@ def test_explain_agrees_with_check(case: Case) -> None:
             given_here |= grant.powers
         assert decision.missing == decision.required & ~given_here
         assert set(decision.grants) == {grant for grant in explained.reaching if grant.powers & decision.required}
-        assert sorted(explained.reaching + explained.elsewhere) == sorted(engine.access(subject).grants)
+        assert sorted(explained.reaching + explained.elsewhere) == sorted(engine.access(subject, case.groups).grants)
 
 
 @given(cases())
@@ -99,8 +103,8 @@ def test_holds_anywhere_agrees_with_the_reference(case: Case) -> None:
     engine = engine_of(case.values, case.deployment_id)
     for subject in everybody(case.values):
         for required in required_of(case):
-            expected = reference.holds_anywhere(case.values, case.deployment_id, subject, required)
-            assert engine.holds_anywhere(subject, mask(*required)) == expected
+            expected = reference.holds_anywhere(case.values, case.deployment_id, subject, required, case.groups)
+            assert engine.holds_anywhere(subject, mask(*required), groups=case.groups) == expected
 
 
 @given(cases())
@@ -109,5 +113,5 @@ def test_holds_anywhere_opens_no_less_than_check(case: Case) -> None:
     """Whoever may do something in one place holds it anywhere, so no list that has rows stays closed."""
     engine = engine_of(case.values, case.deployment_id)
     for subject, required, dag in questions(case):
-        if engine.check(subject, mask(*required), real(dag)).allowed:
-            assert engine.holds_anywhere(subject, mask(*required))
+        if engine.check(subject, mask(*required), real(dag), groups=case.groups).allowed:
+            assert engine.holds_anywhere(subject, mask(*required), groups=case.groups)
