@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import multiprocessing
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, ClassVar, NoReturn, ParamSpec, TypeVar, cast
 
 from airflow.api_fastapi.common.types import ExtraMenuItem, MenuItem
@@ -18,16 +20,18 @@ from airflow.configuration import conf
 from airflow.exceptions import AirflowConfigException
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
+from anyio import to_thread
+from fastapi import HTTPException
 from flask import current_app
 from jwt import ExpiredSignatureError, InvalidTokenError
 
-from astro_auth_plugin.airflow_bridge import action_map, decide, metadata
+from astro_auth_plugin.airflow_bridge import action_map, db_manager, decide, metadata
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, PolicyStore
 from astro_auth_plugin.airflow_bridge.request import current_request
-from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings
+from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings, served_over_tls
 from astro_auth_plugin.cli.definition import get_auth_manager_commands
-from astro_auth_plugin.login import account_guard, api_tokens
+from astro_auth_plugin.login import account_guard, api_tokens, handed_out, rate_limit
 from astro_auth_plugin.login.accounts import load_account
 from astro_auth_plugin.login.security_manager import with_sign_in
 from astro_auth_plugin.rbac import delegation, token_secrets
@@ -69,6 +73,8 @@ class AstroAuthManager(FabAuthManager):
 
     # One for the process: Airflow 3.1 makes a second auth manager, and initializes only the first.
     _policy_store: ClassVar[PolicyStore | None] = None
+    # The application of FAB's pages; FAB itself keeps it only in newer versions.
+    _fab_app: ClassVar[Any] = None
 
     def init(self) -> None:
         """Load the policy, and refuse to start without one."""
@@ -81,6 +87,8 @@ class AstroAuthManager(FabAuthManager):
                 "Airflow has not loaded the plugin `astro_auth`, without which requests cannot be decided on; "
                 "is astro_auth_plugin installed with its entry points?"
             )
+        if not db_manager.has_table():
+            _stop_server("A table of astro_auth_plugin is missing in the metadata database: run `airflow db migrate`")
         account_guard.install()
         super().init()
 
@@ -104,17 +112,22 @@ class AstroAuthManager(FabAuthManager):
             ValueError: if there is no such account or token, or it is not active; Airflow then asks to sign in again.
         """
         of_token = api_tokens.by_claims(self.policy_store.engine(), token)
-        return of_token or self._identity_of_account(api_tokens.account_id_of(token))
+        return of_token or self._identity_of_account(api_tokens.account_id_of(token), since=token.get("iat", 0))
 
-    def _identity_of_account(self, account_id: int) -> AstroIdentity:
+    def _identity_of_account(self, account_id: int, since: float = math.inf) -> AstroIdentity:
         account = load_account(account_id)
         if account is None or not account.active:
             raise ValueError(f"Account {account_id} does not exist or is not active")
+        if since < account.not_before:
+            raise ValueError(
+                f"What account {account_id} was given before its password changed, or it signed out, has ended"
+            )
         return AstroIdentity(
             id=account.id,
             username=account.username,
             email=account.email,
             subject=account.subject,
+            groups=account.groups,
             engine=self.policy_store.engine(),
         )
 
@@ -161,9 +174,11 @@ class AstroAuthManager(FabAuthManager):
 
     def create_token(self, headers: dict[str, str], body: dict[str, Any]) -> Any:
         secret = api_tokens.secret_to_exchange(body)
-        if secret is None:
-            return super().create_token(headers=headers, body=body)
-        return self.identity_of_secret(secret)
+        if secret is not None:
+            return self.identity_of_secret(secret)
+        if rate_limit.is_reached(self.security_manager):
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords from your address.")
+        return super().create_token(headers=headers, body=body)
 
     def serialize_user(self, user: Any) -> dict[str, Any]:
         if isinstance(user, AstroIdentity) and user.is_token:
@@ -198,6 +213,7 @@ class AstroAuthManager(FabAuthManager):
             raise AirflowConfigException(
                 "SECURITY_MANAGER_CLASS in webserver_config.py must extend FabAirflowSecurityManagerOverride"
             )
+        AstroAuthManager._fab_app = handed_out.prepared(current_app, tls=served_over_tls())
         return with_sign_in(configured)(self.appbuilder)
 
     # -- Dags ------------------------------------------------------------------------------------------------------
@@ -350,7 +366,7 @@ class AstroAuthManager(FabAuthManager):
         if resource_name not in action_map.ACCOUNT_VIEWS:
             return decide.wide(identity, action_map.CUSTOM_VIEW)
         if action_map.text(method) == "GET":
-            return delegation.may_change_accounts(identity.engine, identity.subject)
+            return delegation.may_change_accounts(identity.engine, identity.subject, identity.groups)
         return self._may_make_change(identity)
 
     def _may_make_change(self, identity: AstroIdentity) -> bool:
@@ -402,6 +418,19 @@ class AstroAuthManager(FabAuthManager):
     @staticmethod
     def sync_dag_perms(dag: Any, **_: Any) -> None:
         """Do nothing: what a Dag's `access_control` says is not read."""
+
+    # -- signing out -----------------------------------------------------------------------------------------------
+
+    async def sign_out(self, tokens: Collection[str], cookies: str) -> None:
+        """End tokens of Airflow, and FAB's session behind a header of cookies."""
+        for token in tokens:
+            await handed_out.end_token(self, token)
+        if self._fab_app is not None and cookies:
+            await to_thread.run_sync(handed_out.end_session, self._fab_app, cookies)
+
+    @staticmethod
+    def get_db_manager() -> str | None:
+        return db_manager.of_auth_manager(FabAuthManager.get_db_manager())
 
     # -- commands --------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Astro's access model for Airflow: Organization, Workspace, Deployment and Dag roles.",
         "versions": [__version__],
         "auth-managers": ["astro_auth_plugin.auth_manager.AstroAuthManager"],
+        "db-managers": ["astro_auth_plugin.airflow_bridge.db_manager.AstroDBManager"],
         "cli": ["astro_auth_plugin.cli.definition.get_commands"],
         "config": {"astro_auth": {"description": "Astro auth manager", "options": _OPTIONS}},
     }
@@ -36,4 +37,13 @@ _OPTIONS = {
     "workspace_id": _option("The Workspace that this Deployment has to be in; optional.", "clws0data"),
     "organization_id": _option("The Organization that the policy has to be of; optional.", "clorg0main"),
     "access_contact": _option("Whom to ask for access, in words or as a URL.", "platform@example.com"),
+    "groups_claim": _option("The claim of OpenID Connect that has a person's groups, if not `groups`.", "roles"),
+    "trusted_proxies": _option(
+        "Addresses and networks of the proxies that may say who signs in.", "10.0.0.5, 10.1.0.0/16"
+    ),
+    "proxy_groups_header": _option("The header in which such a proxy names a person's groups.", "X-Forwarded-Groups"),
+    "proxy_groups_separator": _option("What stands between two groups there; a comma if not set.", ";"),
+    "allow_database_passwords": _option(
+        "`true`: passwords of FAB's accounts work beside another way to sign in.", "true"
+    ),
 }

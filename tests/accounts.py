@@ -8,6 +8,8 @@ from airflow.providers.fab.auth_manager.models import User
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from astro_auth_plugin.airflow_bridge.sign_ins import SIGN_INS
+
 
 def add_account(engine: Any, username: str, email: str, **changes: Any) -> int:
     """Write an account outside of any request, and return its id."""
@@ -20,7 +22,8 @@ def add_account(engine: Any, username: str, email: str, **changes: Any) -> int:
 
 
 def remove_accounts(engine: Any) -> None:
-    """Delete every account."""
+    """Delete every account, and what is kept of sign-ins."""
     with Session(engine) as session:
+        session.execute(delete(SIGN_INS))
         session.execute(delete(User))
         session.commit()

@@ -57,7 +57,7 @@ def dags(identity: AstroIdentity, requests: Iterable[tuple[Any, Any, str | None]
     asked = list(requests)
     if not asked:
         # It names nothing and changes nothing.
-        return identity.engine.holds_anywhere(identity.subject, SEE_DAG)
+        return identity.holds_anywhere(SEE_DAG)
     _look_up(
         identity, {dag_id for method, entity, dag_id in asked if dag_id and _is_open(identity, method, entity, dag_id)}
     )
@@ -98,7 +98,7 @@ def filter_dag_ids(identity: AstroIdentity, method: Any, dag_ids: Collection[str
 
 def _selection(identity: AstroIdentity, needed: int) -> DagSelection:
     needed |= identity.asked | route_rules.lists_need(current_request())
-    return identity.engine.allowed_dags(identity.subject, needed)
+    return identity.allowed_dags(needed)
 
 
 def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
@@ -109,7 +109,7 @@ def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
         return False
     _look_up(identity, {dag_id})
     found = identity.dags[dag_id]
-    return found is not None and identity.engine.check(identity.subject, needed, found).allowed
+    return found is not None and identity.check(needed, found)
 
 
 def _look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
@@ -125,12 +125,12 @@ def _list_of(identity: AstroIdentity, entity_name: str, needed: int) -> bool:
     # The rows come from `readable_dag_ids`; rows that belong to no Dag do not, so they decide alone.
     if entity_name == "AUDIT_LOG" and route_rules.SHOWS_ROWS_OF_NO_DAG:
         return wide(identity, needed)
-    return identity.engine.holds_anywhere(identity.subject, SEE_DAG)
+    return identity.holds_anywhere(SEE_DAG)
 
 
 def _write_on_no_dag(identity: AstroIdentity, needed: int, facts: RequestFacts | None) -> bool:
     if facts and facts.route in route_rules.FILTERED_WRITES:
-        return identity.engine.holds_anywhere(identity.subject, needed)
+        return identity.holds_anywhere(needed)
     return wide(identity, needed)
 
 
@@ -186,7 +186,7 @@ def view(identity: AstroIdentity, access_view: Any) -> bool:
     if len(alternatives) == 1:
         identity.asked |= alternatives[0]
     if name == "IMPORT_ERRORS" and not route_rules.SHOWS_ROWS_OF_NO_DAG:
-        return identity.engine.holds_anywhere(identity.subject, alternatives[0] | SEE_DAG)
+        return identity.holds_anywhere(alternatives[0] | SEE_DAG)
     more = route_rules.wide_need(current_request())
     return any(wide(identity, needed | more) for needed in alternatives)
 
@@ -217,7 +217,7 @@ def teams(identity: AstroIdentity, method: Any, team_names: Collection[str]) -> 
         return set()
     if wide(identity, SEE_DAG):
         return set(team_names)
-    selection = identity.engine.allowed_dags(identity.subject, SEE_DAG)
+    selection = identity.allowed_dags(SEE_DAG)
     if selection.nothing or not team_names:
         return set()
     return {name for name, found in metadata.read_dags_of_teams(team_names) if selection.matches(found)}
@@ -231,7 +231,7 @@ def hitl_task(identity: AstroIdentity, assigned_users: Iterable[str]) -> bool:
         may_update = _on_dag(identity, needed | SEE_DAG, facts.path_dag_id)
     else:
         # Airflow has asked about the Dag before it asks this; here it is not named any more.
-        may_update = identity.engine.holds_anywhere(identity.subject, needed)
+        may_update = identity.holds_anywhere(needed)
     return may_update and _assigned_to(identity, assigned_users)
 
 

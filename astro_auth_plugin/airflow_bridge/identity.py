@@ -12,7 +12,7 @@ from typing import ClassVar
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
 from astro_auth_plugin.rbac.api_tokens import Holding
-from astro_auth_plugin.rbac.engine import Access, Engine
+from astro_auth_plugin.rbac.engine import Access, DagSelection, Engine
 from astro_auth_plugin.rbac.scopes import Dag
 from astro_auth_plugin.rbac.subjects import token_subject
 
@@ -28,6 +28,7 @@ class AstroIdentity(BaseUser):
         username: FAB's user name; what Airflow's audit log shows.
         email: the account's e-mail, as FAB has it; '' for an API token.
         subject: who that is for the engine; '' for somebody who holds nothing, whoever it is.
+        groups: the groups which the identity provider named at the last sign-in; none for an API token.
         engine: the policy as it was when the request began: what is decided is decided from one version.
         asked: every permission that this request has been asked about, on whatever Dag.
         dags: the Dags that this request has looked up, with the tags they carry; None for one that does not exist.
@@ -35,14 +36,14 @@ class AstroIdentity(BaseUser):
         ends_at: when the credential of an API token ends; None for never, and for a person.
     """
 
-    __slots__ = ("asked", "dags", "email", "ends_at", "engine", "id", "key", "subject", "username")
+    __slots__ = ("asked", "dags", "email", "ends_at", "engine", "groups", "id", "key", "subject", "username")
 
     # What Flask asks of a user.
     is_authenticated: ClassVar[bool] = True
     is_active: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a record of what is known of somebody
         self,
         *,
         id: int | str,  # noqa: A002 - Airflow's and FAB's name of it
@@ -50,11 +51,13 @@ class AstroIdentity(BaseUser):
         email: str,
         subject: str,
         engine: Engine,
+        groups: frozenset[str] = frozenset(),
     ) -> None:
         self.id = id
         self.username = username
         self.email = email
         self.subject = subject
+        self.groups = groups
         self.engine = engine
         self.asked = 0
         self.dags: dict[str, Dag | None] = {}
@@ -87,7 +90,19 @@ class AstroIdentity(BaseUser):
     @property
     def access(self) -> Access:
         """What the subject holds in this Deployment."""
-        return self.engine.access(self.subject)
+        return self.engine.access(self.subject, self.groups)
+
+    def check(self, required: int, dag: Dag) -> bool:
+        """Whether the subject holds permissions on a Dag."""
+        return self.engine.check(self.subject, required, dag, groups=self.groups).allowed
+
+    def allowed_dags(self, required: int) -> DagSelection:
+        """Return on which Dags the subject holds permissions."""
+        return self.engine.allowed_dags(self.subject, required, groups=self.groups)
+
+    def holds_anywhere(self, required: int) -> bool:
+        """Whether the subject holds each permission on some Dag or Deployment-wide."""
+        return self.engine.holds_anywhere(self.subject, required, groups=self.groups)
 
     def __repr__(self) -> str:
         return f"<AstroIdentity {self.id} {self.email or self.username}>"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from airflow.configuration import conf
 
 SECTION = "astro_auth"
 
+Network = IPv4Network | IPv6Network
+
 
 class SettingsError(ValueError):
-    """An option is missing; the message names it and says how to set it."""
+    """An option is missing or wrong; the message names it and says how to set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,11 @@ class Settings:
         workspace_id: the Workspace that it is said to be in; empty when the policy may say.
         organization_id: the Organization that it is said to be in; empty when the policy may say.
         access_contact: whom to ask for access, in words or as a URL; empty when nobody is named.
+        groups_claim: the claim that has a person's groups; empty where FAB knows it.
+        trusted_proxies: whose word about who signs in counts, where a proxy says it.
+        proxy_groups_header: the header in which such a proxy names a person's groups; empty when none does.
+        proxy_groups_separator: what stands between two groups in that header.
+        allow_database_passwords: whether passwords of FAB's accounts count where people sign in another way.
     """
 
     policy_file: Path
@@ -32,13 +40,18 @@ class Settings:
     workspace_id: str = ""
     organization_id: str = ""
     access_contact: str = ""
+    groups_claim: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
+    proxy_groups_header: str = ""
+    proxy_groups_separator: str = ","
+    allow_database_passwords: bool = False
 
 
 def read_settings() -> Settings:
     """Read the options from airflow.cfg and the environment.
 
     Raises:
-        SettingsError: if `policy_file` or `deployment_id` is not set.
+        SettingsError: if `policy_file` or `deployment_id` is not set, or another option cannot be understood.
     """
     policy_file = _option("policy_file")
     if not policy_file:
@@ -52,12 +65,22 @@ def read_settings() -> Settings:
         workspace_id=_id("workspace_id"),
         organization_id=_id("organization_id"),
         access_contact=_option("access_contact"),
+        groups_claim=_option("groups_claim"),
+        trusted_proxies=_networks("trusted_proxies"),
+        proxy_groups_header=_option("proxy_groups_header"),
+        proxy_groups_separator=_option("proxy_groups_separator") or ",",
+        allow_database_passwords=_truth("allow_database_passwords"),
     )
 
 
 def policy_is_named() -> bool:
     """Whether this installation says where the policy file is."""
     return bool(_option("policy_file"))
+
+
+def served_over_tls() -> bool:
+    """Whether people reach this Airflow with https, as `[api] base_url` says, whatever a proxy in front makes of it."""
+    return conf.get("api", "base_url", fallback="").lower().startswith("https://")
 
 
 def _option(name: str) -> str:
@@ -68,6 +91,26 @@ def _option(name: str) -> str:
 def _id(name: str) -> str:
     # Astro sets these variables in every Deployment.
     return _option(name) or os.environ.get(f"ASTRO_{name.upper()}", "").strip()
+
+
+def _truth(name: str) -> bool:
+    text = _option(name).lower()
+    if text not in ("", "true", "false"):
+        raise SettingsError(f"[{SECTION}] {name} is `{text}`: write true or false")
+    return text == "true"
+
+
+def _networks(name: str) -> tuple[Network, ...]:
+    return tuple(_network(name, part.strip()) for part in _option(name).split(",") if part.strip())
+
+
+def _network(name: str, text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise SettingsError(
+            f"[{SECTION}] {name} has `{text}`: write an address or a network, such as 10.0.0.5 or 10.1.0.0/16"
+        ) from None
 
 
 def _how_to_set(name: str, what: str) -> str:

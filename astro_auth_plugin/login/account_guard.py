@@ -15,6 +15,7 @@ from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
 from sqlalchemy import Connection, event, func, inspect, select
 
+from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, current_request
 from astro_auth_plugin.rbac import delegation
@@ -40,19 +41,22 @@ def install() -> None:
             event.listen(User, name, listener)
 
 
-def refusal(engine: Engine, actor: AstroIdentity | None, emails: set[str]) -> str:
+def refusal(
+    engine: Engine, actor: AstroIdentity | None, emails: set[str], account_groups: frozenset[str] = frozenset()
+) -> str:
     """Say why somebody may not change an account; '' when it is allowed.
 
     Args:
         engine: the policy.
         actor: who changes it; None for nobody, who may only touch accounts of people who hold nothing.
         emails: the e-mail of the account, the one before and the one after the change.
+        account_groups: the groups that the account's last sign-in brought.
     """
-    subject = actor.subject if actor else ""
-    if actor and not delegation.may_change_accounts(engine, subject):
+    subject, groups = (actor.subject, actor.groups) if actor else ("", frozenset[str]())
+    if actor and not delegation.may_change_accounts(engine, subject, groups):
         return "You may not change accounts: that is for Owners and Admins."
     for email in sorted(emails):
-        beyond = delegation.roles_beyond(engine, subject, email)
+        beyond = delegation.roles_beyond(engine, subject, email, groups=groups, account_groups=account_groups)
         if beyond:
             roles = ", ".join(sorted({f"`{given.role}`" for given in beyond}))
             return f"You may not change the account of {email}, who holds roles that you may not give: {roles}."
@@ -68,11 +72,14 @@ def refusal_of_route(identity: AstroIdentity) -> str:
     email = facts.body_field("email") if facts else None
     emails = {email} if isinstance(email, str) else set()
     username = facts.scope.get("path_params", {}).get("username") if facts else None
+    groups = frozenset[str]()
     if username:
-        named = select(User.email).where(func.lower(User.username) == username.lower())
+        named = select(User.id, User.email).where(func.lower(User.username) == username.lower())
         with create_session(scoped=False) as session:
-            emails |= set(session.scalars(named))
-    return refusal(identity.engine, identity, emails)
+            for account_id, email in session.execute(named).all():
+                emails.add(email)
+                groups |= sign_ins.groups_kept(session, account_id)
+    return refusal(identity.engine, identity, emails, groups)
 
 
 def ask_before_insert(account: User) -> None:
@@ -93,21 +100,25 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
     state: Any = inspect(account)
     changed = {name for name in _GUARDED if state.attrs[name].history.has_changes()}
     _guard(account, changed, connection)
+    if changed & {"password", "active"}:
+        sign_ins.end_all(connection, account.id)
 
 
 def _on_delete(_mapper: Any, connection: Connection, account: User) -> None:
     ask_before_delete(account, connection)
+    sign_ins.forget(connection, account.id)
 
 
 def _guard(account: User, changed: set[str], connection: Connection | None) -> None:
     facts = current_request()
     if facts is None or facts.signing_in or not changed or _is_own_password(facts, account, changed):
         return
-    emails = {account.email}
+    emails, groups = {account.email}, frozenset[str]()
     if connection is not None:
         # Read, not taken from the object: SQLAlchemy does not know the old value of what it had not loaded.
         emails |= set(connection.scalars(select(User.email).where(User.id == account.id)))
-    text = _refusal_in(facts, emails)
+        groups = sign_ins.groups_kept(connection, account.id)
+    text = _refusal_in(facts, emails, groups)
     if text:
         log.warning("Refused a change of the account %s by %s: %s", account.id, facts.actor, text)
         raise AccountChangeRefused(text)
@@ -117,8 +128,8 @@ def _is_own_password(facts: RequestFacts, account: User, changed: set[str]) -> b
     return facts.actor is not None and facts.actor.id == account.id and changed == {"password"}
 
 
-def _refusal_in(facts: RequestFacts, emails: set[str]) -> str:
+def _refusal_in(facts: RequestFacts, emails: set[str], groups: frozenset[str]) -> str:
     if facts.actor:
-        return refusal(facts.actor.engine, facts.actor, emails)
+        return refusal(facts.actor.engine, facts.actor, emails, groups)
     manager: Any = get_auth_manager()
-    return refusal(manager.policy_store.engine(), None, emails)
+    return refusal(manager.policy_store.engine(), None, emails, groups)

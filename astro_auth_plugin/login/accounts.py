@@ -11,6 +11,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.rbac.subjects import normalize_email, user_subject
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ class Account(NamedTuple):
     """An account of FAB.
 
     `subject` is who that is in the policy: '' when another active account is the same person, since then nobody can
-    tell whose roles they are.
+    tell whose roles they are. `groups` are those of the last sign-in, and what was handed out before `not_before` has
+    ended.
     """
 
     id: int
@@ -31,6 +33,8 @@ class Account(NamedTuple):
     email: str
     active: bool
     subject: str
+    groups: frozenset[str] = frozenset()
+    not_before: int = 0
 
 
 def load_account(account_id: int) -> Account | None:
@@ -42,8 +46,9 @@ def load_account(account_id: int) -> Account | None:
     other = aliased(User)
     twin = and_(other.id != User.id, other.active.is_(True), _may_be_same(other.email, User.email))
     statement = (
-        select(User.id, User.username, User.email, User.active, other.id, other.email)
+        select(User.id, User.username, User.email, User.active, other.id, other.email, *sign_ins.COLUMNS)
         .outerjoin(other, twin)
+        .outerjoin(sign_ins.SIGN_INS, sign_ins.SIGN_INS.c.account_id == User.id)
         .where(User.id == account_id)
     )
     with create_session(scoped=False) as session:
@@ -55,8 +60,9 @@ def load_account(account_id: int) -> Account | None:
     twins = [row[4] for row in rows if row[5] is not None and normalize_email(row[5]) == normalize_email(email)]
     if twins and active:
         _tell_twins(tuple(sorted([found_id, *twins])))
-    subject = "" if twins else user_subject(email)
-    return Account(found_id, username, email, bool(active), subject)
+    sign_in = sign_ins.sign_in_of(rows[0][6:], email)
+    subject, groups = ("", frozenset[str]()) if twins else (user_subject(email), sign_in.groups)
+    return Account(found_id, username, email, bool(active), subject, groups, sign_in.not_before)
 
 
 _NOT_ASCII = "[^ -~]"

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin.airflow_bridge import denials, token_use
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, enter_request, leave_request
-from astro_auth_plugin.airflow_bridge.settings import read_settings
+from astro_auth_plugin.airflow_bridge.settings import read_settings, served_over_tls
 from astro_auth_plugin.rbac import token_secrets
-from astro_auth_plugin.web import pages
+from astro_auth_plugin.web import pages, signing_out
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._tls = served_over_tls()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything that is no HTTP request passes as it is."""
@@ -75,6 +76,11 @@ class RequestMiddleware:
                 refusal = JSONResponse({"detail": f"The body is larger than {MAX_BODY} bytes."}, TOO_LARGE)
                 await refusal(scope, receive, send)
                 return
+        if self._tls and scope.get("scheme") == "http":
+            # A proxy in front has taken TLS off. Cookies and addresses have to suit what the browser speaks.
+            scope["scheme"] = "https"
+        if path in signing_out.PATHS:
+            await signing_out.end(scope)
         facts = RequestFacts(scope, body)
         token = enter_request(facts)
         try:

@@ -24,6 +24,8 @@ roles:
   - {name: runs, scope: DAG, permissions: [dag.airflow.dag.get, dag.airflow.dagRun.get, dag.airflow.dagRun.create]}
   - {name: blind, scope: DAG, permissions: [dag.airflow.xcom.get, dag.airflow.dagRun.create]}
   - {name: codeless, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get]}
+teams:
+  - {name: finance, idp_groups: [okta-finance], dag_roles: [{deployment_id: dep, tag: finance, role: DAG_VIEWER}]}
 users:
   - email: olga@example.com
     organization_role: ORGANIZATION_OWNER

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow import settings
 from airflow.api_fastapi.auth.managers.models.resource_details import (
     ConnectionDetails,
     DagAccessEntity,
@@ -16,9 +17,11 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     VariableDetails,
 )
 from airflow.api_fastapi.common.types import MenuItem
+from airflow.exceptions import AirflowConfigException
 from airflow.models.team import dag_bundle_team_association_table
+from sqlalchemy import create_engine
 
-from astro_auth_plugin.airflow_bridge import decide
+from astro_auth_plugin.airflow_bridge import decide, sign_ins
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyStore
 from astro_auth_plugin.airflow_bridge.settings import Settings
@@ -239,6 +242,43 @@ def test_tokens_of_no_account(manager: AstroAuthManager, accounts: Any) -> None:
         with pytest.raises(ValueError, match="does not exist or is not active"):
             manager.deserialize_user({"sub": str(account_id)})
     assert not may_see(manager, fab_user(idle))
+
+
+def test_tokens_from_before_the_end(manager: AstroAuthManager, accounts: Any, metadata_database: Any) -> None:
+    """A token from before a change of the password, or of unknown age, is worth nothing; a newer one is."""
+    account_id = accounts("vera", "vera@example.com")
+    with metadata_database.begin() as connection:
+        sign_ins.end_all(connection, account_id)
+    end = sign_ins.not_before(account_id)
+    for token in ({"iat": end - 1}, {}):
+        with pytest.raises(ValueError, match="has ended"):
+            manager.deserialize_user({"sub": str(account_id), **token})
+    assert manager.deserialize_user({"sub": str(account_id), "iat": end}).email == "vera@example.com"
+    assert may_see(manager, fab_user(account_id))
+
+
+def test_groups_of_the_last_sign_in(manager: AstroAuthManager, accounts: Any) -> None:
+    """The groups of the last sign-in count at each hook, for a token and on FAB's pages."""
+    account_id = accounts("new", "new@example.com")
+    assert not may_see(manager, fab_user(account_id))
+    sign_ins.keep(account_id, "new@example.com", ["okta-finance"])
+    identity = manager.deserialize_user({"sub": str(account_id)})
+    assert identity.groups == {"okta-finance"}
+    assert may_see(manager, identity)
+    assert may_see(manager, fab_user(account_id))
+    assert manager.get_authorized_dag_ids(user=identity) == {"fin_daily", "fin_report"}
+
+
+def test_without_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, metadata_database: Any) -> None:
+    """Without the plugin's table the server does not start, and says what makes it."""
+    (tmp_path / "policy.yaml").write_text(HEAD + PEOPLE)
+    monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE", str(tmp_path / "policy.yaml"))
+    monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID", "dep")
+    monkeypatch.setattr(AstroAuthManager, "_policy_store", None)
+    monkeypatch.setattr("astro_auth_plugin.auth_manager.installing.is_installed", lambda: True)
+    monkeypatch.setattr(settings, "engine", create_engine("sqlite://"))
+    with pytest.raises(AirflowConfigException, match="run `airflow db migrate`"):
+        AstroAuthManager().init()
 
 
 def test_two_accounts_with_one_email(

@@ -8,7 +8,10 @@ import pytest
 
 from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings
 
-OPTIONS = ("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT")
+OPTIONS = (
+    *("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT"),
+    *("GROUPS_CLAIM", "TRUSTED_PROXIES", "PROXY_GROUPS_HEADER", "PROXY_GROUPS_SEPARATOR", "ALLOW_DATABASE_PASSWORDS"),
+)
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, **options: str) -> None:
@@ -89,6 +92,47 @@ def test_options_before_astros_variables(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_missing_options(options: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing option is named, with both ways to set it."""
     configure(monkeypatch, **options)
+    with pytest.raises(SettingsError) as error:
+        read_settings()
+    assert str(error.value) == said
+
+
+def test_how_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options of signing in are read as what they are, and closed where nothing is said."""
+    configure(monkeypatch, policy_file="/p", deployment_id="dep")
+    settings = read_settings()
+    assert (settings.groups_claim, settings.trusted_proxies, settings.proxy_groups_header) == ("", (), "")
+    assert (settings.proxy_groups_separator, settings.allow_database_passwords) == (",", False)
+    configure(
+        monkeypatch,
+        groups_claim="roles",
+        trusted_proxies="10.0.0.5, 10.1.0.0/16,fd00::/8,",
+        proxy_groups_header="X-Groups",
+        proxy_groups_separator=";",
+        allow_database_passwords="True",
+    )
+    settings = read_settings()
+    assert list(map(str, settings.trusted_proxies)) == ["10.0.0.5/32", "10.1.0.0/16", "fd00::/8"]
+    assert (settings.groups_claim, settings.proxy_groups_header) == ("roles", "X-Groups")
+    assert (settings.proxy_groups_separator, settings.allow_database_passwords) == (";", True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"trusted_proxies": "10.0.0.5, proxy.internal"},
+            (
+                "[astro_auth] trusted_proxies has `proxy.internal`: write an address or a network, such as 10.0.0.5 or "
+                "10.1.0.0/16"
+            ),
+        ),
+        ({"allow_database_passwords": "yes"}, "[astro_auth] allow_database_passwords is `yes`: write true or false"),
+    ],
+)
+def test_options_that_cannot_be_understood(options: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that cannot be understood is named, with what may stand there."""
+    configure(monkeypatch, policy_file="/p", deployment_id="dep", **options)
     with pytest.raises(SettingsError) as error:
         read_settings()
     assert str(error.value) == said

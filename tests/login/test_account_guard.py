@@ -11,6 +11,7 @@ from airflow.providers.fab.auth_manager.models import User
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.login import account_guard
 from astro_auth_plugin.login.account_guard import AccountChangeRefused
@@ -22,6 +23,7 @@ roles:
   - {name: everything, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get, deployment.update]}
 teams:
   - {name: lifted, members: [team@example.com], workspace_roles: [{workspace_id: ws, role: WORKSPACE_OWNER}]}
+  - {name: chiefs, idp_groups: [chiefs], organization_role: ORGANIZATION_OWNER}
 users:
   - {email: owner@example.com, organization_role: ORGANIZATION_OWNER}
   - {email: wowner@example.com, workspace_roles: [{workspace_id: ws, role: WORKSPACE_OWNER}]}
@@ -295,3 +297,61 @@ def test_routes_of_the_users_api(
     path = {} if username is None else {"username": username}
     with serving(facts_of("PATCH /auth/fab/v1/users/{username}", path=path, body=body)):
         assert (account_guard.refusal_of_route(person(engine, actor)) == "") is allowed
+
+
+def test_groups_of_the_account(engine: Engine, accounts: Any, change: Callable[..., str]) -> None:
+    """Who would be an Owner through the groups of the last sign-in has an Owner's account, whatever its e-mail is now."""
+    account = accounts("bo", email_of("nobody"))
+    sign_ins.keep(account, email_of("nobody"), ["chiefs"])
+    for values in ({"password": "new"}, {"email": email_of("plain")}, {"active": False}):
+        assert "`ORGANIZATION_OWNER`" in change(person(engine, "wowner"), account, **values)
+    assert change(person(engine, "owner"), account, email=email_of("plain")) == ""
+    assert "`ORGANIZATION_OWNER`" in change(person(engine, "wowner"), account, password="new")
+
+
+def test_groups_of_the_account_at_the_route(engine: Engine, accounts: Any) -> None:
+    """FAB's users API is asked about the groups of the account, too."""
+    account = accounts("bo", email_of("nobody"))
+    facts = facts_of("PATCH /auth/fab/v1/users/{username}", path={"username": "Bo"}, body={"password": "x"})
+    with serving(facts):
+        assert account_guard.refusal_of_route(person(engine, "wowner")) == ""
+        sign_ins.keep(account, email_of("nobody"), ["chiefs"])
+        assert "`ORGANIZATION_OWNER`" in account_guard.refusal_of_route(person(engine, "wowner"))
+
+
+def test_groups_of_the_actor(engine: Engine) -> None:
+    """Who is an Owner through a group may change what an Owner may."""
+    chief = person(engine, "nobody")
+    assert account_guard.refusal(engine, chief, {email_of("owner")}) == NOT_YOURS
+    chief.groups = frozenset(["chiefs"])
+    assert account_guard.refusal(engine, chief, {email_of("owner")}) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ({"password": "new"}, True),
+        ({"active": False}, True),
+        ({"first_name": "New"}, False),
+        ({"email": "n@b.c"}, False),
+    ],
+)
+def test_what_ends(
+    engine: Engine, accounts: Any, change: Callable[..., str], values: dict[str, Any], ends: bool
+) -> None:
+    """A new password, or being switched off, ends what the account was given before; nothing else does."""
+    account = accounts("bo", email_of("nobody"))
+    assert sign_ins.not_before(account) == 0
+    assert change(person(engine, "owner"), account, **values) == ""
+    assert (sign_ins.not_before(account) > 0) is ends
+
+
+def test_nothing_is_kept_of_the_deleted(engine: Engine, accounts: Any, metadata_database: Any) -> None:
+    """With an account goes what its sign-ins brought."""
+    account_id = accounts("bo", email_of("nobody"))
+    sign_ins.keep(account_id, email_of("nobody"), ["chiefs"])
+    with serving(facts_of("POST /users/delete")) as facts, Session(metadata_database) as session:
+        facts.actor = person(engine, "owner")
+        session.delete(session.get(User, account_id))
+        assert flush(session) == ""
+        assert sign_ins.groups_kept(session, account_id) == frozenset()

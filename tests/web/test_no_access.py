@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 
-from astro_auth_plugin.web import middleware, pages
+from astro_auth_plugin.web import middleware, pages, signing_out
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.in_request import engine_of, person
 from tests.web.asgi import Answer, ask
@@ -34,12 +34,16 @@ class Manager:
             raise ValueError("Invalid JWT token")
         return object() if token == "fab" else person(self.engine, token)
 
+    async def sign_out(self, tokens: set[str], cookies: str) -> None:
+        """End nothing: there are no real tokens here."""
+
 
 @pytest.fixture(autouse=True)
 def _manager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", Manager, raising=True)
     if hasattr(middleware, "get_auth_manager"):
         monkeypatch.setattr(middleware, "get_auth_manager", Manager)
+    monkeypatch.setattr(signing_out, "get_auth_manager", Manager)
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE", "/p")
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID", "dep")
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__ACCESS_CONTACT", "the platform team")

@@ -1,0 +1,1 @@
+"""The revisions of the plugin's own table."""

@@ -1,0 +1,155 @@
+"""What the last sign-in of each account brought, in a table of this plugin: the person's groups, and since when.
+
+The groups belong to the account with the e-mail that it had when it signed in; under another e-mail they count for
+nothing until the next sign-in. Beside them stands the time before which what was handed out to the account, tokens and
+web sessions, has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from airflow.providers.fab.auth_manager.models import User
+from airflow.utils.session import create_session
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from astro_auth_plugin.rbac.subjects import normalize_email
+
+metadata = MetaData()
+
+SIGN_INS = Table(
+    "astro_auth_sign_in",
+    metadata,
+    # No foreign key: FAB drops its tables by itself, in an order of its own.
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("email", String(512), nullable=False),
+    Column("idp_groups", Text, nullable=False),
+    Column("signed_in_at", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+)
+"""Times are seconds since 1970; `signed_in_at` is 0 for an account that has not signed in."""
+
+
+class SignIn(NamedTuple):
+    """The last sign-in of an account: the groups it brought, when it was, and what has ended."""
+
+    groups: frozenset[str]
+    signed_in_at: int
+    not_before: int
+
+
+NONE = SignIn(frozenset(), 0, 0)
+
+
+def sign_in_of(row: Any, email: str) -> SignIn:
+    """Return what a row of the table says of the account that has this e-mail now.
+
+    Args:
+        row: `email`, `idp_groups`, `signed_in_at` and `not_before`; None each when there is no row.
+        email: the account's e-mail.
+    """
+    then, groups, signed_in_at, not_before = row
+    if then is None:
+        return NONE
+    if then != email:
+        # The account has another e-mail now, or the row is of a deleted one whose id was given again.
+        return SignIn(frozenset(), 0, not_before)
+    return SignIn(frozenset(json.loads(groups)), signed_in_at, not_before)
+
+
+COLUMNS = (SIGN_INS.c.email, SIGN_INS.c.idp_groups, SIGN_INS.c.signed_in_at, SIGN_INS.c.not_before)
+"""What `sign_in_of` takes."""
+
+
+def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
+    """Write what a sign-in brought, in the place of what the one before it did.
+
+    Raises:
+        SQLAlchemyError: if it cannot be written; the sign-in must not go on with older groups.
+    """
+    brought = {"email": email, "idp_groups": json.dumps(sorted(set(groups))), "signed_in_at": int(time.time())}
+    with create_session(scoped=False) as session:
+        _write(session, account_id, brought)
+
+
+def end_all(connection: Connection | Session, account_id: int) -> None:
+    """End whatever has been handed out to an account until now, in the transaction of the caller."""
+    # What is handed out later in this second is refused too: tokens do not tell when in a second they were made.
+    _write(connection, account_id, {"not_before": int(time.time()) + 1})
+
+
+def forget(connection: Connection, account_id: int) -> None:
+    """Delete what is kept of an account."""
+    connection.execute(delete(SIGN_INS).where(SIGN_INS.c.account_id == account_id))
+
+
+def groups_kept(connection: Connection | Session, account_id: int) -> frozenset[str]:
+    """Return the groups that are kept of an account, whatever its e-mail is now."""
+    kept = connection.execute(select(SIGN_INS.c.idp_groups).where(SIGN_INS.c.account_id == account_id)).scalar()
+    return frozenset(json.loads(kept)) if kept else frozenset()
+
+
+def not_before(account_id: int) -> int:
+    """Return the time before which what was handed out to an account has ended; 0 when nothing has."""
+    statement = select(SIGN_INS.c.not_before).where(SIGN_INS.c.account_id == account_id)
+    with create_session(scoped=False) as session:
+        return session.scalar(statement) or 0
+
+
+def _write(connection: Connection | Session, account_id: int, values: dict[str, Any]) -> None:
+    change = update(SIGN_INS).where(SIGN_INS.c.account_id == account_id).values(values)
+    result: Any = connection.execute(change)
+    if result.rowcount:
+        return
+    nothing = {"email": "", "idp_groups": "[]", "signed_in_at": 0, "not_before": 0}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(SIGN_INS).values({**nothing, **values, "account_id": account_id}))
+    except IntegrityError:
+        # Another request was faster with the first row of this account.
+        connection.execute(change)
+
+
+class KnownAccount(NamedTuple):
+    """An account of FAB, with its last sign-in."""
+
+    id: int
+    username: str
+    active: bool
+    sign_in: SignIn
+
+
+def read_accounts(subject: str) -> list[KnownAccount]:
+    """Return every account that is this person; more than one active account of a person holds nothing.
+
+    Args:
+        subject: from `subjects.user_subject`.
+    """
+    statement = select(User.id, User.username, User.email, User.active, *COLUMNS).outerjoin(
+        SIGN_INS, SIGN_INS.c.account_id == User.id
+    )
+    with create_session(scoped=False) as session:
+        rows: Iterable[Any] = session.execute(statement.order_by(User.id)).all()
+    return [
+        KnownAccount(account_id, username, bool(active), sign_in_of(row, email))
+        for account_id, username, email, active, *row in rows
+        if normalize_email(email) == subject
+    ]
