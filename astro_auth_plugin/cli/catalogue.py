@@ -98,6 +98,7 @@ TAGS = Option(
     "A tag that the Dag carries, once for each; then the Dag is not looked up.",
     {"action": "append", "metavar": "TAG"},
 )
+EMAIL = Option(("email",), "The person's e-mail.", {"metavar": "EMAIL"})
 DRY_RUN = Option(("--dry-run",), "Only say how many rows would be deleted.", {"action": "store_true"})
 
 ORGANIZATION_ID = Option(
@@ -295,6 +296,13 @@ COMMANDS: tuple[Command | Group, ...] = (
             OUTPUT,
         ),
         "With --as: all that somebody may do, by Dag. Exit code: 0 when there is something, 2 when nothing.",
+    ),
+    Command(
+        "whoami",
+        "Say who somebody is here",
+        f"{_CLI}.whoami.whoami",
+        (EMAIL, POLICY, DEPLOYMENT, OUTPUT),
+        "Print a person's account, the groups that the last sign-in brought, and the Teams and roles that follow.",
     ),
     Command(
         "clean-sessions",

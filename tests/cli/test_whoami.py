@@ -1,0 +1,100 @@
+"""`airflow astro-auth whoami`: account, groups of the last sign-in, Teams and roles."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astro_auth_plugin.airflow_bridge import sign_ins
+from astro_auth_plugin.cli.whoami import whoami
+
+TEAMS = """\
+teams:
+  - name: finance
+    idp_groups: [okta-finance]
+    dag_roles: [{deployment_id: dep, tag: finance, role: DAG_AUTHOR}]
+  - {name: ops, members: [ana@example.com], dag_roles: [{deployment_id: dep, tag: ops, role: DAG_VIEWER}]}
+"""
+
+
+def args(file: Path, email: str, output: str = "table") -> Namespace:
+    file.write_text(file.read_text() + TEAMS)
+    return Namespace(email=email, policy=str(file), deployment="dep", output=output)
+
+
+def test_person(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the account, when and with which groups it signed in, and through what it is in each Team."""
+    account_id = accounts("ana", "Ana@example.com")
+    monkeypatch.setattr(sign_ins.time, "time", lambda: 1_800_000_000.5)
+    sign_ins.keep(account_id, "Ana@example.com", ["okta-finance", "a\x1b[31m"])
+    whoami(args(file, "ana@example.com"))
+    said = capsys.readouterr().out
+    assert said.splitlines()[:4] == [
+        f"ana@example.com is the account {account_id}, `ana`, active.",
+        "Last sign-in 2027-01-15T08:00:00+00:00, with the groups: `a\\x1b[31m`, `okta-finance`.",
+        "In Team `ops`, as a member.",
+        "In Team `finance`, through the group `okta-finance`.",
+    ]
+    assert "DAG_AUTHOR" in said
+    assert "Team `finance` (group `okta-finance`)" in said
+
+
+def test_example_of_the_docs(
+    accounts: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What docs/sign-in.md shows is what the command prints for the policy there."""
+    page = (Path(__file__).parents[2] / "docs" / "sign-in.md").read_text()
+    file = tmp_path / "policy.yaml"
+    file.write_text(page.split("```yaml policy\n")[1].split("```")[0])
+    shown = page.split("$ airflow astro-auth whoami ana@example.com\n")[1].split("```")[0]
+    account_id = accounts("ana", "ana@example.com")
+    monkeypatch.setattr(sign_ins.time, "time", lambda: 1_800_000_000)
+    sign_ins.keep(account_id, "ana@example.com", ["okta-finance", "everybody"])
+    whoami(Namespace(email="ana@example.com", policy=str(file), deployment=None, output="table"))
+    said = capsys.readouterr().out.replace(f"the account {account_id},", "the account 7,")
+    assert [line.rstrip() for line in said.rstrip().splitlines()] == shown.splitlines()
+
+
+def test_for_machines(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as JSON."""
+    account_id = accounts("cleo", "cleo@example.com", active=False)
+    whoami(args(file, "cleo@example.com", "json"))
+    assert json.loads(capsys.readouterr().out) == {
+        "email": "cleo@example.com",
+        "accounts": [{"id": account_id, "username": "cleo", "active": False, "signed_in_at": None, "groups": []}],
+        "teams": [],
+        "roles": [],
+    }
+
+
+def test_twins(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two active accounts of one person it says that they hold nothing, whatever the policy gives."""
+    for name, email in (("ana", "ana@example.com"), ("twin", "ANA@example.com")):
+        sign_ins.keep(accounts(name, email), email, ["okta-finance"])
+    whoami(args(file, "ana@example.com"))
+    said = capsys.readouterr().out
+    assert "Several active accounts are this person, so none of them holds anything." in said
+    assert "DAG_" not in said
+
+
+def test_nobody_yet(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of somebody without an account it says what the policy gives."""
+    whoami(args(file, "ana@example.com"))
+    said = capsys.readouterr().out
+    assert said.startswith("No account has the e-mail ana@example.com.")
+    assert "DAG_VIEWER" in said
+
+
+def test_no_table(
+    accounts: Any, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database cannot be read it says what to do."""
+    monkeypatch.setattr(sign_ins, "create_session", lambda **_: 1 / 0)
+    with pytest.raises(SystemExit) as ended:
+        whoami(args(file, "ana@example.com"))
+    assert ended.value.code == 1
+    assert "airflow db migrate" in capsys.readouterr().err
