@@ -7,6 +7,8 @@ INSTALLED := $(VENV)/.installed
 # What depends on the Airflow around it. The browser and the demo are for one release; so is what needs neither.
 WITH_AIRFLOW := tests/airflow_bridge tests/login tests/cli tests/web tests/test_overrides.py
 LIVE := tests/e2e -m "not browser" --ignore=tests/e2e/browser --ignore-glob="*/test_demo*"
+# These bring SQLite databases of their own, whatever else is asked about.
+OWN_SQLITE := --ignore=tests/e2e/sign_in
 UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=
@@ -41,7 +43,7 @@ else
 endif
 
 test-postgres: $(INSTALLED) ## run the live tests on a PostgreSQL, which is started for them
-	$(BIN)/python -m tools.with_postgres $(BIN)/python -m pytest $(or $(ARGS),$(LIVE))
+	$(BIN)/python -m tools.with_postgres $(BIN)/python -m pytest $(or $(ARGS),$(LIVE) $(OWN_SQLITE))
 
 test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on that release of it
 	.venv-$*/bin/python -m pytest $(or $(ARGS),$(WITH_AIRFLOW) $(LIVE))
@@ -72,6 +74,7 @@ lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UP
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
+	$(COMPILE) locks/ldap.in --constraints $(LOCK) --output-file locks/ldap.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 

@@ -46,3 +46,9 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
 "$venv/bin/uv" pip sync --python "$venv/bin/python" --require-hashes "$lock"
 "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --no-deps --no-build-isolation --editable .
+
+# The LDAP tests need a package that there is as source only, so they are for where it can be built.
+if command -v gcc >/dev/null && [ -e /usr/include/ldap.h ] && [ -e /usr/include/sasl/sasl.h ]; then
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --require-hashes -r locks/ldap.txt ||
+        echo "python-ldap could not be built: the LDAP tests will not run" >&2
+fi

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
+from .accounts import forget, make
 from .client import Caller, Everybody
 from .database import Database
 from .live import LiveAirflow
+from .tables import people
 
 DAG = "/api/v2/dags/fresh"
 PEOPLE = ("fresh.tag", "fresh.id", "fresh.team")
@@ -214,3 +217,18 @@ def test_account_switched_off(database: Database, everybody: Everybody) -> None:
     finally:
         database.run("UPDATE ab_user SET active = true WHERE username = 'fresh.id'")
     assert caller.get(DAG).status_code == 200
+
+
+def test_new_password(database: Database, everybody: Everybody, http: httpx.Client) -> None:
+    """A new password ends every token that was given out before."""
+    password = next(person.password for person in people() if person.user == "nobody")
+    make(database, "absent.viewer")
+    try:
+        token = http.post("/auth/token", json={"username": "made", "password": password}).json()["access_token"]
+        before = {"Authorization": f"Bearer {token}"}
+        assert http.get("/ui/auth/menus", headers=before).status_code == 200
+        changed = everybody["organization.owner"].request("PATCH", "/auth/fab/v1/users/made", json={"password": "new"})
+        assert changed.status_code == 200
+        assert http.get("/ui/auth/menus", headers=before).status_code in (401, 403)
+    finally:
+        forget(database)

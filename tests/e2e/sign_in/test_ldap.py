@@ -1,0 +1,106 @@
+"""Signing in at a real OpenLDAP: its groups become Teams, and only its passwords count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .directory import BASE, PASSWORD, Directory
+from .small import LONG_GROUP, NOTHING, OUT, REFUSED, Person, SmallAirflow, form_token, password_answers, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+GROUPS = f"ou=groups,{BASE}"
+
+
+@pytest.fixture(scope="module")
+def directory(folder: Path) -> Iterator[Directory]:
+    """Ana is in a group with a long name and in hundreds of others; Dora is in none, Olga has another password here."""
+    found = Directory(folder / "slapd")
+    found.start()
+    for uid in ("nobody", "ana", "bo", "dora"):
+        found.person(uid)
+    parents = LONG_GROUP.split(",")
+    for number in range(len(parents) - 4, 0, -1):
+        found._add(",".join(parents[number:]), "organizationalUnit", ou=parents[number].removeprefix("ou="))
+    found.group(LONG_GROUP, "ana")
+    for number in range(300):
+        found.group(f"cn=group {number} of the company,{GROUPS}", "ana")
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def airflow(folder: Path, directory: Directory) -> Iterator[SmallAirflow]:
+    """An Airflow that asks this directory."""
+    settings = {"LDAP_SERVER": directory.url, "LDAP_BIND_PASSWORD": PASSWORD}
+    with running(folder / "ldap", "ldap.py", settings) as live:
+        yield live
+
+
+def with_password(airflow: SmallAirflow, user: str, password: str) -> Person:
+    """Somebody with the token that a password gives."""
+    answer = httpx.post(f"{airflow.url}/auth/token", json={"username": user, "password": password}, timeout=60)
+    assert answer.status_code == 201, answer.text
+    return Person(airflow.url, token=answer.json()["access_token"])
+
+
+def test_long_group_among_hundreds(airflow: SmallAirflow) -> None:
+    """The whole name of a group, however long, is what `idp_groups` says, among however many; no FAB role is mapped."""
+    assert len(LONG_GROUP) > 300
+    assert with_password(airflow, "ana", "ana").dags() == ["ledger"]
+
+
+def test_form(airflow: SmallAirflow) -> None:
+    """The sign-in page brings the groups, too."""
+    ana = Person(airflow.url)
+    token = form_token(ana.http)["X-CSRFToken"]
+    form = {"username": "ana", "password": "ana", "csrf_token": token}
+    ana.http.post("/auth/login/", data=form, follow_redirects=True)
+    assert ana.dags() == ["ledger"]
+
+
+def test_without_groups(airflow: SmallAirflow) -> None:
+    """Who is in no group has what the policy gives to the e-mail, which may be nothing."""
+    assert with_password(airflow, "bo", "bo").dags() == ["sync"]
+    assert with_password(airflow, "dora", "dora").dags() == NOTHING
+
+
+def test_only_its_passwords(airflow: SmallAirflow) -> None:
+    """A password in FAB's database opens none of the doors, and neither does a wrong or an empty one."""
+    assert set(password_answers(airflow.url, "olga", "olga")) <= REFUSED
+    assert set(password_answers(airflow.url, "ana", "wrong")) <= REFUSED
+    assert set(password_answers(airflow.url, "ana", "")) <= REFUSED
+
+
+def test_group_left(airflow: SmallAirflow, directory: Directory) -> None:
+    """Who leaves a group has lost the Team with the next sign-in, in whatever way the person is signed in elsewhere."""
+    before = with_password(airflow, "ana", "ana")
+    directory.leave(LONG_GROUP, "ana")
+    assert before.dags() == ["ledger"]
+    assert with_password(airflow, "ana", "ana").dags() == NOTHING
+    assert before.dags() == NOTHING
+
+
+def test_too_many_wrong_passwords(airflow: SmallAirflow) -> None:
+    """After five wrong passwords an address has to wait, at each door, and also with a right one; others need not."""
+    body = {"username": "bo", "password": "wrong"}
+    with Person(airflow.url, address="127.0.0.3").http as guesser:
+        assert [guesser.post("/auth/token", json=body).status_code for _ in range(6)] == [401] * 5 + [429]
+        assert guesser.post("/auth/token", json={**body, "password": "bo"}).status_code == 429
+        login = {"username": "bo", "password": "bo", "provider": "ldap"}
+        headers = form_token(guesser)
+        assert guesser.post("/auth/api/v1/security/login", json=login, headers=headers).status_code == 401
+    assert with_password(airflow, "bo", "bo").dags() == ["sync"]
+
+
+def test_directory_away(airflow: SmallAirflow, directory: Directory) -> None:
+    """When the directory does not answer, nobody is signed in, and whoever is stays so."""
+    bo = with_password(airflow, "bo", "bo")
+    directory.stop()
+    assert set(password_answers(airflow.url, "bo", "bo")) <= REFUSED
+    assert bo.dags() == ["sync"]
+    assert Person(airflow.url).dags() == OUT

@@ -1,0 +1,304 @@
+"""Signing in at a real OpenID Connect provider: its groups become Teams, and every check of the protocol counts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
+
+from tests.e2e.browser.visitor import chromium
+from tests.e2e.database import Database
+from tests.e2e.live import LiveAirflow, free_port
+from tests.e2e.tables import BEFORE_3_2
+
+from .identity_provider import PASSWORD
+from .small import NOTHING, OUT, REFUSED, Person, SmallAirflow, password_answers, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+CLIENT = {"OIDC_CLIENT_ID": "airflow", "OIDC_CLIENT_SECRET": "client-secret-of-the-tests"}
+# The provider of the tests speaks plain http.
+INSECURE = {"AUTHLIB_INSECURE_TRANSPORT": "1", "OAUTHLIB_INSECURE_TRANSPORT": "1"}
+
+
+class Provider:
+    """The running identity provider; `groups` says who is in which group."""
+
+    def __init__(self, home: Path) -> None:
+        self.url = f"http://localhost:{free_port()}"
+        self.home = home
+        self._database = Database(sa.create_engine(f"sqlite:///{home}/provider.db"))
+
+    def start(self, redirect_uri: str) -> subprocess.Popen:
+        """Returns the process when it answers."""
+        port, database = self.url.rsplit(":", 1)[1], str(self.home / "provider.db")
+        command = [sys.executable, "-m", "tests.e2e.sign_in.identity_provider", port, database, *CLIENT.values()]
+        environment = INSECURE | {"PYTHONPATH": str(Path(__file__).parents[3])}
+        with (self.home / "provider.log").open("w") as log:
+            process = subprocess.Popen([*command, redirect_uri], env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert process.poll() is None and time.monotonic() < deadline, (self.home / "provider.log").read_text()
+            time.sleep(0.1)
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/o/.well-known/openid-configuration").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def groups(self, user: str, *names: str) -> None:
+        """Puts somebody into these groups and no other."""
+        user_id = self._database.value("SELECT id FROM auth_user WHERE username = :user", user=user)
+        self._database.run("DELETE FROM auth_user_groups WHERE user_id = :user", user=user_id)
+        for name in names:
+            self._database.run(
+                "INSERT OR IGNORE INTO auth_group (name) VALUES (:name)",
+                "INSERT INTO auth_user_groups (user_id, group_id) SELECT :user, id FROM auth_group WHERE name = :name",
+                user=user_id,
+                name=name,
+            )
+
+
+@pytest.fixture(scope="module")
+def provider(folder: Path) -> Provider:
+    """The identity provider; it starts with the Airflow that it leads back to."""
+    home = folder / "provider"
+    home.mkdir()
+    return Provider(home)
+
+
+@pytest.fixture(scope="module")
+def airflow(folder: Path, provider: Provider) -> Iterator[SmallAirflow]:
+    """An Airflow that signs people in there."""
+    settings = CLIENT | INSECURE | {"OIDC_ISSUER": f"{provider.url}/o"}
+    with running(folder / "oidc", "oidc.py", settings) as live:
+        process = provider.start(f"{live.url}/auth/oauth-authorized/sso")
+        yield live
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def database(airflow: LiveAirflow) -> Database:
+    """The metadata database behind it."""
+    return Database(airflow.engine)
+
+
+def unchanged(url: str) -> str:
+    return url
+
+
+def sign_in(
+    airflow: LiveAirflow,
+    user: str,
+    *,
+    there: Callable[[str], str] = unchanged,
+    back: Callable[[str], str] = unchanged,
+    next_page: str = "",
+) -> Person:
+    """A person who went through the whole flow; `there` and `back` change the address of a redirect on its way."""
+    person = Person(airflow.url)
+    query = f"?{urlencode({'next': next_page})}" if next_page else ""
+    person.http.follow_redirects = False
+    leave = person.http.get(f"/auth/login/sso{query}").headers["location"]
+    page = person.http.get(there(leave))
+    if page.headers.get("location", "").startswith("/login/"):
+        form_url = str(page.url.join(page.headers["location"]))
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', person.http.get(form_url).text)
+        assert token
+        data = {"username": user, "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
+        page = person.http.post(form_url, data=data)
+        page = person.http.get(str(page.url.join(page.headers["location"])))
+    landed = person.http.get(back(page.headers["location"]))
+    person.http.follow_redirects = True
+    while landed.has_redirect_location and landed.headers["location"].startswith("/auth"):
+        landed = person.http.get(landed.headers["location"], follow_redirects=False)
+    return person
+
+
+def changing(name: str, value: str) -> Callable[[str], str]:
+    """A function that puts another value into the query of an address."""
+
+    def change(url: str) -> str:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        assert name in query, url
+        return urlunsplit(parts._replace(query=urlencode({**query, name: [value]}, doseq=True)))
+
+    return change
+
+
+def test_group_is_team(airflow: SmallAirflow, provider: Provider) -> None:
+    """A group at the provider makes somebody of whom Airflow has never heard a member of the Team, and no more."""
+    provider.groups("ana", "finance", "elsewhere")
+    ana = sign_in(airflow, "ana")
+    assert ana.dags() == ["ledger"]
+    assert ana.http.patch("/api/v2/dags/ledger", json={"is_paused": True}).status_code == 200
+    assert ana.http.patch("/api/v2/dags/sync", json={"is_paused": True}).status_code == 403
+
+
+def test_group_taken_away(airflow: SmallAirflow, provider: Provider) -> None:
+    """A group that is taken away counts until the next sign-in; then it is gone, for older tokens and sessions as well."""
+    provider.groups("ana", "finance")
+    before = sign_in(airflow, "ana")
+    provider.groups("ana")
+    assert before.dags() == ["ledger"]
+    after = sign_in(airflow, "ana")
+    assert after.dags() == before.dags() == NOTHING
+
+
+def test_member_without_groups(airflow: SmallAirflow, provider: Provider) -> None:
+    """Who is listed in the policy by e-mail needs no group."""
+    assert sign_in(airflow, "bo").dags() == ["sync"]
+
+
+def test_hundreds_of_groups(airflow: SmallAirflow, provider: Provider) -> None:
+    """Hundreds of groups are no trouble; cookies say who somebody is, in less than 1 KB, and none of the groups."""
+    provider.groups("cleo", "finance", *(f"group {number} of the company" for number in range(300)))
+    cleo = sign_in(airflow, "cleo")
+    assert cleo.dags() == ["ledger"]
+    cookies = {cookie.name: cookie for cookie in cleo.http.cookies.jar if cookie.name in ("_token", "session")}
+    assert len(cookies) == 2
+    for cookie in cookies.values():
+        assert len(f"{cookie.name}={cookie.value}") < 1024
+        assert cookie.path == "/"
+        assert cookie.has_nonstandard_attr("HttpOnly")
+        if cookie.name == "session" or not BEFORE_3_2:
+            assert cookie.get_nonstandard_attr("SameSite") == "Lax"
+
+
+def test_what_leaves(airflow: SmallAirflow) -> None:
+    """A sign-in leaves with state, nonce and the challenge of PKCE."""
+    leave = Person(airflow.url).http.get("/auth/login/sso").headers["location"]
+    query = parse_qs(urlsplit(leave).query)
+    assert {"state", "nonce", "code_challenge"} <= set(query)
+    assert query["code_challenge_method"] == ["S256"]
+    assert query["redirect_uri"] == [f"{airflow.url}/auth/oauth-authorized/sso"]
+
+
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        pytest.param(changing("nonce", "another"), unchanged, id="nonce"),
+        pytest.param(changing("code_challenge", "A" * 43), unchanged, id="PKCE"),
+        pytest.param(changing("state", "another"), unchanged, id="state-there"),
+        pytest.param(unchanged, changing("state", "another"), id="state-back"),
+        pytest.param(unchanged, changing("code", "another"), id="code"),
+    ],
+)
+def test_tampered(
+    there: Callable[[str], str], back: Callable[[str], str], airflow: SmallAirflow, provider: Provider
+) -> None:
+    """A sign-in of which state, nonce, challenge or code has been changed on its way is none."""
+    provider.groups("ana", "finance")
+    ana = sign_in(airflow, "ana", there=there, back=back)
+    assert "_token" not in {cookie.name for cookie in ana.http.cookies.jar}
+    assert ana.dags() == OUT
+
+
+def test_somebody_elses_answer(airflow: SmallAirflow, provider: Provider) -> None:
+    """The provider's answer to one browser signs nobody in at another one."""
+    caught: list[str] = []
+
+    def catch(url: str) -> str:
+        caught.append(url)
+        return "/auth/login/"
+
+    sign_in(airflow, "ana", back=catch)
+    victim = Person(airflow.url)
+    victim.http.get("/auth/login/sso")
+    victim.http.get(caught[0])
+    assert victim.dags() == OUT
+
+
+def test_passwords_are_closed(airflow: SmallAirflow) -> None:
+    """Passwords in FAB's database open nothing where people sign in at a provider."""
+    assert set(password_answers(airflow.url, "olga", "olga")) <= REFUSED
+    assert "allow_database_passwords is not set" in airflow.log()
+
+
+def test_sign_out(airflow: SmallAirflow, provider: Provider) -> None:
+    """Sign-out ends the token, as a cookie and as a bearer's, and copies of the session."""
+    provider.groups("ana", "finance")
+    ana = sign_in(airflow, "ana")
+    cookies = {cookie.name: cookie.value for cookie in ana.http.cookies.jar if cookie.name in ("_token", "session")}
+    thief = Person(airflow.url, token=cookies["_token"])
+    assert thief.dags() == ["ledger"]
+    ana.http.get("/api/v2/auth/logout", follow_redirects=False)
+    assert thief.dags() == OUT
+    copied = Person(airflow.url)
+    for name, value in cookies.items():
+        copied.http.cookies.set(name, value)
+    assert copied.dags() == OUT
+    answer = copied.http.get("/auth/", follow_redirects=True)
+    assert "_token" not in {cookie.name for seen in (*answer.history, answer) for cookie in seen.cookies.jar}
+
+
+@pytest.mark.parametrize("end", ["UPDATE ab_user SET active = false WHERE username = 'cleo'", "DELETE"])
+def test_disabled_or_deleted(end: str, airflow: SmallAirflow, provider: Provider, database: Database) -> None:
+    """Whose account is switched off or deleted is out with the next request, at the API and on FAB's pages."""
+    provider.groups("cleo", "finance")
+    cleo = sign_in(airflow, "cleo")
+    assert cleo.dags() == ["ledger"]
+    cleo_id = database.value("SELECT id FROM ab_user WHERE username = 'cleo'")
+    if end == "DELETE":
+        database.run("DELETE FROM ab_user_role WHERE user_id = :id", "DELETE FROM ab_user WHERE id = :id", id=cleo_id)
+    else:
+        database.run(end)
+    assert cleo.dags() == OUT
+    page = cleo.http.get("/auth/users/list/", follow_redirects=False)
+    assert (page.status_code, "/auth/login" in page.headers.get("location", "")) == (302, True)
+    if end != "DELETE":
+        assert sign_in(airflow, "cleo").dags() == OUT
+        database.run("UPDATE ab_user SET active = true WHERE username = 'cleo'")
+
+
+def test_another_account_by_its_name(airflow: SmallAirflow, provider: Provider, database: Database) -> None:
+    """A user name at the provider does not open an account with the e-mail of somebody else."""
+    database.run("UPDATE ab_user SET email = 'someone.else@example.com' WHERE username = 'bo'")
+    try:
+        assert sign_in(airflow, "bo").dags() == OUT
+        assert "the provider's e-mail is not that of the account" in airflow.log()
+    finally:
+        database.run("UPDATE ab_user SET email = 'bo@example.com' WHERE username = 'bo'")
+
+
+@pytest.mark.browser
+def test_in_a_browser(airflow: SmallAirflow, provider: Provider) -> None:
+    """In a browser one goes to the provider and comes back to the page that one wanted; the group decides what is there."""
+    provider.groups("ana", "finance")
+    with chromium() as browser:
+        page = browser.new_page(base_url=airflow.url)
+        page.goto("/dags/ledger")
+        page.locator("#btn-signin-sso").click()
+        page.locator("#id_username").fill("ana")
+        page.locator("#id_password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/dags/ledger")
+        expect(page.get_by_text("ledger").first).to_be_visible()
+        provider.groups("ana")
+        page.goto("about:blank")
+        page.request.get("/api/v2/auth/logout")
+        page.goto("/")
+        page.locator("#btn-signin-sso").click()
+        expect(page.get_by_text("You have no access to this Airflow yet")).to_be_visible()
+
+
+def test_nothing_secret_is_logged(airflow: SmallAirflow) -> None:
+    """The server's log has neither the client's secret nor a token, apart from the addresses that Airflow itself logs."""
+    said = "\n".join(
+        line for line in airflow.log().splitlines() if " HTTP/1" not in line and "[http.access]" not in line
+    )
+    assert CLIENT["OIDC_CLIENT_SECRET"] not in said
+    assert "eyJ" not in said
