@@ -82,6 +82,13 @@ def test_policies_can_be_used(name: str) -> None:
         assert Engine(found.policy, "cldep0prod").subjects()
 
 
+def test_ways_to_sign_in_are_those_of_the_tests() -> None:
+    """Each configuration that is shown is the file that the tests of signing in run, to the letter."""
+    folder = ROOT / "tests" / "e2e" / "sign_in" / "config"
+    for file in folder.glob("*.py"):
+        assert blocks("docs/sign-in.md", f"python {file.name}") == [file.read_text(encoding="utf-8")]
+
+
 def test_policies_are_shown() -> None:
     """README shows a first policy of ten lines and a custom role, and the reference a whole file."""
     first, custom = blocks("README.md", "yaml policy")
