@@ -21,6 +21,7 @@ from astro_auth_plugin.airflow_bridge.settings import read_settings
 from astro_auth_plugin.login import groups, handed_out, proxy, rate_limit
 from astro_auth_plugin.login.account_views import refuse_early, tell_refusals
 from astro_auth_plugin.login.proxy_view import told_who_is_refused
+from astro_auth_plugin.login.rounds import lead_on
 from astro_auth_plugin.rbac import token_secrets
 from astro_auth_plugin.rbac.subjects import is_email, normalize_email
 
@@ -174,12 +175,14 @@ def with_sign_in(configured: type[Any]) -> type[Any]:
     """Return the installation's security manager class with what this plugin adds."""
     views = {name: tell_refusals(getattr(configured, name)) for name in _FORMS}
     views |= {name: refuse_early(getattr(configured, name)) for name in _LISTS}
-    views["authremoteuserview"] = told_who_is_refused(configured.authremoteuserview)
+    views |= {name: lead_on(getattr(configured, name)) for name in _SIGN_INS}
+    views["authremoteuserview"] = lead_on(told_who_is_refused(configured.authremoteuserview))
     return type("AstroSecurityManager", (SignInMixin, configured), views)
 
 
-# The attributes in which a security manager of FAB names its pages of accounts.
+# The attributes in which a security manager of FAB names its pages of accounts, and those to sign in.
 _FORMS = ("resetpasswordview", "resetmypasswordview")
+_SIGN_INS = ("authdbview", "authldapview", "authoauthview", "authremoteuserview")
 _LISTS = ("userdbmodelview", "userldapmodelview", "useroauthmodelview", "userremoteusermodelview")
 
 

@@ -1,0 +1,106 @@
+"""FAB's sign-in page for people who are signed in already."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask, g
+
+from astro_auth_plugin.login import rounds
+
+
+class SignInPage:
+    """Stands for a page of FAB's."""
+
+    appbuilder = SimpleNamespace(get_url_for_index="/auth/", get_url_for_login="/auth/login/")
+
+    def login(self, provider: str = "") -> str:
+        """What FAB's page does for whoever is not signed in."""
+        return f"form {provider}"
+
+    login._urls = (("/login/", ("GET",)),)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands."""
+    stopped = SimpleNamespace(now=1_000_000.0)
+    monkeypatch.setattr(rounds.time, "time", lambda: stopped.now)
+    return stopped
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace) -> Any:
+    """A function that returns what somebody in one browser gets who comes with `next`: a page, or where it leads."""
+    monkeypatch.setattr(rounds, "_redirect", lambda to: f"to {to}")
+    app = Flask("fab")
+    app.secret_key = "x"
+    app.config["FAB_SAFE_REDIRECT_HOSTS"] = []
+    app.appbuilder = SignInPage.appbuilder  # type: ignore[attr-defined]
+    page = rounds.lead_on(SignInPage)()
+    kept: dict[str, Any] = {}
+
+    def visit(wanted: str, signed_in: bool = True, **words: str) -> Any:
+        query = {"next": wanted} if wanted else {}
+        with app.test_request_context("/login/", base_url="https://airflow.example.com", query_string=query):
+            from flask import session
+
+            session.update(kept)
+            g.user = SimpleNamespace(is_authenticated=signed_in)
+            answer = page.login(**words)
+            kept.update(session)
+            return answer if isinstance(answer, str) else (answer.status_code, answer.get_data(as_text=True))
+
+    return visit
+
+
+def test_leads_on(visit: Any) -> None:
+    """Whoever is signed in goes on to the page that was wanted, or home; others get the form."""
+    assert visit("https://airflow.example.com/dags/x") == "to https://airflow.example.com/dags/x"
+    assert visit("") == "to /auth/"
+    assert visit("/dags/x", signed_in=False) == "form "
+    assert visit("", signed_in=False, provider="sso") == "form sso"
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_backslash(signed_in: bool, visit: Any) -> None:
+    """A page on another site, spelled as FAB lets it through, is forgotten before there is a form."""
+    assert visit("/\\evil.example.com", signed_in) == "to /auth/login/"
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example.com/", "//evil.example.com/", "javascript:alert(1)"])
+def test_other_sites(wanted: str, visit: Any) -> None:
+    """Nobody is led to another site."""
+    assert visit(wanted) == "to /auth/"
+
+
+def test_circles_end(visit: Any, clock: SimpleNamespace) -> None:
+    """Who comes again and again for one page is told; not for another page, and not after a while."""
+    assert [visit("/dags/x") for _ in range(rounds.MOST)] == ["to /dags/x"] * rounds.MOST
+    assert visit("/dags/x") == (403, rounds.CIRCLING)
+    assert visit("/dags/y") == "to /dags/y"
+    for _ in range(rounds.MOST):
+        visit("/dags/x")
+    assert visit("/dags/x") == (403, rounds.CIRCLING)
+    clock.now += rounds.WITHIN + 1
+    assert visit("/dags/x") == "to /dags/x"
+
+
+def test_stays_fabs_page() -> None:
+    """The page keeps its name and addresses, of which FAB makes links."""
+    made = rounds.lead_on(SignInPage)
+    assert made.__name__ == "SignInPage"
+    assert made.login._urls == SignInPage.login._urls  # type: ignore[attr-defined]
+
+
+def test_every_way_to_sign_in() -> None:
+    """All of FAB's sign-in pages are made so."""
+    from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
+
+    from astro_auth_plugin.login.security_manager import with_sign_in
+
+    made = with_sign_in(FabAirflowSecurityManagerOverride)
+    names = ("authdbview", "authldapview", "authoauthview", "authremoteuserview")
+    assert [getattr(made, name).__mro__[0].__qualname__ for name in names] == ["lead_on.<locals>.LeadingView"] * 4
