@@ -99,6 +99,11 @@ TAGS = Option(
     {"action": "append", "metavar": "TAG"},
 )
 EMAIL = Option(("email",), "The person's e-mail.", {"metavar": "EMAIL"})
+PROXY_HEADERS = Option(
+    ("--proxy-headers",),
+    "The api-server is started with --proxy-headers, too, which no option of Airflow tells.",
+    {"action": "store_true"},
+)
 DRY_RUN = Option(("--dry-run",), "Only say how many rows would be deleted.", {"action": "store_true"})
 
 ORGANIZATION_ID = Option(
@@ -389,5 +394,14 @@ COMMANDS: tuple[Command | Group, ...] = (
         (Option(("of",), "Which file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
     ),
     Group("token", "Make, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
+    Command(
+        "doctor",
+        "Say what is wrong with the configuration",
+        f"{_CLI}.doctor.doctor",
+        (PROXY_HEADERS, OUTPUT),
+        "Check what the api-server reads: the policy, its address and what a proxy in front makes of it, redirect "
+        "URIs, cookies, secrets, FAB's settings and accounts. Nothing is changed. "
+        "Exit code: 0 when all is well or worth a hint, 1 when something is wrong.",
+    ),
 )
 """Every command, in the order of the help text."""

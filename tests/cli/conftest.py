@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from astro_auth_plugin.airflow_bridge import sent_request
+from astro_auth_plugin.airflow_bridge.installation import Installation
 from tests.in_request import HEAD
 
 ODD = """\
@@ -37,3 +40,21 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "policy.yaml"
     path.write_text(HEAD)
     return path
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Installation]:
+    """A function that returns an installation with these options, and these lines in webserver_config.py."""
+
+    def set_up(webserver_config: str = "", proxy_headers: bool = False, **options: str) -> Installation:
+        file = tmp_path / "webserver_config.py"
+        file.write_text(webserver_config)
+        monkeypatch.setenv("AIRFLOW__FAB__CONFIG_FILE", str(file))
+        for name, value in options.items():
+            monkeypatch.setenv(name if name.isupper() else f"AIRFLOW__{name.upper()}", value)
+        if options.get("api__base_url", "").endswith("/a/b"):
+            # Airflow works it out when it is loaded.
+            monkeypatch.setattr(sent_request, "API_ROOT_PATH", "/a/b/")
+        return Installation(proxy_headers=proxy_headers)
+
+    return set_up
