@@ -32,7 +32,13 @@ OPTIONS = set(get_provider_info()["config"]["astro_auth"]["options"])
 BLOCK = re.compile(r"^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-KNOWN_ADDRESSES = ("https://keepachangelog.com/", "https://semver.org/")
+KNOWN_ADDRESSES = (
+    "https://keepachangelog.com/",
+    "https://semver.org/",
+    # Those of the example behind a proxy.
+    "https://airflow.example.com",
+    "http://airflow",
+)
 
 
 @cache

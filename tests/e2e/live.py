@@ -25,8 +25,11 @@ START_SECONDS = 120
 class LiveAirflow:
     """A running Airflow. `url` is the server's address, `policy` the file it reads, `engine` its database.
 
-    `settings` are environment variables beyond those that every Airflow of the tests has.
+    `settings` are environment variables beyond those that every Airflow of the tests has; `options` are those of the
+    command that starts the server.
     """
+
+    options: tuple[str, ...] = ()
 
     def __init__(self, home: Path, *, database: str | None = None, settings: dict[str, str] | None = None) -> None:
         self.home = home
@@ -52,7 +55,8 @@ class LiveAirflow:
     def start(self) -> None:
         """Starts the API server and returns when it answers; raises with its log's end if it does not."""
         log = self.home / "server.log"
-        command = [sys.executable, "-m", "airflow", "api-server", "--workers", "1", "--port", self.url.split(":")[-1]]
+        port = self.url.split(":")[-1]
+        command = [sys.executable, "-m", "airflow", "api-server", "--workers", "1", "--port", port, *self.options]
         with log.open("w") as out:
             self._server = subprocess.Popen(command, env=self.environment(), cwd=self.home, stdout=out, stderr=out)
         deadline = time.monotonic() + START_SECONDS

@@ -66,12 +66,15 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visitor:
-    """One person in a browser window with cookies of its own. `page` is what they look at."""
+    """One person in a browser window with cookies of its own. `page` is what they look at.
 
-    def __init__(self, browser: Browser, url: str, user: str, shots: Path) -> None:
+    `context` is what the window is told besides, such as `ignore_https_errors`.
+    """
+
+    def __init__(self, browser: Browser, url: str, user: str, shots: Path, **context: Any) -> None:
         self.user = user
         self.url = url
-        self.context = browser.new_context(viewport=SIZE, base_url=url)  # type: ignore[arg-type]
+        self.context = browser.new_context(viewport=SIZE, base_url=url, **context)  # type: ignore[arg-type]
         self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
         self.answers: list[tuple[str, str, int]] = []
@@ -149,7 +152,7 @@ class Visitor:
 
     def _crashed(self, error: Any) -> None:
         # A script of FAB's stumbles on each page of FAB's, whoever the auth manager is.
-        if not self.path.startswith("/auth/"):
+        if "/auth/" not in self.path:
             self._errors.append(f"script: {error}")
 
 
