@@ -74,9 +74,7 @@ def words(home: Path, done: subprocess.CompletedProcess[str]) -> list[str]:
 
 @pytest.mark.slow
 def test_wrong_setup(home: Path) -> None:
-    """Without the secrets, the option and the Secure cookie it is the first example, with exit code 1."""
-    config = (home / "airflow.cfg").read_text()
-    (home / "airflow.cfg").write_text(config.replace("cookie_secure = True\n", ""))
+    """Without the secrets and the option it is the first example, with exit code 1."""
     with (home / "webserver_config.py").open("a") as file:
         file.write('AUTH_ROLES_MAPPING = {"engineers": ["Admin"]}\n')
     done = doctor(home)

@@ -12,8 +12,8 @@ from astro_auth_plugin.airflow_bridge.sent_request import host_of
 
 _BASE_URL = "[api] base_url"
 _BELIEVE = (
-    "Let the proxy send X-Forwarded-Proto, start the api-server with `--proxy-headers`, and put the proxy's address "
-    "into the variable FORWARDED_ALLOW_IPS"
+    "Let the proxy send X-Forwarded-For and X-Forwarded-Proto, start the api-server with `--proxy-headers`, and put "
+    "the proxy's address into the variable FORWARDED_ALLOW_IPS"
 )
 
 
@@ -76,17 +76,14 @@ def tls(installation: Installation) -> Iterator[Finding]:
         if installation.option("api", "ssl_cert") and installation.base_url.scheme == "http":
             yield wrong("[api] ssl_cert", "is set, and [api] base_url begins with http://. Write https:// there.")
         return
-    seen = installation.seen
-    if seen.scheme == seen.fab_scheme == "https":
-        yield ok(what, "Airflow knows that people speak https, from a proxy that says so.")
-    elif seen.fab_scheme == "https":
-        yield hint(
-            what,
-            f"FAB's pages know that people speak https, Airflow's own do not: they redirect to http://. {_BELIEVE}.",
-        )
-    else:
+    if installation.seen.scheme != "https":
         lost = "addresses begin with http://, and the cookie of who is signed in is not Secure"
         yield wrong(what, f"Airflow takes people's https for http: {lost}. {_BELIEVE}.")
+    elif installation.proxy_headers:
+        yield ok(what, "Airflow knows that people speak https, and from which addresses.")
+    else:
+        counted = "the limit of wrong passwords counts all of them together"
+        yield hint(what, f"Airflow takes the proxy's address for that of everybody: {counted}. {_BELIEVE}.")
 
 
 def believed_proxies(installation: Installation) -> Iterator[Finding]:
@@ -131,19 +128,13 @@ def _why_other(uri: str, expected: str) -> str:
 
 def cookies(installation: Installation) -> Iterator[Finding]:
     """Whether the cookies of somebody who is signed in come back, from where they should, and from nowhere else."""
-    config, what = installation.fab.config, "[fab] cookie_secure"
-    speaks_https = installation.base_url.scheme == "https"
-    if config["SESSION_COOKIE_SECURE"] and not speaks_https and installation.base_url.hostname:
+    config, url = installation.fab.config, installation.base_url
+    # Where people speak https, FAB's cookie is Secure in any case.
+    if config["SESSION_COOKIE_SECURE"] and url.scheme == "http":
+        what = "[fab] cookie_secure"
         yield wrong(what, "is True, and people come with http: browsers then keep no cookie, so nobody can sign in.")
-    elif speaks_https and not config["SESSION_COOKIE_SECURE"]:
-        yield wrong(
-            what,
-            "is not True: FAB's session cookie travels without TLS, too, and who reads it is signed in. Set it.",
-        )
-    elif speaks_https:
-        yield ok(what, "is True: FAB's session cookie travels through TLS only.")
     yield from _same_site(config["SESSION_COOKIE_SAMESITE"])
-    path, base = config.get("SESSION_COOKIE_PATH"), installation.base_url.path.rstrip("/") or "/"
+    path, base = config.get("SESSION_COOKIE_PATH"), url.path.rstrip("/") or "/"
     if path and not f"{base}/".startswith(f"{path.rstrip('/')}/"):
         yield wrong(
             "SESSION_COOKIE_PATH",

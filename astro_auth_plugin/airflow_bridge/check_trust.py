@@ -25,8 +25,12 @@ def header_sign_in(installation: Installation) -> Iterator[Finding]:
         yield wrong(what, f"{words}. Write {_HEADER}X_REMOTE_USER for the header X-Remote-User.")
         return
     name = variable.removeprefix(_HEADER).replace("_", "-").title()
-    words = f"names the header {name}: whoever can send it is anybody. Let the proxy replace it in every request"
-    yield hint(what, f"{words}, and let nobody else reach the api-server's port.")
+    believed = installation.option("astro_auth", "trusted_proxies")
+    if not believed:
+        yield wrong(what, "counts from no proxy: name yours in [astro_auth] trusted_proxies, or nobody can sign in.")
+        return
+    words = f"names the header {name}: whoever can send it from {believed} is anybody"
+    yield hint(what, f"{words}. Let the proxy replace it in every request.")
 
 
 def issuers_keys(urls: Mapping[str, str], client: httpx.Client) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from airflow.providers.fab.www.extensions.init_wsgi_middlewares import init_wsgi
 from fastapi import FastAPI, Request
 from fastapi.middleware.wsgi import WSGIMiddleware
 from fastapi.responses import PlainTextResponse
-from flask import Flask, request, url_for
+from flask import Flask, url_for
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 _CALLBACK = "oauth-authorized"
@@ -30,12 +30,10 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 class Seen(NamedTuple):
     """What a server takes for the scheme that the browser speaks, and for its addresses.
 
-    `scheme` is that of Airflow's routes, `fab_scheme` that of FAB's pages; `redirect_uris` has the address that FAB
-    names to each OAuth provider.
+    `redirect_uris` has the address that FAB names to each OAuth provider.
     """
 
     scheme: str
-    fab_scheme: str
     redirect_uris: dict[str, str]
 
 
@@ -77,9 +75,8 @@ async def _ask(app: Any, providers: list[str], headers: dict[str, str]) -> Seen:
         transport=httpx.ASGITransport(app=app), base_url="http://proxy", headers=headers
     ) as client:
         scheme = await _text(client, f"{path}/scheme")
-        fab_scheme = await _text(client, f"{path}/auth/scheme")
         uris = {name: await _text(client, f"{path}/auth/{_CALLBACK}/{name}") for name in providers}
-    return Seen(scheme, fab_scheme, uris)
+    return Seen(scheme, uris)
 
 
 async def _text(client: httpx.AsyncClient, path: str) -> str:
@@ -89,7 +86,6 @@ async def _text(client: httpx.AsyncClient, path: str) -> str:
 
 def _server(fab: Flask) -> Any:
     """Return an application with the layers of Airflow's, and pages that tell what they see."""
-    fab.add_url_rule("/scheme", "scheme", lambda: request.scheme)
     fab.add_url_rule(
         f"/{_CALLBACK}/<provider>", _CALLBACK, lambda provider: url_for(_CALLBACK, provider=provider, _external=True)
     )

@@ -13,9 +13,9 @@ from astro_auth_plugin.airflow_bridge import check_trust
 URL = "https://sso.example.com/keys"
 
 
-def with_fab(**config: Any) -> Any:
-    """An installation with these settings in webserver_config.py."""
-    return SimpleNamespace(fab=SimpleNamespace(config=config))
+def with_fab(proxies: str, **config: Any) -> Any:
+    """An installation with these settings in webserver_config.py, and proxies that it trusts."""
+    return SimpleNamespace(fab=SimpleNamespace(config=config), option=lambda *_: proxies)
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,21 @@ def with_fab(**config: Any) -> Any:
         ({"AUTH_TYPE": 4}, [], ""),
         ({"AUTH_TYPE": 3}, ["wrong"], "is `REMOTE_USER`, which the api-server never sets"),
         ({"AUTH_TYPE": 3, "AUTH_REMOTE_USER_ENV_VAR": "X_USER"}, ["wrong"], "is `X_USER`"),
-        ({"AUTH_TYPE": 3, "AUTH_REMOTE_USER_ENV_VAR": "HTTP_X_USER"}, ["hint"], "names the header X-User"),
+        ({"AUTH_TYPE": 3, "AUTH_REMOTE_USER_ENV_VAR": "HTTP_X_USER"}, ["hint"], "can send it from 10.0.0.5 is anybody"),
     ],
 )
 def test_header_sign_in(config: dict[str, Any], verdicts: list[str], text: str) -> None:
     """Only a header can say who signs in, and whoever can send it can be anybody."""
-    found = list(check_trust.header_sign_in(with_fab(**config)))
+    found = list(check_trust.header_sign_in(with_fab("10.0.0.5", **config)))
     assert [str(each.verdict) for each in found] == verdicts
     assert all(text in each.words for each in found)
+
+
+def test_header_that_nobody_is_trusted_with() -> None:
+    """A header counts from the proxies that an option names, so without one nobody can sign in."""
+    config = {"AUTH_TYPE": 3, "AUTH_REMOTE_USER_ENV_VAR": "HTTP_X_USER"}
+    (found,) = check_trust.header_sign_in(with_fab("", **config))
+    assert (found.verdict, "trusted_proxies" in found.words) == ("wrong", True)
 
 
 def no_answer(request: httpx.Request) -> httpx.Response:

@@ -34,7 +34,6 @@ GOOD = {
     "api__ssl_cert": "/x.crt",
     "api__secret_key": "s" * 40,
     "api_auth__jwt_secret": "j" * 40,
-    "fab__cookie_secure": "True",
     "astro_auth__deployment_id": "dep",
 }
 
@@ -60,11 +59,11 @@ def test_for_machines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Something wrong is exit code 1, and machines can read each finding."""
-    set_up(**{**GOOD, "fab__cookie_secure": "False"}, astro_auth__policy_file=str(file))
+    set_up(**{**GOOD, "fab__cookie_samesite": "None"}, astro_auth__policy_file=str(file))
     code, text = run(capsys, output)
     assert code == 1
     wrong = [found for found in read(text) if found["verdict"] == "wrong"]
-    assert [found["what"] for found in wrong] == ["[fab] cookie_secure"]
+    assert [found["what"] for found in wrong] == ["[fab] cookie_samesite"]
 
 
 def test_check_that_cannot_run(
