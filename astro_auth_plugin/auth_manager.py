@@ -27,12 +27,13 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 
 from astro_auth_plugin.airflow_bridge import action_map, db_manager, decide, metadata
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
+from astro_auth_plugin.airflow_bridge.issuers import Issuers, parse_issuers
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, PolicyStore
 from astro_auth_plugin.airflow_bridge.request import current_request
 from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings, served_over_tls
 from astro_auth_plugin.cli.definition import get_auth_manager_commands
-from astro_auth_plugin.login import account_guard, api_tokens, handed_out, rate_limit
-from astro_auth_plugin.login.accounts import load_account
+from astro_auth_plugin.login import account_guard, api_tokens, handed_out, rate_limit, vouched
+from astro_auth_plugin.login.accounts import Account, load_account
 from astro_auth_plugin.login.security_manager import with_sign_in
 from astro_auth_plugin.rbac import delegation, token_secrets
 from astro_auth_plugin.web import installing
@@ -73,13 +74,16 @@ class AstroAuthManager(FabAuthManager):
 
     # One for the process: Airflow 3.1 makes a second auth manager, and initializes only the first.
     _policy_store: ClassVar[PolicyStore | None] = None
+    _issuers: ClassVar[Issuers] = Issuers(())
     # The application of FAB's pages; FAB itself keeps it only in newer versions.
     _fab_app: ClassVar[Any] = None
 
     def init(self) -> None:
         """Load the policy, and refuse to start without one."""
         try:
-            AstroAuthManager._policy_store = PolicyStore(read_settings())
+            settings = read_settings()
+            AstroAuthManager._policy_store = PolicyStore(settings)
+            AstroAuthManager._issuers = Issuers(parse_issuers(settings.trusted_issuers))
         except (SettingsError, PolicyRefused) as error:
             _stop_server(str(error))
         if not installing.is_installed():
@@ -112,15 +116,23 @@ class AstroAuthManager(FabAuthManager):
             ValueError: if there is no such account or token, or it is not active; Airflow then asks to sign in again.
         """
         of_token = api_tokens.by_claims(self.policy_store.engine(), token)
-        return of_token or self._identity_of_account(api_tokens.account_id_of(token), since=token.get("iat", 0))
+        if of_token is not None:
+            return of_token
+        identity = self._identity_of_account(api_tokens.account_id_of(token), since=token.get("iat", 0))
+        if vouched.ENDS_CLAIM in token:
+            identity.ends_at = vouched.time_of(token[vouched.ENDS_CLAIM])
+        return identity
 
     def _identity_of_account(self, account_id: int, since: float = math.inf) -> AstroIdentity:
         account = load_account(account_id)
         if account is None or not account.active:
             raise ValueError(f"Account {account_id} does not exist or is not active")
+        return self._person(account, since)
+
+    def _person(self, account: Account, since: float) -> AstroIdentity:
         if since < account.not_before:
             raise ValueError(
-                f"What account {account_id} was given before its password changed, or it signed out, has ended"
+                f"What account {account.id} was given before its password changed, or it signed out, has ended"
             )
         return AstroIdentity(
             id=account.id,
@@ -151,7 +163,7 @@ class AstroAuthManager(FabAuthManager):
     # -- API tokens ------------------------------------------------------------------------------------------------
 
     async def get_user_from_token(self, token: str) -> Any:
-        """Return who a credential is of: the secret of an API token, or a JWT.
+        """Return who a credential is of: the secret of an API token, or a JWT of Airflow or of a trusted issuer.
 
         Raises:
             HTTPException: 401, if it is good for nothing.
@@ -162,6 +174,8 @@ class AstroAuthManager(FabAuthManager):
                 raise api_tokens.refused("Invalid API token")
             return identity
         try:
+            if self._issuers.issued(token):
+                return await vouched.identity_of(self._issuers, token, self.policy_store.engine(), self._person)
             return await super().get_user_from_token(token)
         except ExpiredSignatureError:
             raise api_tokens.refused("Token Expired") from None
@@ -183,19 +197,23 @@ class AstroAuthManager(FabAuthManager):
     def serialize_user(self, user: Any) -> dict[str, Any]:
         if isinstance(user, AstroIdentity) and user.is_token:
             return api_tokens.claims_of(user)
-        return super().serialize_user(user)
+        claims: dict[str, Any] = super().serialize_user(user)
+        if isinstance(user, AstroIdentity) and user.ends_at is not None:
+            claims[vouched.ENDS_CLAIM] = int(user.ends_at.timestamp())
+        return claims
 
     def generate_jwt(self, user: Any, *, expiration_time_in_seconds: int | None = None) -> str:
         seconds = expiration_time_in_seconds
         if seconds is None:
             seconds = conf.getint("api_auth", "jwt_expiration_time")
-        if isinstance(user, AstroIdentity) and user.is_token:
+        if isinstance(user, AstroIdentity):
             seconds = api_tokens.seconds_left(user, seconds)
         return super().generate_jwt(user, expiration_time_in_seconds=seconds)
 
     def revoke_token(self, token: str) -> None:
-        # The secret of an API token is no JWT that a sign-out could end; Airflow would log what it cannot read.
-        if not token_secrets.is_meant(token):
+        # Neither the secret of an API token nor another issuer's JWT is one that a sign-out here could end; Airflow
+        # would log what it cannot read.
+        if not token_secrets.is_meant(token) and not self._issuers.issued(token):
             super().revoke_token(token)
 
     # -- sessions --------------------------------------------------------------------------------------------------

@@ -46,4 +46,9 @@ _OPTIONS = {
     "allow_database_passwords": _option(
         "`true`: passwords of FAB's accounts work beside another way to sign in.", "true"
     ),
+    "trusted_issuers": _option(
+        "Other issuers whose JWTs count, as JSON.",
+        '[{"issuer": "https://sso.example.com", "audience": "airflow", "jwks_url": "https://sso.example.com/keys", '
+        '"email_claim": "email"}]',
+    ),
 }

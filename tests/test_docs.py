@@ -38,6 +38,9 @@ KNOWN_ADDRESSES = (
     # Those of the example behind a proxy.
     "https://airflow.example.com",
     "http://airflow",
+    # Issuers of tokens.
+    "https://sso.example.com",
+    "https://workloads.example.com",
 )
 
 

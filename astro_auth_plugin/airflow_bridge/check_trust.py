@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http import HTTPStatus
 
 import httpx
@@ -10,7 +10,10 @@ from flask_appbuilder.const import AUTH_REMOTE_USER
 
 from astro_auth_plugin.airflow_bridge.findings import Finding, hint, ok, wrong
 from astro_auth_plugin.airflow_bridge.installation import Installation
+from astro_auth_plugin.airflow_bridge.issuers import Issuer, parse_issuers
+from astro_auth_plugin.airflow_bridge.settings import SettingsError
 
+_TIMEOUT = 5
 _HEADER = "HTTP_"
 
 
@@ -33,20 +36,24 @@ def header_sign_in(installation: Installation) -> Iterator[Finding]:
     yield hint(what, f"{words}. Let the proxy replace it in every request.")
 
 
-def issuers_keys(urls: Mapping[str, str], client: httpx.Client) -> Iterator[Finding]:
-    """Whether the keys of other issuers can be fetched from here.
+def other_issuers(installation: Installation) -> Iterator[Finding]:
+    """Whether the issuers whose JWTs count are said as they should be, and publish their keys."""
+    try:
+        issuers = parse_issuers(installation.option("astro_auth", "trusted_issuers"))
+    except SettingsError as error:
+        yield wrong("[astro_auth] trusted_issuers", f"cannot be used, so the api-server does not start. {error}.")
+        return
+    with httpx.Client(timeout=_TIMEOUT) as client:
+        for issuer in issuers:
+            yield _keys(issuer, client)
 
-    Args:
-        urls: where each issuer publishes its keys, by the issuer's name.
-        client: what asks for them.
-    """
-    for issuer, url in urls.items():
-        what = f"keys of `{issuer}`"
-        trouble = _trouble(url, client)
-        if trouble:
-            yield wrong(what, f"{url} {trouble}: its tokens will be refused once the keys known so far are replaced.")
-        else:
-            yield ok(what, f"{url} has them.")
+
+def _keys(issuer: Issuer, client: httpx.Client) -> Finding:
+    what = f"keys of `{issuer.issuer}`"
+    trouble = _trouble(issuer.jwks_url, client)
+    if trouble:
+        return wrong(what, f"{issuer.jwks_url} {trouble}: tokens with keys that are not known yet are refused.")
+    return ok(what, f"{issuer.jwks_url} has them.")
 
 
 def _trouble(url: str, client: httpx.Client) -> str:

@@ -33,6 +33,7 @@ class Settings:
         proxy_groups_header: the header in which such a proxy names a person's groups; empty when none does.
         proxy_groups_separator: what stands between two groups in that header.
         allow_database_passwords: whether passwords of FAB's accounts count where people sign in another way.
+        trusted_issuers: other issuers whose JWTs count, as JSON; `issuers.parse_issuers` reads it.
     """
 
     policy_file: Path
@@ -45,6 +46,7 @@ class Settings:
     proxy_groups_header: str = ""
     proxy_groups_separator: str = ","
     allow_database_passwords: bool = False
+    trusted_issuers: str = ""
 
 
 def read_settings() -> Settings:
@@ -70,6 +72,7 @@ def read_settings() -> Settings:
         proxy_groups_header=_option("proxy_groups_header"),
         proxy_groups_separator=_option("proxy_groups_separator") or ",",
         allow_database_passwords=_truth("allow_database_passwords"),
+        trusted_issuers=_option("trusted_issuers"),
     )
 
 

@@ -48,6 +48,7 @@ def _checks() -> tuple[Check, ...]:
         check_address.redirect_uris,
         check_address.cookies,
         check_trust.header_sign_in,
+        check_trust.other_issuers,
         check_accounts.registration,
         check_accounts.idle_settings,
         check_accounts.idle_roles,

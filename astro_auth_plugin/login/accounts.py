@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from astro_auth_plugin.airflow_bridge import sign_ins
@@ -63,6 +63,19 @@ def load_account(account_id: int) -> Account | None:
     sign_in = sign_ins.sign_in_of(rows[0][6:], email)
     subject, groups = ("", frozenset[str]()) if twins else (user_subject(email), sign_in.groups)
     return Account(found_id, username, email, bool(active), subject, groups, sign_in.not_before)
+
+
+def find_account(email: str) -> Account | None:
+    """Return the active account of a person; None when there is none, or nobody can tell which one.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    statement = select(User.id, User.email).where(User.active.is_(True), _may_be_same(User.email, literal(email)))
+    with create_session(scoped=False) as session:
+        rows: Sequence[Any] = session.execute(statement).all()
+    found = [row[0] for row in rows if normalize_email(row[1]) == normalize_email(email)]
+    return load_account(found[0]) if len(found) == 1 else None
 
 
 _NOT_ASCII = "[^ -~]"

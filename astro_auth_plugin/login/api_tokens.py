@@ -51,6 +51,12 @@ def by_secret(engine: Engine, secret: str) -> AstroIdentity | None:
     return identity
 
 
+def by_id(engine: Engine, token_id: str) -> AstroIdentity | None:
+    """Return an API token for whose holder another issuer vouches; None when there is none, or it has expired."""
+    held = api_tokens.by_id(engine, token_id, now())
+    return None if held is None else AstroIdentity.of_token(held, engine)
+
+
 def by_claims(engine: Engine, claims: dict[str, Any]) -> AstroIdentity | None:
     """Return the API token that the claims of a valid JWT name; None when they name an account.
 
@@ -90,7 +96,7 @@ def claims_of(token: AstroIdentity) -> dict[str, Any]:
 
 
 def seconds_left(token: AstroIdentity, wanted: int) -> int:
-    """Return for how long a JWT of an API token may be valid: not beyond the credential that asks for it.
+    """Return for how long a JWT may be valid: not beyond the credential that asks for it.
 
     A JWT that makes another one is such a credential, so none of them prolongs itself.
     """

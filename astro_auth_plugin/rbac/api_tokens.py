@@ -60,6 +60,12 @@ def by_key(engine: Engine, token_id: str, key: str, now: datetime) -> Holding | 
     return _held(token, matches, now)
 
 
+def by_id(engine: Engine, token_id: str, now: datetime) -> Holding | None:
+    """Return a token for whose holder somebody else vouches; None when there is none, or it has expired."""
+    token = engine.api_token(token_id) or _NOBODY
+    return _held(token, [(True, _known(token)[0])], now)
+
+
 def refusal(engine: Engine, secret: str) -> str:
     """Say why `by_secret` answers None, for the log and for who has the policy, never for who presents the secret."""
     token_id = token_secrets.token_id_of(secret)

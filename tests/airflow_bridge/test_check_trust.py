@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +43,21 @@ def test_header_that_nobody_is_trusted_with() -> None:
     assert (found.verdict, "trusted_proxies" in found.words) == ("wrong", True)
 
 
+SSO = f'[{{"issuer": "sso", "audience": "airflow", "jwks_url": "{URL}", "email_claim": "email"}}]'
+
+
+def with_issuers(text: str) -> Any:
+    """An installation with this option."""
+    return SimpleNamespace(option=lambda *_: text)
+
+
+def test_no_issuers() -> None:
+    """Without other issuers there is nothing to tell; what cannot be read is told."""
+    assert list(check_trust.other_issuers(with_issuers(""))) == []
+    (found,) = check_trust.other_issuers(with_issuers("[{}]"))
+    assert (found.verdict, "0.issuer: Field required" in found.words) == ("wrong", True)
+
+
 def no_answer(request: httpx.Request) -> httpx.Response:
     """A network that is down."""
     raise httpx.ConnectError("no route with s3cret")
@@ -58,10 +74,11 @@ def no_answer(request: httpx.Request) -> httpx.Response:
         (no_answer, "wrong", "does not answer (ConnectError)"),
     ],
 )
-def test_issuers_keys(answer: Any, verdict: str, text: str) -> None:
+def test_issuers_keys(answer: Any, verdict: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The keys of each issuer have to be there."""
-    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        (found,) = check_trust.issuers_keys({"sso": URL}, client)
+    client = functools.partial(httpx.Client, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(check_trust, "httpx", SimpleNamespace(Client=client, HTTPError=httpx.HTTPError))
+    (found,) = check_trust.other_issuers(with_issuers(SSO))
     assert (found.verdict, found.what) == (verdict, "keys of `sso`")
     assert text in found.words
     assert "s3cret" not in found.words

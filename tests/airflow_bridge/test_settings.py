@@ -11,6 +11,7 @@ from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settin
 OPTIONS = (
     *("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT"),
     *("GROUPS_CLAIM", "TRUSTED_PROXIES", "PROXY_GROUPS_HEADER", "PROXY_GROUPS_SEPARATOR", "ALLOW_DATABASE_PASSWORDS"),
+    "TRUSTED_ISSUERS",
 )
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from .accounts import ACCOUNT, FEW, forget, make
+from .client import Everybody
 from .database import Database
 from .live import LiveAirflow
 from .tables import people
@@ -134,8 +135,11 @@ def test_pages_change_refused(user: str, browsers: dict[str, Browser], database:
 
 
 @pytest.mark.parametrize("user", ["nobody", "tag.viewer", "organization.owner"])
-def test_own_password(user: str, airflow: LiveAirflow, browsers: dict[str, Browser], database: Database) -> None:
-    """Everybody changes their own password, and signs in with the new one."""
+def test_own_password(
+    user: str, airflow: LiveAirflow, browsers: dict[str, Browser], database: Database, everybody: Everybody
+) -> None:
+    """Everybody changes their own password, and signs in with the new one; what was signed in before has ended."""
+    before = everybody[user]
     find = "SELECT password FROM ab_user WHERE username = :user"
     old = database.value(find, user=user)
     try:
@@ -144,9 +148,11 @@ def test_own_password(user: str, airflow: LiveAirflow, browsers: dict[str, Brows
         assert database.value(find, user=user) != old
         body = {"username": user, "password": "new-secret"}
         assert browser.client.post("/auth/token", json=body).status_code == 201
+        assert before.get("/ui/auth/menus").status_code == 401
         browser.client.close()
     finally:
         database.run("UPDATE ab_user SET password = :old WHERE username = :user", old=old, user=user)
+        everybody.sign_in_again(user)
 
 
 def role_id(database: Database) -> str:

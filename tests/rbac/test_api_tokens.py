@@ -144,3 +144,15 @@ def test_same_steps(engine: Engine, token_id: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(token_secrets, "sha256", counting("hash", token_secrets.sha256))
     assert api_tokens.by_secret(engine, secret(token_id, "w"), NOW) is None
     assert calls == ["hash", "compare", "compare"]
+
+
+@pytest.mark.parametrize("token_id", ["lasting", "hour", "turned", "turned-over"])
+def test_by_id(engine: Engine, token_id: str) -> None:
+    """A token for which somebody else vouches is held as with its secret."""
+    assert api_tokens.by_id(engine, token_id, NOW) == api_tokens.by_secret(engine, secret(token_id), NOW)
+
+
+@pytest.mark.parametrize("token_id", ["over", "odd", "nobody", "", "other"])
+def test_bad_by_id(engine: Engine, token_id: str) -> None:
+    """A token that has expired, has no secret that anybody could have, or is not there, is held by nobody."""
+    assert api_tokens.by_id(engine, token_id, NOW) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import subprocess
 import sys
@@ -82,7 +84,9 @@ def provider(folder: Path) -> Provider:
 def airflow(folder: Path, provider: Provider) -> Iterator[SmallAirflow]:
     """An Airflow that signs people in there."""
     settings = CLIENT | INSECURE | {"OIDC_ISSUER": f"{provider.url}/o"}
-    with running(folder / "oidc", "oidc.py", settings) as live:
+    issuer = {"issuer": f"{provider.url}/o", "audience": CLIENT["OIDC_CLIENT_ID"], "email_claim": "email"}
+    issuers = json.dumps([{**issuer, "jwks_url": f"{provider.url}/o/.well-known/jwks.json"}])
+    with running(folder / "oidc", "oidc.py", settings | {"AIRFLOW__ASTRO_AUTH__TRUSTED_ISSUERS": issuers}) as live:
         process = provider.start(f"{live.url}/auth/oauth-authorized/sso")
         yield live
         process.terminate()
@@ -302,3 +306,89 @@ def test_nothing_secret_is_logged(airflow: SmallAirflow) -> None:
     )
     assert CLIENT["OIDC_CLIENT_SECRET"] not in said
     assert "eyJ" not in said
+
+
+# -- the provider's JWTs as credentials ----------------------------------------------------------------------------
+
+
+def id_token(airflow: LiveAirflow, provider: Provider, user: str) -> str:
+    """The JWT that the provider gives to a client for somebody: the flow of a sign-in, and nobody told Airflow."""
+    with httpx.Client(base_url=provider.url) as http:
+        form = http.get("/login/")
+        token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form.text)
+        assert token
+        http.post("/login/", data={"username": user, "password": PASSWORD, "csrfmiddlewaretoken": token[1]})
+        client = {"client_id": CLIENT["OIDC_CLIENT_ID"], "redirect_uri": f"{airflow.url}/auth/oauth-authorized/sso"}
+        # RFC 7636, appendix B
+        challenge = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}
+        query = {"response_type": "code", "scope": "openid email", **client, **challenge}
+        code = parse_qs(urlsplit(http.get("/o/authorize/", params=query).headers["location"]).query)["code"][0]
+        body = {"grant_type": "authorization_code", "code": code, **client}
+        body |= {"code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
+        answer = http.post("/o/token/", data={**body, "client_secret": CLIENT["OIDC_CLIENT_SECRET"]})
+        return answer.json()["id_token"]
+
+
+def claims_of(token: str) -> dict[str, int]:
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def test_jwt_of_the_provider(airflow: SmallAirflow, provider: Provider, database: Database) -> None:
+    """A JWT of a trusted issuer is the person with that e-mail, as long as there is an active account."""
+    provider.groups("ana", "finance")
+    sign_in(airflow, "ana")
+    ana = Person(airflow.url, id_token(airflow, provider, "ana"))
+    assert ana.dags() == ["ledger"]
+    assert ana.http.patch("/api/v2/dags/ledger", json={"is_paused": False}).status_code == 200
+    assert ana.http.patch("/api/v2/dags/sync", json={"is_paused": True}).status_code == 403
+    database.run("UPDATE ab_user SET active = :no WHERE email = 'ana@example.com'", no=False)
+    try:
+        assert ana.dags() == OUT
+    finally:
+        database.run("UPDATE ab_user SET active = :yes WHERE email = 'ana@example.com'", yes=True)
+    assert ana.dags() == ["ledger"]
+
+
+def test_jwt_without_an_account(airflow: SmallAirflow, provider: Provider, database: Database) -> None:
+    """A JWT of a trusted issuer makes no account: who has none is nobody."""
+    sign_in(airflow, "cleo")
+    token = id_token(airflow, provider, "cleo")
+    assert Person(airflow.url, token).dags() != OUT
+    database.run(
+        "DELETE FROM ab_user_role WHERE user_id IN (SELECT id FROM ab_user WHERE email = 'cleo@example.com')",
+        "DELETE FROM ab_user WHERE email = 'cleo@example.com'",
+    )
+    answer = Person(airflow.url, token).http.get("/api/v2/dags")
+    assert (answer.status_code, answer.json()["detail"]) == (401, "Invalid JWT token")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_forged_jwts(airflow: SmallAirflow, provider: Provider) -> None:
+    """What the provider has not signed is refused, and its end holds for what it is exchanged for, however often."""
+    sign_in(airflow, "bo")
+    token = id_token(airflow, provider, "bo")
+    header, payload, signature = token.split(".")
+    assert Person(airflow.url, token).dags() == ["sync"]
+    none = base64.urlsafe_b64encode(b'{"alg": "none"}').rstrip(b"=").decode()
+    changed = base64.urlsafe_b64encode(json.dumps(claims_of(token) | {"email": "ana@example.com"}).encode())
+    for forged in (
+        f"{header}.{payload}.{signature[:-4]}AAAA",
+        f"{header}.{payload}.",
+        f"{none}.{payload}.",
+        f"{header}.{changed.rstrip(b'=').decode()}.{signature}",
+    ):
+        assert Person(airflow.url, forged).http.get("/api/v2/dags").status_code == 401
+
+
+def test_jwt_prolongs_nothing(airflow: SmallAirflow, provider: Provider) -> None:
+    """A JWT of Airflow that is fetched with one of the provider ends with it, and so does one that is fetched with that."""
+    sign_in(airflow, "bo")
+    token = id_token(airflow, provider, "bo")
+    end = claims_of(token)["exp"]
+    for _ in range(3):
+        answer = Person(airflow.url, token).http.post("/ui/auth/token")
+        assert answer.status_code in (200, 201), answer.text
+        token = answer.json()["access_token"]
+        assert claims_of(token)["exp"] <= end
+    assert Person(airflow.url, token).dags() == ["sync"]

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from configparser import ConfigParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidTokenError
 
+from astro_auth_plugin.airflow_bridge import issuers
+from astro_auth_plugin.airflow_bridge.issuers import Issuer, Issuers, Keys, Vouched, parse_issuers
 from astro_auth_plugin.airflow_bridge.settings import SettingsError
-from astro_auth_plugin.login import issuers
-from astro_auth_plugin.login.issuers import Issuer, Issuers, Keys, Vouched, parse_issuers
+from tests.test_docs import blocks
 
 ISSUER = "https://idp.example.com/"
 AUDIENCE = "airflow-prod"
@@ -159,7 +161,14 @@ def test_good_token(trusted: Issuers, key: Any, key_id: str, algorithm: str) -> 
     """A token that the issuer has signed says who somebody is."""
     token = signed(key, key_id, algorithm)
     assert trusted.issued(token)
-    assert vouched(trusted, token) == Vouched("ana@example.com", "", ISSUER)
+    said = jwt.decode(token, options={"verify_signature": False})
+    assert vouched(trusted, token) == Vouched("ana@example.com", "", said["iat"], said["exp"])
+
+
+def deep() -> str:
+    """What no parser of JSON goes into."""
+    head, _, signature = signed().split(".")
+    return f"{head}.{base64.urlsafe_b64encode(b'[' * 100_000).decode()}.{signature}"
 
 
 NOW = int(time.time())
@@ -184,6 +193,7 @@ FORGED = {
     "a list for an e-mail": lambda: signed(email=["ana@example.com"]),
     "an e-mail that is not verified": lambda: signed(email_verified=False),
     "an e-mail that is not verified, as text": lambda: signed(email_verified="false"),
+    "times that are no times": lambda: signed(iat=-(10**400), exp=float("inf")),
     "cut off": lambda: signed()[:-20],
 }
 
@@ -198,7 +208,9 @@ def test_forged(trusted: Issuers, forge: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "a.b.c", "ünïcode.ünïcode.ü", signed(iss="https://other/"), signed(iss=None)]
+    "token",
+    ["", "x", "a.b.c", "ünïcode.ünïcode.ü", signed(iss="https://other/"), signed(iss=None), deep()],
+    ids=["empty", "a letter", "no JSON", "unicode", "another issuer", "no issuer", "deep"],
 )
 def test_not_of_the_issuers(trusted: Issuers, token: str) -> None:
     """What does not name an issuer that is listed is left to Airflow."""
@@ -215,7 +227,7 @@ def test_clocks_may_differ_a_little(trusted: Issuers) -> None:
 def test_token_id(publisher: Publisher, clock: Clock) -> None:
     """An issuer can say which API token somebody is; an e-mail beside it counts for nothing."""
     machines = Issuers([issuer(publisher, email_claim="", token_id_claim="sub")])
-    assert vouched(machines, signed(sub="tok0ci")) == Vouched("", "tok0ci", ISSUER)
+    assert vouched(machines, signed(sub="tok0ci"))[:2] == ("", "tok0ci")
 
 
 def test_rotation(trusted: Issuers, publisher: Publisher, clock: Clock) -> None:
@@ -301,3 +313,12 @@ def test_parse_refuses(text: Any, words: str) -> None:
     with pytest.raises(SettingsError, match="trusted_issuers") as refusal:
         parse_issuers(text if isinstance(text, str) else json.dumps(text))
     assert words in str(refusal.value)
+
+
+def test_example() -> None:
+    """The example of docs/sign-in.md can be copied."""
+    (text,) = [each for each in blocks("docs/sign-in.md", "ini") if "trusted_issuers" in each]
+    config = ConfigParser()
+    config.read_string(text)
+    people, machines = parse_issuers(config["astro_auth"]["trusted_issuers"])
+    assert (people.email_claim, machines.token_id_claim, machines.algorithms) == ("email", "sub", ["ES256"])

@@ -95,11 +95,15 @@ def _spell(location: Iterable[int | str]) -> str:
 
 
 class Vouched(NamedTuple):
-    """Who a JWT of another issuer says somebody is: a person's e-mail, or the id of an API token; the other is ''."""
+    """Who a JWT of another issuer says somebody is: a person's e-mail, or the id of an API token; the other is ''.
+
+    The times are seconds since 1970: when the issuer made the JWT, and when it ends.
+    """
 
     email: str
     token_id: str
-    issuer: str
+    issued_at: int
+    ends_at: int
 
 
 class Keys:
@@ -200,15 +204,15 @@ def _verified(token: str, issuer: Issuer, key: jwt.PyJWK, algorithm: str) -> Map
         )
     except InvalidTokenError:
         raise
-    except (jwt.PyJWTError, TypeError, ValueError) as error:
-        # A key of another kind than the algorithm is for.
+    except (jwt.PyJWTError, TypeError, ValueError, OverflowError) as error:
+        # A key of another kind than the algorithm is for, or a time that is no time.
         raise InvalidTokenError(f"The signature cannot be verified: {type(error).__name__}") from None
 
 
 def _claimed_issuer(token: str) -> str:
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-    except InvalidTokenError:
+    except (InvalidTokenError, ValueError, RecursionError):
         return ""
     named = claims.get("iss")
     return named if isinstance(named, str) else ""
@@ -218,8 +222,9 @@ def _who(issuer: Issuer, claims: Mapping[str, Any]) -> Vouched:
     said = claims.get(issuer.email_claim or issuer.token_id_claim)
     if not isinstance(said, str) or not said:
         raise InvalidTokenError("The claim that says who it is is missing")
+    times = int(claims["iat"]), int(claims["exp"])
     if issuer.token_id_claim:
-        return Vouched("", said, issuer.issuer)
+        return Vouched("", said, *times)
     if str(claims.get("email_verified", True)).lower() == "false":
         raise InvalidTokenError("The issuer has not verified the e-mail")
-    return Vouched(said, "", issuer.issuer)
+    return Vouched(said, "", *times)
