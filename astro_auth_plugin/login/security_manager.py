@@ -173,6 +173,8 @@ def _api_token_of(request: Any) -> Any:
 
 def with_sign_in(configured: type[Any]) -> type[Any]:
     """Return the installation's security manager class with what this plugin adds."""
+    # At level debug it writes the secret of each sign-in down, the `code_verifier` of PKCE.
+    logging.getLogger("authlib").setLevel(logging.INFO)
     views = {name: tell_refusals(getattr(configured, name)) for name in _FORMS}
     views |= {name: refuse_early(getattr(configured, name)) for name in _LISTS}
     views |= {name: lead_on(getattr(configured, name)) for name in _SIGN_INS}

@@ -76,7 +76,7 @@ def test_account_gone(user: str, change: str, browse: Browse, airflow: Fronted) 
     assert client.get("/api/v2/dags").status_code == 200
     Database(airflow.engine).run(change)
     refused = client.get("/api/v2/dags")
-    assert (refused.status_code, refused.json()["detail"]) == (403, "Invalid JWT token")  # which sends pages to sign in
+    assert (refused.status_code, refused.json()["detail"]) == (401, "Invalid JWT token")  # which sends pages to sign in
     answer = wish(client, DEEP)
     assert (answer.status_code, len(answer.history)) == (200, 1)
     assert 'name="csrf_token"' in answer.text

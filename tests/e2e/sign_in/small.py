@@ -52,6 +52,7 @@ class SmallAirflow(LiveAirflow):
             # FAB has but the role `Admin` then: signing in has to work without any of its roles.
             "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False",
             "AIRFLOW__FAB__AUTH_RATE_LIMITED": "True",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         }
         super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=quick | settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,12 @@ def test_directory_away(airflow: SmallAirflow, directory: Directory) -> None:
     assert set(password_answers(airflow.url, "bo", "bo")) <= REFUSED
     assert bo.dags() == ["sync"]
     assert Person(airflow.url).dags() == OUT
+
+
+def test_nothing_secret_is_logged(airflow: SmallAirflow) -> None:
+    """After all of this the log at level debug has no password, neither of a person nor of the directory."""
+    said = airflow.log()
+    assert "debug" in said.lower()
+    assert PASSWORD not in said
+    assert re.findall(r"(?i)password\W{1,4}(?:ana|bo|dora|wrong)\b.{0,40}", said) == []
+    assert "eyJ" not in said
