@@ -65,6 +65,101 @@ MUTANTS = (
         LOGIN,
     ),
     Mutant("a token's JWT names an account", "login/api_tokens.py", "if key is not None:", "if False:", LOGIN),
+    # -- protected tags
+    Mutant(
+        "a protected tag counts anywhere",
+        "rbac/engine.py",
+        "return dag._replace(tags=self.tag_rules.counted(dag)) if self.tag_rules else dag",
+        "return dag",
+        RBAC,
+    ),
+    Mutant(
+        "another entry than the tag's own decides", "rbac/tag_rules.py", "if tag in self._exact:", "if False:", RBAC
+    ),
+    Mutant(
+        "a path leaves its folder",
+        "rbac/tag_rules.py",
+        'if not _NOWHERE.isdisjoint(file.split("/")):',
+        "if False:",
+        RBAC,
+    ),
+    Mutant("another bundle's file counts", "rbac/tag_rules.py", "any(place.bundle == bundle and ", "any(", RBAC),
+    # -- other issuers
+    Mutant(
+        "a JWT chooses its algorithm",
+        "airflow_bridge/issuers.py",
+        'if key is None or header.get("alg") not in issuer.algorithms:',
+        "if key is None:",
+        ("tests/airflow_bridge/test_issuers.py",),
+    ),
+    Mutant(
+        "an e-mail that is not verified counts",
+        "airflow_bridge/issuers.py",
+        'if str(claims.get("email_verified", True)).lower() == "false":',
+        "if False:",
+        ("tests/airflow_bridge/test_issuers.py",),
+    ),
+    Mutant(
+        "another issuer's JWT is prolonged",
+        "auth_manager.py",
+        "claims[vouched.ENDS_CLAIM] = int(user.ends_at.timestamp())",
+        "pass",
+        LOGIN,
+    ),
+    Mutant(
+        "another issuer's JWT from before a sign-out counts",
+        "login/vouched.py",
+        "as_person(account, vouched.issued_at)",
+        'as_person(account, float("inf"))',
+        LOGIN,
+    ),
+    Mutant("one of two accounts is taken", "login/accounts.py", "if len(found) == 1 else", "if found else", LOGIN),
+    # -- signing in
+    Mutant(
+        "anybody is the proxy",
+        "login/proxy.py",
+        "if facts is None or not _is_from(settings.trusted_proxies, facts.scope):",
+        "if facts is None:",
+        LOGIN,
+    ),
+    Mutant(
+        "a second header counts",
+        "login/proxy.py",
+        'if sent != [(name.replace("_", "-"), username)]:',
+        "if not sent:",
+        LOGIN,
+    ),
+    Mutant("groups stay with another e-mail", "airflow_bridge/sign_ins.py", "if then != email:", "if False:", LOGIN),
+    Mutant(
+        "passwords of the database count beside OAuth",
+        "login/security_manager.py",
+        "if self.auth_type != AUTH_DB and not read_settings().allow_database_passwords:",
+        "if False:",
+        LOGIN,
+    ),
+    Mutant(
+        "no password is a password",
+        "login/security_manager.py",
+        "if self.auth_type != AUTH_LDAP or not password:",
+        "if self.auth_type != AUTH_LDAP:",
+        LOGIN,
+    ),
+    Mutant(
+        "a name at the provider opens another's account",
+        "login/security_manager.py",
+        "if user and said and normalize_email(said) != normalize_email(user.email):",
+        "if False:",
+        LOGIN,
+    ),
+    Mutant(
+        "passwords may be tried for ever",
+        "login/security_manager.py",
+        "if rate_limit.is_reached(self):",
+        "if False:",
+        LOGIN,
+    ),
+    Mutant("what has ended goes on", "auth_manager.py", "if since < account.not_before:", "if False:", LOGIN),
+    Mutant("API tokens have groups", "rbac/engine.py", 'if "@" in subject and not', "if not", RBAC),
     # -- the core
     Mutant(
         "tags compared case-insensitively",
@@ -287,8 +382,8 @@ MUTANTS = (
     Mutant(
         "two accounts of one person hold roles",
         "login/accounts.py",
-        'subject = "" if twins else user_subject(email)',
-        "subject = user_subject(email)",
+        '("", frozenset[str]()) if twins else (user_subject(email), sign_in.groups)',
+        "(user_subject(email), sign_in.groups)",
         LOGIN,
     ),
     Mutant(

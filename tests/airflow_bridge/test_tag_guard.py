@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.team import dag_bundle_team_association_table
 
 from astro_auth_plugin.airflow_bridge import decide, metadata, parsing_guard, tag_changes, tag_policy
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused
@@ -63,6 +64,7 @@ def test_files_are_read_only_when_needed(engine: Engine, statements: CountStatem
     assert not any("relative_fileloc" in statement for statement in sent)
 
 
+@pytest.mark.skipif("team_name" not in dag_bundle_team_association_table.c, reason="Airflow 3.1 has no use for teams")
 @pytest.mark.usefixtures("dags")
 def test_dags_of_teams(guarded: Engine) -> None:
     """The Dags of a team of Airflow come with their files, so protected tags are judged there, too."""
