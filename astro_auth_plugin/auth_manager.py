@@ -119,8 +119,8 @@ class AstroAuthManager(FabAuthManager):
         if of_token is not None:
             return of_token
         identity = self._identity_of_account(api_tokens.account_id_of(token), since=token.get("iat", 0))
-        if vouched.ENDS_CLAIM in token:
-            identity.ends_at = vouched.time_of(token[vouched.ENDS_CLAIM])
+        if "exp" in token:
+            identity.ends_at = vouched.time_of(token["exp"])
         return identity
 
     def _identity_of_account(self, account_id: int, since: float = math.inf) -> AstroIdentity:
@@ -197,10 +197,7 @@ class AstroAuthManager(FabAuthManager):
     def serialize_user(self, user: Any) -> dict[str, Any]:
         if isinstance(user, AstroIdentity) and user.is_token:
             return api_tokens.claims_of(user)
-        claims: dict[str, Any] = super().serialize_user(user)
-        if isinstance(user, AstroIdentity) and user.ends_at is not None:
-            claims[vouched.ENDS_CLAIM] = int(user.ends_at.timestamp())
-        return claims
+        return super().serialize_user(user)
 
     def generate_jwt(self, user: Any, *, expiration_time_in_seconds: int | None = None) -> str:
         seconds = expiration_time_in_seconds
@@ -231,6 +228,8 @@ class AstroAuthManager(FabAuthManager):
             raise AirflowConfigException(
                 "SECURITY_MANAGER_CLASS in webserver_config.py must extend FabAirflowSecurityManagerOverride"
             )
+        # A command that changes accounts has no `init`, and a password that it changes ends sessions and tokens, too.
+        account_guard.install()
         AstroAuthManager._fab_app = handed_out.prepared(current_app, tls=served_over_tls())
         return with_sign_in(configured)(self.appbuilder)
 

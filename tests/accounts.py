@@ -17,6 +17,9 @@ def add_account(engine: Any, username: str, email: str, **changes: Any) -> int:
         names = {"first_name": "F", "last_name": "L", "password": "x", "active": True}
         account = User(username=username, email=email, **{**names, **changes})
         session.add(account)
+        session.flush()
+        # Nothing is kept of it, as of an account from before this plugin.
+        session.execute(delete(SIGN_INS).where(SIGN_INS.c.account_id == account.id))
         session.commit()
         return account.id
 

@@ -16,6 +16,9 @@ from astro_auth_plugin.rbac.engine import Access, DagSelection, Engine
 from astro_auth_plugin.rbac.scopes import Dag
 from astro_auth_plugin.rbac.subjects import token_subject
 
+NAME_PREFIX = "token "
+"""What the name of an API token begins with in Airflow's audit log; no account is called so."""
+
 # Names of tokens are as long as their author likes; the columns in which Airflow keeps who did something are not.
 _LONGEST_NAME = 200
 
@@ -68,7 +71,7 @@ class AstroIdentity(BaseUser):
     def of_token(cls, held: Holding, engine: Engine) -> AstroIdentity:
         """Return the identity of an API token that came with a good credential."""
         subject = token_subject(held.token.id)
-        name = f"token {held.token.name}"[:_LONGEST_NAME]
+        name = f"{NAME_PREFIX}{held.token.name}"[:_LONGEST_NAME]
         identity = cls(id=subject, username=name, email="", subject=subject, engine=engine)
         identity.key = held.key
         identity.ends_at = held.ends_at

@@ -23,7 +23,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    delete,
     insert,
     select,
     update,
@@ -79,6 +78,9 @@ COLUMNS = (SIGN_INS.c.email, SIGN_INS.c.idp_groups, SIGN_INS.c.signed_in_at, SIG
 """What `sign_in_of` takes."""
 
 
+_NOTHING = {"email": "", "idp_groups": "[]", "signed_in_at": 0}
+
+
 def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
     """Write what a sign-in brought, in the place of what the one before it did.
 
@@ -96,9 +98,20 @@ def end_all(connection: Connection | Session, account_id: int) -> None:
     _write(connection, account_id, {"not_before": int(time.time()) + 1})
 
 
+def begin(connection: Connection, account_id: int) -> None:
+    """Note that an account is new: what an earlier one was given is not its own.
+
+    Some databases give the number of the last account that was deleted to the next one.
+    """
+    ended = connection.scalar(select(SIGN_INS.c.not_before).where(SIGN_INS.c.account_id == account_id)) or 0
+    # Not a second more, as at an end: a person's first sign-in makes the account, and a token at once.
+    _write(connection, account_id, {**_NOTHING, "not_before": max(ended, int(time.time()))})
+
+
 def forget(connection: Connection, account_id: int) -> None:
-    """Delete what is kept of an account."""
-    connection.execute(delete(SIGN_INS).where(SIGN_INS.c.account_id == account_id))
+    """Take away what is kept of a deleted account, and end what it was given, for its number may be given again."""
+    _write(connection, account_id, _NOTHING)
+    end_all(connection, account_id)
 
 
 def groups_kept(connection: Connection | Session, account_id: int) -> frozenset[str]:
@@ -119,10 +132,10 @@ def _write(connection: Connection | Session, account_id: int, values: dict[str, 
     result: Any = connection.execute(change)
     if result.rowcount:
         return
-    nothing = {"email": "", "idp_groups": "[]", "signed_in_at": 0, "not_before": 0}
     try:
         with connection.begin_nested():
-            connection.execute(insert(SIGN_INS).values({**nothing, **values, "account_id": account_id}))
+            row = {"account_id": account_id, "not_before": 0, **_NOTHING, **values}
+            connection.execute(insert(SIGN_INS).values(row))
     except IntegrityError:
         # Another request was faster with the first row of this account.
         connection.execute(change)

@@ -16,7 +16,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import Connection, event, func, inspect, select
 
 from astro_auth_plugin.airflow_bridge import sign_ins
-from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
+from astro_auth_plugin.airflow_bridge.identity import NAME_PREFIX, AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, current_request
 from astro_auth_plugin.rbac import delegation
 from astro_auth_plugin.rbac.engine import Engine
@@ -24,6 +24,7 @@ from astro_auth_plugin.rbac.engine import Engine
 log = logging.getLogger(__name__)
 
 _GUARDED = ("email", "username", "password", "active")
+_NAME_OF_TOKEN = f"No user name may begin with `{NAME_PREFIX}`: so API tokens are called in the audit log."
 
 
 class AccountChangeRefused(Exception):
@@ -31,9 +32,10 @@ class AccountChangeRefused(Exception):
 
 
 def install() -> None:
-    """Guard FAB's accounts in this process, from now on. Doing it twice does it once."""
+    """Guard FAB's accounts in this process, from now on, and end what a change of them ends. Twice does it once."""
     for name, listener in (
         ("before_insert", _on_insert),
+        ("after_insert", _after_insert),
         ("before_update", _on_update),
         ("before_delete", _on_delete),
     ):
@@ -69,6 +71,9 @@ def refusal_of_route(identity: AstroIdentity) -> str:
     The guard on the rows would stop it too, but there FAB makes a server error of it.
     """
     facts = current_request()
+    name = facts.body_field("username") if facts else None
+    if isinstance(name, str) and _is_name_of_token(name):
+        return _NAME_OF_TOKEN
     email = facts.body_field("email") if facts else None
     emails = {email} if isinstance(email, str) else set()
     username = facts.scope.get("path_params", {}).get("username") if facts else None
@@ -93,12 +98,19 @@ def ask_before_delete(account: User, connection: Connection) -> None:
 
 
 def _on_insert(_mapper: Any, _connection: Connection, account: User) -> None:
+    _refuse_name_of_token(account)
     ask_before_insert(account)
+
+
+def _after_insert(_mapper: Any, connection: Connection, account: User) -> None:
+    sign_ins.begin(connection, account.id)
 
 
 def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
     state: Any = inspect(account)
     changed = {name for name in _GUARDED if state.attrs[name].history.has_changes()}
+    if "username" in changed:
+        _refuse_name_of_token(account)
     _guard(account, changed, connection)
     if changed & {"password", "active"}:
         sign_ins.end_all(connection, account.id)
@@ -107,6 +119,15 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
 def _on_delete(_mapper: Any, connection: Connection, account: User) -> None:
     ask_before_delete(account, connection)
     sign_ins.forget(connection, account.id)
+
+
+def _refuse_name_of_token(account: User) -> None:
+    if _is_name_of_token(account.username):
+        raise AccountChangeRefused(_NAME_OF_TOKEN)
+
+
+def _is_name_of_token(name: str) -> bool:
+    return name.lower().startswith(NAME_PREFIX)
 
 
 def _guard(account: User, changed: set[str], connection: Connection | None) -> None:

@@ -45,6 +45,11 @@ def has_ended(account_id: int, since: int) -> bool:
     return since < sign_ins.not_before(account_id)
 
 
+def wait_for_the_next(account_id: int) -> None:
+    """Wait until what is handed out counts: after an end, with a new password for instance, that is the next second."""
+    time.sleep(min(max(sign_ins.not_before(account_id) - time.time(), 0), 1))
+
+
 async def end_token(manager: Any, token: str) -> None:
     """End a token of Airflow; one that is not valid has ended.
 

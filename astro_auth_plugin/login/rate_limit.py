@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -12,7 +14,14 @@ from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
 from astro_auth_plugin.airflow_bridge.request import current_request
 
+# A few addresses share one; a lock for each would be memory for whoever has many addresses.
+_TURNS = [threading.RLock() for _ in range(64)]
 _NAME = "astro_auth failed passwords"
+
+
+def turn() -> AbstractContextManager[object]:
+    """Return what the passwords from one address wait for: those that come at once are counted one after the other."""
+    return _TURNS[hash(_address()) % len(_TURNS)]
 
 
 def is_reached(security_manager: Any) -> bool:

@@ -42,8 +42,8 @@ def lead_on(view: type[Any]) -> type[Any]:
         @functools.wraps(view.login)
         def login(self, *args: Any, **kwargs: Any) -> Any:
             wanted = request.args.get("next", "")
-            if "\\" in wanted:
-                # FAB takes `/\host` for a path, and browsers for another host.
+            if "\\" in wanted or not wanted.isprintable():
+                # FAB takes `/\host` for a path, and browsers for another host. A header has no ends of lines.
                 return _redirect(self.appbuilder.get_url_for_login)
             if g.user is None or not g.user.is_authenticated:
                 return super().login(*args, **kwargs)

@@ -135,13 +135,14 @@ class SignInMixin:
     # -- both ------------------------------------------------------------------------------------------------------
 
     def _limited(self, sign_in: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if rate_limit.is_reached(self):
-            log.warning("Refused a password unseen: too many from this address were wrong")
-            return None
-        user = sign_in(*args, **kwargs)
-        if not user:
-            rate_limit.count_failure(self)
-        return user
+        with rate_limit.turn():
+            if rate_limit.is_reached(self):
+                log.warning("Refused a password unseen: too many from this address were wrong")
+                return None
+            user = sign_in(*args, **kwargs)
+            if not user:
+                rate_limit.count_failure(self)
+            return user
 
     def _provided(self, sign_in: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with _signing_in():
@@ -156,6 +157,7 @@ class SignInMixin:
             # With the groups of the sign-in before, somebody might keep what has been taken away.
             log.exception("Refused a sign-in: the groups of the account %s could not be kept", user.id)
             return None
+        handed_out.wait_for_the_next(user.id)
         return user
 
 

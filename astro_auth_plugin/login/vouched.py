@@ -14,9 +14,6 @@ from astro_auth_plugin.login import api_tokens
 from astro_auth_plugin.login.accounts import Account, find_account
 from astro_auth_plugin.rbac.engine import Engine
 
-ENDS_CLAIM = "astro_ends_at"
-"""The claim of a JWT of Airflow that says when the other issuer's JWT ends, with which it was fetched."""
-
 
 async def identity_of(
     issuers: Issuers, token: str, engine: Engine, as_person: Callable[[Account, float], AstroIdentity]

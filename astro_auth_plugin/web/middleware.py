@@ -34,9 +34,6 @@ UNAUTHORIZED = 401
 FORBIDDEN = 403
 TOO_LARGE = 413
 
-# The answer to an API token that is sent where workers ask. Before 3.3 Airflow logs what it refuses there, as it is.
-_NOT_FOR_WORKERS = JSONResponse({"detail": "Invalid auth token"}, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
-
 # Everything that is not one of these is the page of Airflow's UI.
 _NOT_UI_PAGES = (
     "/api/",
@@ -66,7 +63,9 @@ class RequestMiddleware:
             return
         path = _path(scope)
         if path.startswith(_FOR_WORKERS) and _brings_secret(scope):
-            await _NOT_FOR_WORKERS(scope, receive, send)
+            # Before 3.3 Airflow logs what it refuses there, as it is.
+            refusal = JSONResponse({"detail": "Invalid auth token"}, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
+            await refusal(scope, receive, send)
             return
         body = None
         if _needs_body(scope["method"], path):

@@ -68,6 +68,23 @@ def test_ending(ana: int, metadata_database: Any, monkeypatch: pytest.MonkeyPatc
     assert load_account(ana).not_before == 1001
 
 
+def test_a_number_that_is_given_again(ana: int, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new account has nothing of the deleted one whose number it has, and its first second counts."""
+    sign_ins.keep(ana, EMAIL, ["finance"])
+    monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.9)
+    with metadata_database.begin() as connection:
+        sign_ins.forget(connection, ana)
+    assert (load_account(ana).groups, sign_ins.not_before(ana)) == (frozenset(), 1001)
+    monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.95)
+    with metadata_database.begin() as connection:
+        sign_ins.begin(connection, ana)
+    assert sign_ins.not_before(ana) == 1001
+    monkeypatch.setattr(sign_ins.time, "time", lambda: 2000.9)
+    with metadata_database.begin() as connection:
+        sign_ins.begin(connection, ana)
+    assert (load_account(ana).groups, sign_ins.not_before(ana)) == (frozenset(), 2000)
+
+
 def test_at_the_same_time(ana: int) -> None:
     """Several sign-ins of one person at once leave the groups of one of them."""
     with ThreadPoolExecutor(4) as threads:

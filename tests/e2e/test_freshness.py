@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -217,6 +219,48 @@ def test_account_switched_off(database: Database, everybody: Everybody) -> None:
     finally:
         database.run("UPDATE ab_user SET active = true WHERE username = 'fresh.id'")
     assert caller.get(DAG).status_code == 200
+
+
+@pytest.mark.slow
+def test_new_password_by_command(database: Database, airflow: LiveAirflow, http: httpx.Client) -> None:
+    """So does one that is set with `airflow users reset-password`."""
+    password = next(person.password for person in people() if person.user == "nobody")
+    make(database, "absent.viewer")
+    try:
+        token = http.post("/auth/token", json={"username": "made", "password": password}).json()["access_token"]
+        before = {"Authorization": f"Bearer {token}"}
+        assert http.get("/ui/auth/menus", headers=before).status_code == 200
+        command = [
+            sys.executable,
+            "-m",
+            "airflow",
+            "users",
+            "reset-password",
+            "--username",
+            "made",
+            "--password",
+            "new",
+        ]
+        subprocess.run(command, env=airflow.environment(), cwd=airflow.home, check=True, capture_output=True)
+        assert http.get("/ui/auth/menus", headers=before).status_code == 401
+    finally:
+        forget(database)
+
+
+def test_number_given_again(database: Database, everybody: Everybody, http: httpx.Client) -> None:
+    """A token of a deleted account opens nothing of the account that is made next, which may get its number."""
+    password = next(person.password for person in people() if person.user == "nobody")
+    owner = everybody["organization.owner"]
+    make(database, "absent.viewer")
+    try:
+        token = http.post("/auth/token", json={"username": "made", "password": password}).json()["access_token"]
+        assert owner.request("DELETE", "/auth/fab/v1/users/made").status_code == 204
+        body = {"username": "made", "email": "absent.viewer@example.com", "password": "x", "first_name": "A"}
+        body |= {"roles": [{"name": "Public"}]}
+        assert owner.request("POST", "/auth/fab/v1/users", json={**body, "last_name": "B"}).status_code == 200
+        assert http.get("/ui/auth/menus", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    finally:
+        forget(database)
 
 
 def test_new_password(database: Database, everybody: Everybody, http: httpx.Client) -> None:

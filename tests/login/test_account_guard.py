@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -286,6 +287,7 @@ def test_installed_once() -> None:
         ("wowner", "no such name", None, True),
         ("member", "worker", {}, False),
         ("member", None, {"email": ["owner@example.com"]}, False),
+        ("owner", None, {"username": "token ci", "email": "nobody@example.com"}, False),
     ],
 )
 def test_routes_of_the_users_api(
@@ -355,3 +357,24 @@ def test_nothing_is_kept_of_the_deleted(engine: Engine, accounts: Any, metadata_
         session.delete(session.get(User, account_id))
         assert flush(session) == ""
         assert sign_ins.groups_kept(session, account_id) == frozenset()
+
+
+def test_new_account_is_somebody_else(engine: Engine, metadata_database: Any) -> None:
+    """An account that is made outside of a request, too, ends what an earlier one of its number was given."""
+    now = int(time.time())
+    with Session(metadata_database) as session:
+        account = User(username="bo", email="bo@b.c", first_name="B", last_name="O", password="x", active=True)
+        session.add(account)
+        session.commit()
+        assert now <= sign_ins.not_before(account.id) <= int(time.time())
+        session.delete(account)
+        session.commit()
+
+
+@pytest.mark.parametrize("name", ["token ci", "Token ci", "token "])
+def test_name_of_a_token(name: str, accounts: Any, change: Callable[..., str], engine: Engine) -> None:
+    """No account is called as API tokens are in the audit log, whoever wants it so."""
+    with pytest.raises(account_guard.AccountChangeRefused, match="No user name may begin with `token `"):
+        accounts(name, "bo@b.c")
+    account = accounts("tokenizer", email_of("nobody"))
+    assert "No user name may begin" in change(person(engine, "owner"), account, username=name)

@@ -259,6 +259,16 @@ def test_jwt_of_a_person_is_as_before(manager: AstroAuthManager, accounts: Any) 
     assert manager.generate_jwt(user)
 
 
+def test_jwt_of_a_person_does_not_prolong_itself(manager: AstroAuthManager, accounts: Any) -> None:
+    """A person's JWT that asks for a JWT, as POST /ui/auth/token lets it, gets none that ends later."""
+    vera = manager.deserialize_user({"sub": str(accounts("vera", "vera@example.com"))})
+    token = manager.generate_jwt(vera, expiration_time_in_seconds=100)
+    first = claims(token)
+    for _ in range(3):
+        token = manager.generate_jwt(who(manager, token), expiration_time_in_seconds=86_400)
+        assert claims(token)["exp"] <= first["exp"]
+
+
 def test_swapped_subjects(manager: AstroAuthManager, policy: Any, accounts: Any) -> None:
     """No JWT, however signed, makes an account of a token or a token of an account."""
     account_id = accounts("olga", "olga@example.com")

@@ -64,10 +64,11 @@ def test_leads_on(visit: Any) -> None:
     assert visit("", signed_in=False, provider="sso") == "form sso"
 
 
+@pytest.mark.parametrize("wanted", ["/\\evil.example.com", "/\r\n//evil.example.com", "/\nx", "/\u2028x"])
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_backslash(signed_in: bool, visit: Any) -> None:
-    """A page on another site, spelled as FAB lets it through, is forgotten before there is a form."""
-    assert visit("/\\evil.example.com", signed_in) == "to /auth/login/"
+def test_odd_spellings(signed_in: bool, wanted: str, visit: Any) -> None:
+    """A page on another site, spelled as FAB lets it through, is forgotten before there is a form; so is half a header."""
+    assert visit(wanted, signed_in) == "to /auth/login/"
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example.com/", "//evil.example.com/", "javascript:alert(1)"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from flask import Flask, g, session
+from flask import Flask, current_app, g, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 
 from astro_auth_plugin.airflow_bridge import sign_ins
@@ -178,6 +181,27 @@ def test_wrong_passwords_are_counted(kept: list[tuple], caplog: pytest.LogCaptur
         facts.scope["client"] = ("198.51.100.7", 1)
         assert manager.auth_user_db("ana", "right") is manager.user
     assert "too many from this address were wrong" in caplog.text
+
+
+def test_passwords_that_come_at_once_are_counted() -> None:
+    """Of many passwords from one address no more are looked at when they come at the same time."""
+    manager, app = Manager(AUTH_DB), current_app._get_current_object()
+    together, tried = Barrier(6), []
+
+    def wrong() -> None:
+        tried.append("wrong")
+        with suppress(BrokenBarrierError):
+            together.wait(0.5)
+
+    def guess(_: int) -> None:
+        facts = facts_of("POST /auth/token")
+        facts.scope["client"] = ("198.51.100.9", 1)
+        with app.test_request_context(), serving(facts):
+            manager._limited(wrong)
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(guess, range(6)))
+    assert len(tried) == 2
 
 
 def test_provider(kept: list[tuple]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -311,3 +312,13 @@ def test_secrets_are_kept_from_workers_routes(root_path: str) -> None:
     headers = {"Authorization": "Bearer a-worker's"}
     assert asyncio.run(ask(app, "GET", path, headers=headers, root_path=root_path)).status == 200
     assert len(reached) == 1
+
+
+def test_refusals_are_answers_of_their_own() -> None:
+    """What compresses one answer to a worker's route leaves the next one as it is."""
+    app = GZipMiddleware(RequestMiddleware(JSONResponse({})), minimum_size=1)
+    headers = {"Authorization": "Bearer astroauth_ci_x"}
+    for encoding in ({"Accept-Encoding": "gzip"}, {}):
+        answer = asyncio.run(ask(app, "GET", "/execution/variables/x", headers=headers | encoding))
+        assert answer.status == 401
+        assert ("content-encoding" in answer.headers) is bool(encoding)
