@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 from anyio import to_thread
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.exceptions import InvalidTokenError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -29,6 +30,7 @@ _REFRESH_AFTER = 3600
 _RETRY_AFTER = 30
 _TIMEOUT = 5
 _LARGEST_ANSWER = 1024 * 1024
+_SMALLEST_RSA = 2048
 
 # Only what has a public half: a key that verifies must not be one that signs. `none` is not among them.
 _Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -94,6 +96,11 @@ def _spell(location: Iterable[int | str]) -> str:
     return f"{path}: " if path else ""
 
 
+def is_verified(claims: Mapping[str, Any]) -> bool:
+    """Whether the issuer of these claims stands for the e-mail in them; one that says nothing about it does."""
+    return str(claims.get("email_verified", True)).lower() == "true"
+
+
 class Vouched(NamedTuple):
     """Who a JWT of another issuer says somebody is: a person's e-mail, or the id of an API token; the other is ''.
 
@@ -153,10 +160,16 @@ class Keys:
                 if len(body) > _LARGEST_ANSWER:
                     raise ValueError("The answer is too large")
         keys = jwt.PyJWKSet.from_json(body.decode()).keys
-        return {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
+        return {key.key_id: key for key in keys if key.key_id and _is_good(key)}
 
     def _older_than(self, moment: float | None, seconds: float) -> bool:
         return moment is None or self._clock() - moment >= seconds
+
+
+def _is_good(key: jwt.PyJWK) -> bool:
+    if isinstance(key.key, RSAPublicKey) and key.key.key_size < _SMALLEST_RSA:
+        return False
+    return key.public_key_use in (None, "sig")
 
 
 class Issuers:
@@ -225,6 +238,6 @@ def _who(issuer: Issuer, claims: Mapping[str, Any]) -> Vouched:
     times = int(claims["iat"]), int(claims["exp"])
     if issuer.token_id_claim:
         return Vouched("", said, *times)
-    if str(claims.get("email_verified", True)).lower() == "false":
+    if not is_verified(claims):
         raise InvalidTokenError("The issuer has not verified the e-mail")
     return Vouched(said, "", *times)

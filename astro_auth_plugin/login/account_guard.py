@@ -18,6 +18,7 @@ from sqlalchemy import Connection, event, func, inspect, select
 from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.airflow_bridge.identity import NAME_PREFIX, AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, current_request
+from astro_auth_plugin.login.accounts import known_by
 from astro_auth_plugin.rbac import delegation
 from astro_auth_plugin.rbac.engine import Engine
 
@@ -97,8 +98,9 @@ def ask_before_delete(account: User, connection: Connection) -> None:
     _guard(account, set(_GUARDED), connection)
 
 
-def _on_insert(_mapper: Any, _connection: Connection, account: User) -> None:
+def _on_insert(_mapper: Any, connection: Connection, account: User) -> None:
     _refuse_name_of_token(account)
+    _refuse_second_account(account, connection)
     ask_before_insert(account)
 
 
@@ -119,6 +121,14 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
 def _on_delete(_mapper: Any, connection: Connection, account: User) -> None:
     ask_before_delete(account, connection)
     sign_ins.forget(connection, account.id)
+
+
+def _refuse_second_account(account: User, connection: Connection) -> None:
+    """Let no sign-in make a second account of a person, who may be switched off, and would hold nothing with two."""
+    facts = current_request()
+    if facts is not None and facts.signing_in and known_by(account.email, connection):
+        log.warning("Refused to make an account at a sign-in: another account has the e-mail %s", account.email)
+        raise AccountChangeRefused("Another account has this e-mail.")
 
 
 def _refuse_name_of_token(account: User) -> None:

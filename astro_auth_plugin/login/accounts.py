@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.rbac.subjects import normalize_email, user_subject
@@ -71,11 +71,30 @@ def find_account(email: str) -> Account | None:
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
-    statement = select(User.id, User.email).where(User.active.is_(True), _may_be_same(User.email, literal(email)))
     with create_session(scoped=False) as session:
-        rows: Sequence[Any] = session.execute(statement).all()
-    found = [row[0] for row in rows if normalize_email(row[1]) == normalize_email(email)]
+        found = [known.id for known in known_by(email, session) if known.active]
     return load_account(found[0]) if len(found) == 1 else None
+
+
+class Known(NamedTuple):
+    """An account that has an e-mail, active or not."""
+
+    id: int
+    username: str
+    active: bool
+
+
+def known_by(email: str, database: Connection | Session) -> list[Known]:
+    """Return every account of a person.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+        ValueError: if the database cannot have such text.
+    """
+    columns = select(User.id, User.username, User.active, User.email)
+    rows: Sequence[Any] = database.execute(columns.where(_may_be_same(User.email, literal(email)))).all()
+    same = normalize_email(email)
+    return [Known(row[0], row[1], bool(row[2])) for row in rows if normalize_email(row[3]) == same]
 
 
 _NOT_ASCII = "[^ -~]"

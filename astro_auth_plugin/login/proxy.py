@@ -29,11 +29,10 @@ def refusal(facts: RequestFacts | None, settings: Settings, variable: str, usern
     if not variable.startswith(_HEADER):
         return f"AUTH_REMOTE_USER_ENV_VAR names no header; write {_HEADER}X_REMOTE_USER for X-Remote-User"
     name = variable.removeprefix(_HEADER).lower()
-    # WSGI makes one variable of `X-Remote-User` and `X_Remote_User`, and one value of several. A proxy that removes
-    # only the first name from what people send must not let the second through.
-    sent = [(key, value) for key, value in _headers(facts) if key.replace("-", "_") == name]
-    if sent != [(name.replace("_", "-"), username)]:
+    if _sent(facts, name) != [(name.replace("_", "-"), username)]:
         return f"the header of {variable} is not there exactly once"
+    if len(_sent(facts, settings.proxy_groups_header)) > 1:
+        return f"the header {settings.proxy_groups_header} is there more than once"
     return ""
 
 
@@ -43,6 +42,13 @@ def groups(facts: RequestFacts, settings: Settings) -> list[str]:
     values = [value for key, value in _headers(facts) if key == name]
     parts = [part.strip() for value in values for part in value.split(settings.proxy_groups_separator)]
     return [part for part in parts if part]
+
+
+def _sent(facts: RequestFacts, name: str) -> list[tuple[str, str]]:
+    # WSGI makes one variable of `X-Remote-User` and `X_Remote_User`, and one value of several. A proxy that removes
+    # only the first name from what people send must not let the second through, nor add its own to it.
+    wanted = name.lower().replace("-", "_")
+    return [(key, value) for key, value in _headers(facts) if key.replace("-", "_") == wanted]
 
 
 def _headers(facts: RequestFacts) -> list[tuple[str, str]]:

@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.utils.session import create_session
 from flask import g, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP
 
 from astro_auth_plugin.airflow_bridge import sign_ins
+from astro_auth_plugin.airflow_bridge.issuers import is_verified
 from astro_auth_plugin.airflow_bridge.request import current_request
 from astro_auth_plugin.airflow_bridge.settings import read_settings
 from astro_auth_plugin.login import groups, handed_out, proxy, rate_limit
 from astro_auth_plugin.login.account_views import refuse_early, tell_refusals
+from astro_auth_plugin.login.accounts import known_by
 from astro_auth_plugin.login.proxy_view import told_who_is_refused
 from astro_auth_plugin.login.rounds import lead_on
 from astro_auth_plugin.rbac import token_secrets
@@ -54,7 +57,7 @@ class SignInMixin:
         info = super().get_oauth_user_info(provider, resp)  # type: ignore[misc]
         claims = resp.get("userinfo") if isinstance(resp, Mapping) else None
         claims = claims if isinstance(claims, Mapping) else {}
-        if str(claims.get("email_verified", True)).lower() == "false":
+        if not is_verified(claims):
             log.warning("Refused a sign-in through %s: the provider has not verified the e-mail", provider)
             return {}
         name = read_settings().groups_claim
@@ -104,12 +107,22 @@ class SignInMixin:
         if facts is None or refusal:
             log.warning("Refused a sign-in by a header: %s", refusal)
             return None
+        username = self._username_of(username)
         user = self._provided(super().auth_user_remote_user, username)  # type: ignore[misc]
         if user and user.email == f"{username}{_PLACEHOLDER}" and is_email(username):
             with _signing_in():
                 user.email = username
                 self.update_user(user)  # type: ignore[attr-defined]
         return self._kept(user, proxy.groups(facts, settings))
+
+    @staticmethod
+    def _username_of(said: str) -> str:
+        """Return FAB's user name of the account that has an e-mail; FAB would make a second one of the e-mail."""
+        if not is_email(said):
+            return said
+        with create_session(scoped=False) as database:
+            found = known_by(said, database)
+        return found[0].username if len(found) == 1 else said
 
     # -- passwords in FAB's database -------------------------------------------------------------------------------
 

@@ -50,10 +50,9 @@ def time_of(seconds: int) -> datetime:
 
 
 def _person(vouched: Vouched, as_person: Callable[[Account, float], AstroIdentity]) -> AstroIdentity | None:
-    account = find_account(vouched.email)
-    if account is None:
-        return None
     try:
-        return as_person(account, vouched.issued_at)
+        account = find_account(vouched.email)
+        return None if account is None else as_person(account, vouched.issued_at)
     except ValueError:
+        # What has ended, or an e-mail that no database can have.
         return None

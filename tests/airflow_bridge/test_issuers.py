@@ -34,6 +34,7 @@ def rsa_key() -> rsa.RSAPrivateKey:
 
 
 FIRST, SECOND, CURVE = rsa_key(), rsa_key(), ec.generate_private_key(ec.SECP256R1())
+SHORT = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 def jwk(key: Any, key_id: str, **more: str) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Clock:
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     publisher = Publisher()
-    publisher.publish(jwk(FIRST, "first"), jwk(CURVE, "curve"))
+    publisher.publish(jwk(FIRST, "first"), jwk(CURVE, "curve"), jwk(SHORT, "short"))
     yield publisher
     publisher.stop()
 
@@ -193,6 +194,9 @@ FORGED = {
     "a list for an e-mail": lambda: signed(email=["ana@example.com"]),
     "an e-mail that is not verified": lambda: signed(email_verified=False),
     "an e-mail that is not verified, as text": lambda: signed(email_verified="false"),
+    "an e-mail that is hardly verified": lambda: signed(email_verified="no"),
+    "an e-mail that is verified by 0": lambda: signed(email_verified=0),
+    "a short key": lambda: signed(SHORT, "short"),
     "times that are no times": lambda: signed(iat=-(10**400), exp=float("inf")),
     "cut off": lambda: signed()[:-20],
 }

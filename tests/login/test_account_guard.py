@@ -378,3 +378,15 @@ def test_name_of_a_token(name: str, accounts: Any, change: Callable[..., str], e
         accounts(name, "bo@b.c")
     account = accounts("tokenizer", email_of("nobody"))
     assert "No user name may begin" in change(person(engine, "owner"), account, username=name)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_no_second_account_at_a_sign_in(active: bool, accounts: Any, engine: Engine, metadata_database: Any) -> None:
+    """A sign-in makes no account for an e-mail that another one has, in whatever letter case, switched off or not."""
+    accounts("bo", "bo@b.c", active=active)
+    for email, refusal in (("BO@b.c", "Another account has this e-mail."), ("cy@b.c", "")):
+        with serving(facts_of("POST /auth/login/")) as facts, Session(metadata_database) as session:
+            facts.signing_in = True
+            names = {"username": email, "first_name": "B", "last_name": "O", "password": "x"}
+            session.add(User(email=email, active=True, **names))
+            assert flush(session) == refusal

@@ -118,3 +118,11 @@ def test_groups(separator: str, values: list[str], found: list[str]) -> None:
     options = settings(proxy_groups_header="X-Groups", proxy_groups_separator=separator)
     assert proxy.groups(facts, options) == found
     assert proxy.groups(facts, settings()) == []
+
+
+@pytest.mark.parametrize("second", ["X-Groups", "x-groups", "X_Groups"])
+def test_groups_that_come_twice(second: str) -> None:
+    """Groups in two headers, of which one may be a person's own, are a reason to refuse the sign-in."""
+    facts = request(("10.0.0.5", 40000), ("X-Remote-User", "ana"), ("X-Groups", "a"), (second, "b"))
+    named = settings(proxy_groups_header="X-Groups")
+    assert proxy.refusal(facts, named, "HTTP_X_REMOTE_USER", "ana") == "the header X-Groups is there more than once"

@@ -60,6 +60,7 @@ class _Configured:
         return self._password("", "right") if userinfo.get("username") else None
 
     def auth_user_remote_user(self, username: str) -> Any:
+        self.named = username
         return self._password("", "right")
 
     def update_user(self, user: Any) -> None:
@@ -239,6 +240,8 @@ def test_another_account(kept: list[tuple], caplog: pytest.LogCaptureFixture) ->
         ("not a mapping", True),
         ({"userinfo": {"email_verified": False}}, False),
         ({"userinfo": {"email_verified": "false"}}, False),
+        ({"userinfo": {"email_verified": None}}, False),
+        ({"userinfo": {"email_verified": 0}}, False),
     ],
 )
 def test_unverified_email(resp: Any, believed: bool) -> None:
@@ -254,6 +257,21 @@ def test_behind_a_proxy(kept: list[tuple]) -> None:
         assert manager.auth_user_remote_user(ANA) is manager.user
     assert (manager.user.email, manager.updated) == (ANA, ANA)
     assert kept == [(7, ANA, ["a", "b"])]
+
+
+def test_behind_a_proxy_by_the_email_of_an_account(kept: list[tuple], accounts: Any) -> None:
+    """An e-mail is the account that has it, in whatever letter case and switched off or not, and makes no second one."""
+    accounts("olga", "olga@example.com")
+    accounts("off", "off@example.com", active=False)
+    manager = Manager(AUTH_REMOTE_USER)
+    for said, name in (
+        ("OLGA@example.com", "olga"),
+        ("off@example.com", "off"),
+        ("new@example.com", "new@example.com"),
+    ):
+        with from_proxy(("X-Remote-User", said)):
+            assert manager.auth_user_remote_user(said) is manager.user
+        assert manager.named == name
 
 
 def test_behind_a_proxy_by_name(kept: list[tuple]) -> None:

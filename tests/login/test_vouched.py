@@ -95,7 +95,13 @@ def test_nobody(manager: Any, accounts: Any) -> None:
     accounts("bo", "bo@example.com", active=False)
     accounts("cleo", "cleo@example.com")
     accounts("cleo2", "Cleo@example.com")
-    names = {"a": "ana@example.com", "b": "bo@example.com", "c": "cleo@example.com", "d": "_leo@example.com"}
+    names = {
+        "a": "ana@example.com",
+        "b": "bo@example.com",
+        "c": "cleo@example.com",
+        "d": "_leo@example.com",
+        "e": "\ud800@x.y",
+    }
     made = manager(**{key: Vouched(email, "", NOW, SOON) for key, email in names.items()})
     assert all(is_nobody(made, key) for key in names)
     assert find_account("%") is None
