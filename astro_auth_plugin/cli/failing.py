@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 
-from astro_auth_plugin.cli.output import console
+from astro_auth_plugin.cli.output import console, printable
 
 YES = 0
 FAILED = 1
@@ -32,7 +32,9 @@ def command(function: Callable[[Namespace], int | None]) -> Callable[[Namespace]
         try:
             code = function(args)
         except CommandFailed as failure:
-            console(stderr=True).print(f"error: {failure}")
+            # A message may have several lines, and in each of them what an argument or a file says.
+            said = "\n".join(map(printable, str(failure).split("\n")))
+            console(stderr=True).print(f"error: {said}")
             code = failure.code
         if code:
             sys.exit(code)
