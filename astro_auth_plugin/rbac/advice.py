@@ -83,7 +83,7 @@ def _of_token(engine: Engine, advice: Advice) -> dict[str, str]:
 
 def _best(engine: Engine, answer: Answer, decision: Decision, missing: int) -> Advice:
     """Return the best role for what a decision misses; there is always one, since an Admin's role holds everything."""
-    held = together(reaching(engine.access(answer.subject).grants, decision.dag))
+    held = together(reaching(engine.access(answer.subject, answer.groups).grants, decision.dag))
     dag_id = answer.question.dag_id if decision is answer.cases[0].decisions[-1] else None
 
     def cost(role: _Role) -> tuple[bool, int, int, str]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac import delegation
 from astro_auth_plugin.rbac.decision import Decision, HeldGrant, reaching
-from astro_auth_plugin.rbac.engine import DagSelection, Engine
+from astro_auth_plugin.rbac.engine import NO_GROUPS, DagSelection, Engine
 from astro_auth_plugin.rbac.policy_document import Team
 from astro_auth_plugin.rbac.questions import Question
 from astro_auth_plugin.rbac.scopes import Dag
@@ -60,7 +60,7 @@ class Answer(NamedTuple):
     """The answer for one subject.
 
     `why` says what permissions do not: an expired token, a route for nobody. `hidden` is set where Airflow refuses by
-    saying that there is nothing.
+    saying that there is nothing. `groups` are those of the person that counted.
     """
 
     subject: str
@@ -69,6 +69,12 @@ class Answer(NamedTuple):
     cases: tuple[Case, ...]
     why: str = ""
     hidden: bool = False
+    groups: frozenset[str] = NO_GROUPS
+
+
+class _Who(NamedTuple):
+    subject: str
+    groups: frozenset[str]
 
 
 class Answerer:
@@ -88,14 +94,18 @@ class Answerer:
             if token.expires_at is not None and token.expires_at <= now
         }
 
-    def ask(self, subject: str, question: Question, dag: Dag | None = None) -> Answer:
+    def ask(
+        self, subject: str, question: Question, dag: Dag | None = None, *, groups: frozenset[str] = NO_GROUPS
+    ) -> Answer:
         """Answer a question for a subject.
 
         Args:
             subject: from `subjects.user_subject` or `subjects.token_subject`.
             question: what is asked.
             dag: the Dag of the question; None when there is no such Dag, or the question is about no single one.
+            groups: the person's groups at the identity provider.
         """
+        who = _Who(subject, groups)
         if subject in self.expired and question.people != "public":
             return Answer(
                 subject, question, "no", (), why=f"this API token expired at {self.expired[subject]:%Y-%m-%d %H:%M} UTC"
@@ -103,12 +113,17 @@ class Answerer:
         if question.refused:
             return Answer(subject, question, "no", (), why=question.refused)
         if question.people:
-            return self._of_people(subject, question)
-        cases = tuple(self._case(subject, question, when, more, dag) for when, more in question.cases)
+            return self._of_people(who, question)
+        cases = tuple(self._case(who, question, when, more, dag) for when, more in question.cases)
         verdicts = {case.verdict for case in cases}
         verdict: Verdict = verdicts.pop() if len(verdicts) == 1 else "depends"
-        hidden = bool(question.hidden) and not self.engine.check(subject, question.hidden, dag).allowed
-        return Answer(subject, question, verdict, cases, hidden=hidden)
+        hidden = bool(question.hidden) and not self._check(who, question.hidden, dag).allowed
+        return Answer(subject, question, verdict, cases, hidden=hidden, groups=groups)
+
+    def groups_matter(self, answer: Answer, dag: Dag | None = None) -> bool:
+        """Whether an answer can be another for somebody with more groups."""
+        most = self.ask(answer.subject, answer.question, dag, groups=self.engine.groups)
+        return _outcome(most) != _outcome(answer)
 
     def who_can(self, question: Question, dag: Dag | None = None) -> Iterator[Answer]:
         """Yield the answer of everybody whom the policy names and for whom it is not no."""
@@ -131,39 +146,47 @@ class Answerer:
             if any(one and not one & ~here for one in needs) and not question.wide & ~wide:
                 yield team
 
-    def _of_people(self, subject: str, question: Question) -> Answer:
+    def _of_people(self, who: _Who, question: Question) -> Answer:
         verdict: Verdict = "yes" if question.people in _ANYBODY else "no"
         why = _WHY[question.people]
-        if question.people == "accounts" and delegation.may_change_accounts(self.engine, subject):
+        if question.people == "accounts" and delegation.may_change_accounts(self.engine, *who):
             # Which roles that are differs by account.
             reads = question.words.startswith("GET ")
             verdict, why = ("yes", "who may give roles may see accounts") if reads else ("depends", _BY_ACCOUNT)
-        return Answer(subject, question, verdict, (), why=why)
+        return Answer(who.subject, question, verdict, (), why=why, groups=who.groups)
 
-    def _case(self, subject: str, question: Question, when: str, more: int, dag: Dag | None) -> Case:
-        found = [self._alternative(subject, question, when, one | more, dag) for one in question.needs]
+    def _case(self, who: _Who, question: Question, when: str, more: int, dag: Dag | None) -> Case:
+        found = [self._alternative(who, question, when, one | more, dag) for one in question.needs]
         return min(found, key=lambda case: (_ORDER[case.verdict], case.missing.bit_count()))
 
-    def _alternative(self, subject: str, question: Question, when: str, needs: int, dag: Dag | None) -> Case:
-        check = self.engine.check
-        decisions = [check(subject, question.wide)] if question.wide else []
+    def _alternative(self, who: _Who, question: Question, when: str, needs: int, dag: Dag | None) -> Case:
+        decisions = [self._check(who, question.wide)] if question.wide else []
         rows: DagSelection | None = None
         yes: Verdict = "yes"
         if question.where in ("Deployment", "Dag"):
-            decisions.append(check(subject, needs, dag if question.where == "Dag" else None))
+            decisions.append(self._check(who, needs, dag if question.where == "Dag" else None))
         else:
-            rows = self.engine.allowed_dags(subject, needs)
-            yes = self._on_dags(subject, question, rows)
+            rows = self.engine.allowed_dags(who.subject, needs, groups=who.groups)
+            yes = self._on_dags(who, question, rows)
         verdict = yes if all(decision.allowed for decision in decisions) else "no"
         return Case(when, verdict, needs, tuple(decisions), rows if verdict != "no" else None)
 
-    def _on_dags(self, subject: str, question: Question, rows: DagSelection) -> Verdict:
+    def _check(self, who: _Who, required: int, dag: Dag | None = None) -> Decision:
+        return self.engine.check(who.subject, required, dag, groups=who.groups)
+
+    def _on_dags(self, who: _Who, question: Question, rows: DagSelection) -> Verdict:
         """Whether a list opens, or whether there is a Dag for which the answer is yes."""
         if question.where == "Dags":
-            return "yes" if self.engine.holds_anywhere(subject, question.opens) else "no"
+            opens = self.engine.holds_anywhere(who.subject, question.opens, groups=who.groups)
+            return "yes" if opens else "no"
         if rows.everything:
             return "yes"
         return "no" if rows.nothing else "depends"
+
+
+def _outcome(answer: Answer) -> object:
+    """Return what an answer says, without what it is made of."""
+    return answer.verdict, answer.hidden, [(case.verdict, case.missing, case.rows) for case in answer.cases]
 
 
 def together(grants: Iterable[HeldGrant]) -> int:

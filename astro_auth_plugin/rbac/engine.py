@@ -25,10 +25,10 @@ from astro_auth_plugin.rbac.scopes import Dag, Reach
 from astro_auth_plugin.rbac.subjects import token_subject, user_subject
 from astro_auth_plugin.rbac.tag_rules import NO_RULES, TagRules
 
-__all__ = ["Clause", "Dag", "DagSelection", "Engine"]
+__all__ = ["NO_GROUPS", "Clause", "Dag", "DagSelection", "Engine"]
 
 _SEE_DAG = mask("dag.get")
-_NO_GROUPS: frozenset[str] = frozenset()
+NO_GROUPS: frozenset[str] = frozenset()
 
 MAX_COMPILED = 10_000
 """How many subjects are kept at most, each with the groups that matter: groups make more than a policy names."""
@@ -91,6 +91,9 @@ class Engine:
         policy: a policy without errors.
         deployment_id: the Deployment to answer for; grants that do not reach it count for nothing.
 
+    Attributes:
+        groups: those that some Team lists; all other groups are as good as none.
+
     Raises:
         UnknownDeployment: if the policy does not list the Deployment.
     """
@@ -111,14 +114,14 @@ class Engine:
         for index, team in enumerate(document.teams):
             for member in dict.fromkeys(map(user_subject, team.members)):
                 self._teams[member].append(index)
-        self._groups = frozenset(group for team in document.teams for group in team.idp_groups)
+        self.groups = frozenset(group for team in document.teams for group in team.idp_groups)
         self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
         self._by_team: dict[tuple[int, str], tuple[HeldGrant, ...]] = {}
 
     # -- the four questions ----------------------------------------------------------------------------------------
 
     def check(
-        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = _NO_GROUPS
+        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = NO_GROUPS
     ) -> Decision:
         """Decide whether a subject holds permissions in one place.
 
@@ -136,7 +139,7 @@ class Engine:
         required |= _SEE_DAG
         return Decision(subject, required, required & ~access.on(dag), dag, access.grants)
 
-    def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = _NO_GROUPS) -> DagSelection:
+    def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> DagSelection:
         """Tell on which Dags `check` says yes, whatever Dags there are."""
         access = self.access(subject, groups)
         missing = (required | _SEE_DAG) & ~access.wide
@@ -156,7 +159,7 @@ class Engine:
         return {subject: decision for subject, decision in decisions.items() if decision.allowed}
 
     def explain(
-        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = _NO_GROUPS
+        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = NO_GROUPS
     ) -> Explanation:
         """Return the decision of `check` with all that the subject holds in the Deployment."""
         grants = self.access(subject, groups).grants
@@ -165,7 +168,7 @@ class Engine:
         elsewhere = tuple(grant for grant in grants if not reaches(grant.reach, dag))
         return Explanation(self.check(subject, required, dag, groups=groups), here, elsewhere)
 
-    def holds_anywhere(self, subject: str, required: int, *, groups: frozenset[str] = _NO_GROUPS) -> bool:
+    def holds_anywhere(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> bool:
         """Whether each permission is held on some Dag or Deployment-wide; on one Dag together or not.
 
         An upper bound for questions that name no Dag: it opens a list, and never says what is in it.
@@ -186,7 +189,7 @@ class Engine:
         """Return the Workspace of a Deployment that the policy lists."""
         return self._workspaces[deployment_id]
 
-    def holders(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> tuple[User | Team, ...]:
+    def holders(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> tuple[User | Team, ...]:
         """Return the entries of the policy that give a person roles: the person's own, and those of Teams."""
         document = self.policy.document
         own = (document.users[self._users[subject]],) if subject in self._users else ()
@@ -207,23 +210,23 @@ class Engine:
         index = self._tokens.get(token_subject(token_id))
         return None if index is None else self.policy.document.api_tokens[index]
 
-    def teams_of(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> dict[int, str]:
+    def teams_of(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> dict[int, str]:
         """Return the Teams that a person is in, by their place in the policy.
 
         Beside each stands the group through which the person is in it, the first that the Team lists, and '' for a
         member. Only people have groups: API tokens, and whoever has no e-mail, are in no Team through one.
         """
         found = dict.fromkeys(self._teams.get(subject, ()), "")
-        if "@" in subject and not self._groups.isdisjoint(groups):
+        if "@" in subject and not self.groups.isdisjoint(groups):
             for index, team in enumerate(self.policy.document.teams):
                 group = next(filter(groups.__contains__, team.idp_groups), "")
                 if group:
                     found.setdefault(index, group)
         return found
 
-    def access(self, subject: str, groups: frozenset[str] = _NO_GROUPS) -> Access:
+    def access(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Access:
         """Return what a subject holds in the Deployment; nothing for an unknown subject."""
-        key = subject, groups & self._groups
+        key = subject, groups & self.groups
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = _compile(tuple(self._grants(*key)))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from astro_auth_plugin.rbac.answers import Answerer, together
 from astro_auth_plugin.rbac.decision import HeldGrant, reaching
+from astro_auth_plugin.rbac.engine import NO_GROUPS
 from astro_auth_plugin.rbac.permissions import DAG_WORDS
 from astro_auth_plugin.rbac.questions import SEE_DAG
 from astro_auth_plugin.rbac.scopes import Dag
@@ -33,17 +34,17 @@ class Holder(NamedTuple):
     grants: tuple[HeldGrant, ...]
 
 
-def wide_powers(asking: Answerer, subject: str) -> int:
+def wide_powers(asking: Answerer, subject: str, groups: frozenset[str] = NO_GROUPS) -> int:
     """Return what a subject holds in the whole Deployment."""
-    return 0 if subject in asking.expired else asking.engine.access(subject).wide
+    return 0 if subject in asking.expired else asking.engine.access(subject, groups).wide
 
 
-def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag]) -> list[Share]:
+def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag], groups: frozenset[str] = NO_GROUPS) -> list[Share]:
     """Return what a subject can do with which of the Dags; Dags with the same answer are together.
 
     A Dag that the subject may not see is left out: whoever may not see it may do nothing with it.
     """
-    access = asking.engine.access(subject)
+    access = asking.engine.access(subject, groups)
     alike: dict[int, list[str]] = defaultdict(list)
     through: dict[int, dict[HeldGrant, None]] = defaultdict(dict)
     for dag in () if subject in asking.expired else map(asking.engine.counted, dags):
@@ -53,6 +54,12 @@ def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag]) -> list[Shar
             through[powers].update(dict.fromkeys(_giving(access.grants, dag)))
     shares = [Share(tuple(sorted(ids)), powers, tuple(through[powers])) for powers, ids in alike.items()]
     return sorted(shares, key=lambda share: (-len(share.dag_ids), share.dag_ids))
+
+
+def groups_matter(asking: Answerer, subject: str) -> bool:
+    """Whether a subject can hold more through groups."""
+    engine = asking.engine
+    return engine.access(subject, engine.groups).grants != engine.access(subject).grants
 
 
 def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:

@@ -131,6 +131,22 @@ def test_nothing_to_advise() -> None:
     assert advice.smallest(engine, answer) == ()
 
 
+def test_groups_are_held() -> None:
+    """What somebody holds through a group is neither advised nor told as given besides."""
+    teams = "teams: [{name: t, idp_groups: [g], dag_roles: [{deployment_id: dep, tag: fin, role: DAG_VIEWER}]}]\n"
+    engine = compiled(teams)
+    question = of_action("edit-xcom", "sales")
+    assert question is not None
+    extra = []
+    for groups in (frozenset[str](), frozenset(["g"])):
+        answer = Answerer(engine, NOW).ask("ana@example.com", question, Dag("sales", frozenset({"fin"})), groups=groups)
+        (one,) = advice.smallest(engine, answer)
+        extra.append(set(names(one.extra)))
+    viewer = set(names(BUILT_IN["DAG_VIEWER"].powers)) - {"dag.get"}
+    assert extra[0] - extra[1] >= viewer
+    assert not extra[1] & viewer
+
+
 def written(values: dict[str, Any], addition: advice.Addition) -> dict[str, Any]:
     """Return the values of a policy with an addition in them."""
     values = copy.deepcopy(values)
@@ -153,14 +169,14 @@ def test_advice_works(case: Case) -> None:
         for question in questions_of(case, dag)[:4]:
             here = real(dag) if question.where == "Dag" else None
             for subject in everybody(case.values):
-                answer = asking.ask(subject, question, here)
+                answer = asking.ask(subject, question, here, groups=case.groups)
                 found = advice.smallest(engine, answer)
                 assert bool(found) == (answer.verdict == "no")
                 addition = advice.addition(engine, subject, found)
                 if not found or addition is None:
                     continue
                 after = engine_of(written(case.values, addition), case.deployment_id)
-                assert Answerer(after, NOW).ask(subject, question, here).verdict == "yes"
+                assert Answerer(after, NOW).ask(subject, question, here, groups=case.groups).verdict == "yes"
                 assert not any(BUILT_IN[one.role].today for one in found if one.role in BUILT_IN)
                 if len(found) == 1 and found[0].reach.kind == "Dag":
                     assert_least(engine, case, found[0], answer.cases[0].missing)

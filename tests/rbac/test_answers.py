@@ -178,6 +178,53 @@ def test_groups(asking: Answerer, words: str, dag: Dag | None, teams: list[str])
     assert [team.name for team in asking.teams_by_group(question, dag)] == teams
 
 
+@pytest.mark.parametrize(
+    ("who", "words", "groups", "verdict"),
+    [
+        ("nobody", "trigger", {"ops-people"}, "yes"),
+        ("nobody", "trigger", {"all", "OPS-people"}, "no"),
+        ("nobody", "see", {"all"}, "yes"),
+        ("token:none", "trigger", {"ops-people"}, "no"),
+        ("nobody", "GET /api/v2/dags", {"ops-people"}, "yes"),
+        ("nobody", "POST /api/v2/backfills", {"ops-people"}, "depends"),
+        ("rob", "GET /auth/fab/v1/users", {"chiefs"}, "yes"),
+    ],
+)
+def test_with_groups(who: str, words: str, groups: set[str], verdict: str) -> None:
+    """Groups count for the person who is asked about, and the answer says which; for others they do not."""
+    chiefs = "  - {name: chiefs, idp_groups: [chiefs], organization_role: ORGANIZATION_OWNER}\n"
+    asking = Answerer(compiled(POLICY.replace("users:\n", f"{chiefs}users:\n")), NOW)
+    dag = None if " " in words else Dag("x", frozenset({"ops"}))
+    question = request(words) if " " in words else of_action(words, "x")
+    assert question is not None
+    subject = who if ":" in who else f"{who}@example.com"
+    answer = asking.ask(subject, question, dag, groups=frozenset(groups))
+    assert (answer.verdict, answer.groups) == (verdict, groups)
+    assert subject not in {one.subject for one in asking.who_can(question, dag)} or who == "rob"
+
+
+@pytest.mark.parametrize(
+    ("who", "words", "dag", "matter"),
+    [
+        ("ana", "trigger", FIN, False),
+        ("ana", "trigger", Dag("x", frozenset({"ops"})), True),
+        ("ana", "see", BARE, True),
+        ("ana", "see-config", None, False),
+        ("owner", "see", BARE, False),
+        ("owner", "GET /api/v2/dags", None, False),
+        ("ana", "GET /api/v2/dags", None, True),
+        ("ana", "delete", BARE, True),
+        ("ana", "GET /auth/fab/v1/users", None, False),
+        ("nobody", "GET /api/v2/version", None, False),
+        ("token:new", "pause", BARE, False),
+        ("token:none", "pause", BARE, False),
+    ],
+)
+def test_whether_groups_matter(asking: Answerer, who: str, words: str, dag: Dag | None, matter: bool) -> None:
+    """Groups matter where with some of them another answer, other missing permissions or other Dags of a list follow."""
+    assert asking.groups_matter(ask(asking, who, words, dag), dag) is matter
+
+
 # -- overviews -----------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +236,23 @@ def test_all_that_somebody_can_do(asking: Answerer) -> None:
     assert [grant.role for grant in share.grants] == ["runner"]
     assert overview.of_subject(asking, "token:old", [FIN]) == []
     assert (overview.wide_powers(asking, "token:old"), bool(overview.wide_powers(asking, "token:new"))) == (0, True)
+
+
+def test_all_that_groups_give(asking: Answerer) -> None:
+    """Groups add to what somebody can do, and it is known whether any could; of API tokens none can."""
+    in_all = frozenset({"all"})
+    (share,) = overview.of_subject(asking, "pia@example.com", [FIN, BARE], in_all)
+    assert (share.dag_ids, {grant.holder for grant in share.grants}) == (
+        ("one", "sales"),
+        {"Team `readers` (group `all`)"},
+    )
+    assert names(overview.wide_powers(asking, "pia@example.com", in_all))
+    assert not overview.wide_powers(asking, "pia@example.com")
+    assert overview.of_subject(asking, "pia@example.com", [FIN, BARE]) == []
+    assert (overview.groups_matter(asking, "pia@example.com"), overview.groups_matter(asking, "token:new")) == (
+        True,
+        False,
+    )
 
 
 def test_everybody_of_a_dag_and_of_a_tag(asking: Answerer) -> None:
@@ -216,7 +280,7 @@ def questions_of(case: Case, dag: reference.Dag | None) -> list[Question]:
 @given(cases())
 @settings(checked, max_examples=60)
 def test_answers_agree(case: Case) -> None:
-    """Explaining, listing who can, the engine's check and the second engine say the same of every action."""
+    """Explaining, listing who can, the engine's check and the second engine say the same of every action, with groups too."""
     engine = engine_of(case.values, case.deployment_id)
     asking = Answerer(engine, NOW)
     for dag in places(case):
@@ -232,6 +296,18 @@ def test_answers_agree(case: Case) -> None:
                 assert (answer.verdict == "yes") == expected.allowed == (subject in listed)
                 assert expected.allowed == engine.check(subject, question.needs[0], here).allowed
                 assert set(names(answer.cases[0].missing)) == expected.missing
+                grouped = asking.ask(subject, question, here, groups=case.groups)
+                expected = reference.check(
+                    case.values,
+                    case.deployment_id,
+                    subject,
+                    needs,
+                    dag if question.where == "Dag" else None,
+                    case.groups,
+                )
+                assert (grouped.verdict == "yes") == expected.allowed
+                assert set(names(grouped.cases[0].missing)) == expected.missing
+                assert grouped.verdict == answer.verdict or asking.groups_matter(answer, here)
 
 
 @given(cases())
@@ -246,12 +322,22 @@ def test_overviews_agree(case: Case) -> None:
         shares = overview.of_subject(asking, subject, dags.values())
         found = {dag_id: share.powers for share in shares for dag_id in share.dag_ids}
         assert found == {dag_id: who[subject] for dag_id, who in on_dag.items() if subject in who}
-        for action in (action for action in ACTIONS if not action.wide):
-            question = of_action(action.names[0], "x")
-            assert question is not None
-            for dag_id, dag in dags.items():
-                allowed = asking.ask(subject, question._replace(dag_id=dag_id), dag).verdict == "yes"
-                assert allowed == (not question.needs[0] & ~found.get(dag_id, 0))
+        grouped = overview.of_subject(asking, subject, dags.values(), case.groups)
+        assert grouped == shares or overview.groups_matter(asking, subject)
+        for groups in (frozenset[str](), case.groups):
+            assert_as_asked(asking, subject, dags, groups)
+
+
+def assert_as_asked(asking: Answerer, subject: str, dags: dict[str, Dag], groups: frozenset[str]) -> None:
+    """See that all that somebody can do is what single questions say."""
+    shares = overview.of_subject(asking, subject, dags.values(), groups)
+    found = {dag_id: share.powers for share in shares for dag_id in share.dag_ids}
+    for action in (action for action in ACTIONS if not action.wide):
+        question = of_action(action.names[0], "x")
+        assert question is not None
+        for dag_id, dag in dags.items():
+            allowed = asking.ask(subject, question._replace(dag_id=dag_id), dag, groups=groups).verdict == "yes"
+            assert allowed == (not question.needs[0] & ~found.get(dag_id, 0))
 
 
 @given(cases())
@@ -265,8 +351,12 @@ def test_what_a_list_shows(case: Case) -> None:
         every = request(f"GET /api/v2/dags/~/dagRuns{rest}")
         one = request(f"GET /api/v2/dags/x/dagRuns{rest}")
         for subject in everybody(case.values):
-            listed = asking.ask(subject, every)
-            single = {dag: asking.ask(subject, one._replace(dag_id=dag.id), dag).verdict == "yes" for dag in dags}
-            rows = listed.cases[0].rows
-            assert {dag: bool(rows and rows.matches(dag)) for dag in dags} == single
-            assert (listed.verdict == "yes") == engine.holds_anywhere(subject, mask("dag.get"))
+            for groups in (frozenset[str](), case.groups):
+                listed = asking.ask(subject, every, groups=groups)
+                single = {
+                    dag: asking.ask(subject, one._replace(dag_id=dag.id), dag, groups=groups).verdict == "yes"
+                    for dag in dags
+                }
+                rows = listed.cases[0].rows
+                assert {dag: bool(rows and rows.matches(dag)) for dag in dags} == single
+                assert (listed.verdict == "yes") == engine.holds_anywhere(subject, mask("dag.get"), groups=groups)
