@@ -8,9 +8,10 @@ from functools import cache
 from importlib.metadata import version
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from astro_auth_plugin.cli import listing, telling
+from astro_auth_plugin.cli import listing, person, telling
 from astro_auth_plugin.cli.at_hand import Opened, open_policy, read_dags
 from astro_auth_plugin.cli.failing import DENIED, FAILED, YES, CommandFailed, command
+from astro_auth_plugin.cli.person import Asked
 from astro_auth_plugin.cli.route_table import table
 from astro_auth_plugin.cli.values import Place, Setting
 from astro_auth_plugin.cli.working import working
@@ -21,12 +22,11 @@ from astro_auth_plugin.rbac.policy_checks import did_you_mean
 from astro_auth_plugin.rbac.questions import Question
 from astro_auth_plugin.rbac.routes import find
 from astro_auth_plugin.rbac.scopes import Dag
-from astro_auth_plugin.rbac.subjects import TOKEN_PREFIX, is_email, user_subject
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _EXIT = {"yes": YES, "no": DENIED, "depends": FAILED}
 _HIDES_BACKFILLS = (3, 3)
-_ACCOUNTS = "Accounts were not looked at: one that is switched off, or one of two with one e-mail, holds nothing."
+_SEVERAL = ("Dags", "some Dag")
 
 
 @command
@@ -34,18 +34,19 @@ def explain(args: Namespace) -> int:
     """Say whether somebody may do something, and why."""
     with working("reading the policy"):
         asking, opened = _asking(args)
-        subject = _subject(args.who)
+        who = person.named(args, opened.engine)
         question = _question(args.words)
-        place = _place_for(args, asking, subject, question)
-        answer = asking.ask(subject, question, place.dag)
-        notes = _notes(asking, question, place, subject)
-        if place.asked and not subject.startswith(TOKEN_PREFIX):
-            answer, told = _with_accounts(answer)
-            notes = [*notes, *told]
-        elif not subject.startswith(TOKEN_PREFIX):
-            notes.append(_ACCOUNTS)
+        place = _place_for(args, asking, who, question)
+        database = place.asked or (question.where in _SEVERAL and _in_airflow(args))
+        who = person.looked_up(who, opened.engine, database=database)
+        answer = asking.ask(who.subject, question, place.dag, groups=who.counted)
+        if who.powerless and question.people != "public":
+            answer = answer._replace(verdict="no", why=who.powerless, cases=())
+        notes = _notes(asking, question, place, who)
+        if who.groups is None and asking.groups_matter(answer, place.dag):
+            notes.append(person.GROUPS)
         dags = _all_dags(args, answer)
-    telling.explanation(args.output, _setting(opened, place, notes), answer, dags)
+    telling.explanation(args.output, _setting(opened, place, notes, who.groups), answer, dags)
     return _EXIT[answer.verdict]
 
 
@@ -58,7 +59,7 @@ def who_can(args: Namespace) -> int:
         place = _place(args, question) if question.where == "Dag" else Place()
         answers = list(asking.who_can(question, place.dag))
         teams = [] if question.people or question.refused else list(asking.teams_by_group(question, place.dag))
-        notes = [*_notes(asking, question, place), _ACCOUNTS]
+        notes = [*_notes(asking, question, place), person.ACCOUNTS]
     listing.everybody(args.output, _setting(opened, place, notes), question, answers, teams)
     return YES if answers or teams else DENIED
 
@@ -70,6 +71,8 @@ def access(args: Namespace) -> int:
         raise CommandFailed("name one of --as, --dag and --tag")
     if args.who is not None:
         return _of_subject(args)
+    if args.groups:
+        raise CommandFailed("--group goes with --as: it names the groups of one person")
     with working("looking at everybody"):
         asking, opened = _asking(args)
         if args.tag is not None:
@@ -78,28 +81,33 @@ def access(args: Namespace) -> int:
             place = _place(args, Question("access", (), "Dag", args.dag))
             # A grant on the id of a Dag that is not there gives nothing yet, and no Dag has this id.
             holders = list(overview.of_dag(asking, place.dag or Dag("", frozenset())))
-        notes = [*_notes(asking, Question("access", (), "Dag", args.dag), place), _ACCOUNTS]
+        notes = [*_notes(asking, Question("access", (), "Dag", args.dag), place), person.ACCOUNTS]
     listing.holders(args.output, _setting(opened, place, notes), args.dag, args.tag, holders)
     return YES if holders else DENIED
 
 
 def _of_subject(args: Namespace) -> int:
-    subject = _subject(args.who)
     with working("looking at every Dag"):
         asking, opened = _asking(args)
-        wide = overview.wide_powers(asking, subject)
-        shares = overview.of_subject(asking, subject, read_dags(args))
-    notes = _notes(asking, Question("access", ()), Place(), subject)
-    if subject in asking.expired:
-        notes.append(f"This API token expired at {asking.expired[subject]:%Y-%m-%d %H:%M} UTC.")
-    if not subject.startswith(TOKEN_PREFIX):
-        notes.append(_ACCOUNTS)
-    listing.shares(args.output, _setting(opened, Place(), notes), subject, wide, shares)
+        who = person.named(args, opened.engine)
+        dags = read_dags(args)
+        who = person.looked_up(who, opened.engine, database=not args.dags)
+        wide = overview.wide_powers(asking, who.subject, who.counted)
+        shares = overview.of_subject(asking, who.subject, dags, who.counted)
+    notes = _notes(asking, Question("access", ()), Place(), who)
+    if who.subject in asking.expired:
+        notes.append(f"This API token expired at {asking.expired[who.subject]:%Y-%m-%d %H:%M} UTC.")
+    if who.powerless:
+        wide, shares = 0, []
+        notes.append(f"Nothing of what the policy gives counts: {who.powerless}.")
+    if who.groups is None and overview.groups_matter(asking, who.subject):
+        notes.append(person.GROUPS)
+    listing.shares(args.output, _setting(opened, Place(), notes, who.groups), who.subject, wide, shares)
     return YES if wide or shares else DENIED
 
 
-def _setting(opened: Opened, place: Place, notes: list[str]) -> Setting:
-    return Setting(opened.path, opened.engine, place, notes)
+def _setting(opened: Opened, place: Place, notes: list[str], groups: frozenset[str] | None = None) -> Setting:
+    return Setting(opened.path, opened.engine, place, notes, groups)
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
@@ -108,14 +116,6 @@ def _setting(opened: Opened, place: Place, notes: list[str]) -> Setting:
 def _asking(args: Namespace) -> tuple[Answerer, Opened]:
     opened = open_policy(args)
     return Answerer(opened.engine, datetime.now(UTC)), opened
-
-
-def _subject(text: str) -> str:
-    if text.startswith(TOKEN_PREFIX):
-        return text
-    if not is_email(text):
-        raise CommandFailed(f"expected an e-mail or `{TOKEN_PREFIX}ID` after --as, found `{text}`")
-    return user_subject(text)
 
 
 def _question(words: list[str]) -> Question:
@@ -155,12 +155,12 @@ def _release() -> tuple[int, ...]:
 # -- the Dag, and what else the database knows ---------------------------------------------------------------------
 
 
-def _place_for(args: Namespace, asking: Answerer, subject: str, question: Question) -> Place:
+def _place_for(args: Namespace, asking: Answerer, who: Asked, question: Question) -> Place:
     """Return the Dag of a question, looked up only where its tags can matter."""
     if question.where != "Dag":
         return Place()
     told = args.tag or args.dags
-    if not told and (question.refused or asking.ask(subject, question).verdict == "yes"):
+    if not told and (question.refused or asking.ask(who.subject, question, groups=who.counted).verdict == "yes"):
         return Place()
     return _place(args, question)
 
@@ -176,37 +176,25 @@ def _place(args: Namespace, question: Question) -> Place:
 
 def _all_dags(args: Namespace, answer: Answer) -> list[Dag] | None:
     """Return all Dags where the answer is about several of them, and a file names them or Airflow is loaded anyway."""
-    if not any(case.rows for case in answer.cases) or (getattr(args, "standalone", False) and not args.dags):
-        return None
-    return read_dags(args)
+    if any(case.rows for case in answer.cases) and (args.dags or _in_airflow(args)):
+        return read_dags(args)
+    return None
 
 
-def _with_accounts(answer: Answer) -> tuple[Answer, list[str]]:
-    """Return the answer as the person's accounts leave it, and what to note of them."""
-    from astro_auth_plugin.airflow_bridge.account_facts import read_accounts  # noqa: PLC0415 - takes seconds
-
-    accounts = read_accounts(answer.subject)
-    active = [account for account in accounts if account.active]
-    if not accounts:
-        return answer, ["There is no account with this e-mail yet."]
-    if len(active) == 1 or answer.question.people == "public":
-        return answer, []
-    ids = ", ".join(str(account.id) for account in (active or accounts))
-    why = f"the active accounts {ids} are one person by e-mail, so none of them holds anything"
-    if not active:
-        why = f"the account {ids} is switched off"
-    return answer._replace(verdict="no", why=why, cases=()), []
+def _in_airflow(args: Namespace) -> bool:
+    """Whether the metadata database is the place to look, and Airflow is loaded anyway."""
+    return not args.dags and not getattr(args, "standalone", False)
 
 
-def _notes(asking: Answerer, question: Question, place: Place, subject: str | None = None) -> list[str]:
+def _notes(asking: Answerer, question: Question, place: Place, who: Asked | None = None) -> list[str]:
     """Return what the reader should know besides the answer, for one subject or for everybody."""
     notes = [question.note] if question.note else []
     if place.exists is False:
         notes.append(f"There is no Dag `{question.dag_id}`; a grant on its id counts as soon as there is one.")
-    if subject is None and asking.expired:
+    if who is None and asking.expired:
         expired = ", ".join(f"`{token}`" for token in sorted(asking.expired))
         notes.append(f"API tokens that have expired are left out: {expired}.")
     known = asking.engine.subjects()
-    if subject is not None and subject not in known:
-        notes.append(f"The policy does not name `{subject}`{did_you_mean(subject, known)}")
-    return notes
+    if who and who.subject not in known and not asking.engine.teams_of(who.subject, who.counted):
+        notes.append(f"The policy does not name `{who.subject}`{did_you_mean(who.subject, known)}")
+    return [*notes, *who.notes] if who else notes

@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -23,6 +23,9 @@ from astro_auth_plugin.rbac.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy import Checked, Policy, Problem
 from astro_auth_plugin.rbac.policy_text import MAX_BYTES
 from astro_auth_plugin.rbac.scopes import Dag, DagFile
+
+if TYPE_CHECKING:
+    from astro_auth_plugin.airflow_bridge.sign_ins import KnownAccount
 
 
 class Opened(NamedTuple):
@@ -114,6 +117,21 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
         what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
         raise CommandFailed(f"{what}; name a file with --dags") from None
+
+
+def read_accounts(subject: str) -> list[KnownAccount]:
+    """Return the accounts of a person, with their last sign-ins, from Airflow's metadata database.
+
+    Raises:
+        CommandFailed: if they cannot be read.
+    """
+    try:
+        from astro_auth_plugin.airflow_bridge import sign_ins  # noqa: PLC0415 - Airflow takes seconds
+
+        return sign_ins.read_accounts(subject)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
+        what = f"{type(error).__name__}: no accounts could be read from Airflow's metadata database"
+        raise CommandFailed(f"{what}; was `airflow db migrate` run?") from None
 
 
 def dags_at_hand(args: Namespace) -> list[Dag] | None:

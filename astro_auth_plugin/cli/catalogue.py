@@ -87,6 +87,12 @@ AS = Option(
     "Who is asked about: an e-mail, or `token:` and the id of an API token.",
     {"dest": "who", "metavar": "EMAIL|token:ID", "required": True},
 )
+GROUPS = Option(
+    ("--group",),
+    "A group of this person at the identity provider, once for each. Without it, those of the last sign-in count where "
+    "the metadata database is read.",
+    {"action": "append", "metavar": "GROUP", "dest": "groups"},
+)
 WORDS = Option(
     ("words",),
     "A plain name such as `trigger`, or a permission, and a Dag; or a method and a path of Airflow's REST API, and the "
@@ -274,7 +280,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "explain",
         "Say whether somebody may do something, and why",
         f"{_CLI}.asking.explain",
-        (AS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
+        (AS, GROUPS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
         "Answer yes or no, with the grants that decide; on no also what is missing, and the smallest grant that gives "
         "it. "
         "Exit code: 0 yes, 1 when it failed or depends on what was not said, 2 no, 3 when the policy cannot be used.",
@@ -293,6 +299,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         f"{_CLI}.asking.access",
         (
             replace(AS, more={**AS.more, "required": False}),
+            GROUPS,
             Option(("--dag",), "A Dag: everybody who may do something with it, and through what.", {"metavar": "ID"}),
             Option(("--tag",), "A tag: everybody to whom it gives something.", {"metavar": "TAG"}),
             DAGS,

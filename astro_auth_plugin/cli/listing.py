@@ -68,8 +68,8 @@ def shares(form: str, setting: Setting, subject: str, wide: int, found: list[Sha
             for one in found
         ]
         deployment = values.of_powers(wide, on_dag=False)
-        told = {**values.of_setting(setting), "as": subject, "deployment": deployment, "dags": dags}
-        print_values({**told, "notes": setting.notes}, form)
+        told = {**values.of_setting(setting), "as": subject, "groups": values.of_groups(setting)}
+        print_values({**told, "deployment": deployment, "dags": dags, "notes": setting.notes}, form)
         return
     say(f"{subject} may see {count(sum(len(share.dag_ids) for share in found), 'Dag')}")
     if wide:

@@ -40,7 +40,8 @@ def explanation(form: str, setting: Setting, answer: Answer, dags: list[Dag] | N
         tell_notes(setting)
         return
     told = {**values.of_setting(setting), **values.of_question(answer.question, setting.place)}
-    told |= {**values.of_answer(answer, dags), "add": values.of_addition(setting, advised, addition)}
+    told |= {**values.of_answer(answer, dags), "groups": values.of_groups(setting)}
+    told["add"] = values.of_addition(setting, advised, addition)
     print_values({**told, "notes": setting.notes}, form)
 
 
@@ -110,7 +111,7 @@ def _tell_what_does_not_count(setting: Setting, dag: Dag) -> None:
 def _tell_grants(setting: Setting, answer: Answer, case: Case) -> None:
     found = values.deciding(case)
     _tell_table(f"What decides{f' ({case.when})' if case.when else ''}:", found, values.required(case))
-    held = setting.engine.access(answer.subject).grants
+    held = setting.engine.access(answer.subject, answer.groups).grants
     elsewhere = [grant for grant in held if grant.powers & case.missing and grant not in found]
     elsewhere.sort(key=lambda grant: -(grant.powers & case.missing).bit_count())
     _tell_table("What is missing is held elsewhere:", elsewhere[:_MOST], case.missing)

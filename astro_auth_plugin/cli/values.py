@@ -30,12 +30,16 @@ class Place(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What an answer was made from: the policy file, its engine, the Dag; and notes for the reader."""
+    """What an answer was made from: the policy file, its engine, the Dag; and notes for the reader.
+
+    `groups` are the groups of the person asked about that count; None when nobody looked.
+    """
 
     path: Path
     engine: Engine
     place: Place
     notes: list[str]
+    groups: frozenset[str] | None = None
 
 
 def of_setting(setting: Setting) -> Values:
@@ -47,6 +51,11 @@ def of_question(question: Question, place: Place) -> Values:
     """Return a question, with its Dag."""
     dag = of_dag(question.dag_id, place) if question.where == "Dag" else None
     return {"question": question.words, "dag": dag}
+
+
+def of_groups(setting: Setting) -> list[str] | None:
+    """Return the groups that count of the person asked about."""
+    return None if setting.groups is None else sorted(setting.groups)
 
 
 def of_answer(answer: Answer, dags: list[Dag] | None) -> Values:

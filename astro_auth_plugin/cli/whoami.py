@@ -6,8 +6,8 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from astro_auth_plugin.cli.at_hand import open_policy
-from astro_auth_plugin.cli.failing import CommandFailed, command
+from astro_auth_plugin.cli.at_hand import open_policy, read_accounts
+from astro_auth_plugin.cli.failing import command
 from astro_auth_plugin.cli.output import console, print_table, print_values, printable
 from astro_auth_plugin.rbac.engine import Engine
 from astro_auth_plugin.rbac.subjects import user_subject
@@ -29,22 +29,16 @@ def whoami(args: Namespace) -> None:
 
 
 def _accounts(subject: str) -> list[dict[str, Any]]:
-    try:
-        from astro_auth_plugin.airflow_bridge.sign_ins import read_accounts  # noqa: PLC0415 - Airflow takes seconds
-
-        return [
-            {
-                "id": account.id,
-                "username": account.username,
-                "active": account.active,
-                "signed_in_at": _time(account.sign_in.signed_in_at),
-                "groups": sorted(account.sign_in.groups),
-            }
-            for account in read_accounts(subject)
-        ]
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
-        what = f"{type(error).__name__}: no accounts could be read from Airflow's metadata database"
-        raise CommandFailed(f"{what}; was `airflow db migrate` run?") from None
+    return [
+        {
+            "id": account.id,
+            "username": account.username,
+            "active": account.active,
+            "signed_in_at": _time(account.sign_in.signed_in_at),
+            "groups": sorted(account.sign_in.groups),
+        }
+        for account in read_accounts(subject)
+    ]
 
 
 def _time(seconds: int) -> str | None:

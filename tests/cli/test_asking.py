@@ -112,6 +112,7 @@ def test_no_with_all_reasons(at: list, capsys: pytest.CaptureFixture[str]) -> No
                 "dags": None,
             }
         ],
+        "groups": None,
         "add": {
             "to": ["users"],
             "line": 0,
@@ -282,6 +283,8 @@ def test_nothing_steers_the_terminal(at: list, capsys: pytest.CaptureFixture[str
         ("explain", "--as", "a@b.de", "trigger", evil),
         ("explain", "--as", "a@b.de", "GET", "/api/v2/dags"),
         ("who-can", "see", evil),
+        ("explain", "--as", "new@b.de", "see", evil, "--group", evil, "--group", evil * 2),
+        ("explain", "--as", f"token:{evil}", "see", evil, "--group", evil),
         ("access", "--as", "a@b.de"),
         ("access", "--dag", evil),
         ("access", "--tag", evil),
@@ -289,7 +292,7 @@ def test_nothing_steers_the_terminal(at: list, capsys: pytest.CaptureFixture[str
     for words in asked:
         _, out, error = run(capsys, *words, *at)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", out + error), words
-        assert "red" in out
+        assert "red" in out + error
 
 
 # -- who-can, access -----------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from astro_auth_plugin.cli import asking, at_hand
 from astro_auth_plugin.cli.failing import DENIED, FAILED, YES
 from tests.cli.asked import values
-from tests.e2e.tables import ALLOWED, HERE, HIDDEN, Row, people, rows
+from tests.e2e.tables import ALLOWED, HERE, HIDDEN, Person, Row, people, rows
 
 DAGS = {"fin": ["team:finance", "daily"], "ops": ["team:ops"]}
 NAMES = dict.fromkeys(("backfill", "open_backfill", "audit", "audit_none", "asset", "import_error"), 7)
@@ -45,16 +46,29 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def by_group(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The policy in which all that each person has comes through one group of that name, and no e-mail is named."""
+    policy = yaml.safe_load((HERE / "policy.yaml").read_bytes())
+    for team in policy["teams"]:
+        team["idp_groups"] = team.pop("members")
+    policy["teams"] += [{"name": user["email"], "idp_groups": [user.pop("email")], **user} for user in policy["users"]]
+    file = tmp_path_factory.mktemp("by-group") / "policy.yaml"
+    file.write_text(yaml.safe_dump({**policy, "users": []}))
+    return file
+
+
 @pytest.fixture(scope="module", autouse=True)
 def read_once() -> Iterator[None]:
     """Nothing changes while thousands of questions are asked: the policy and the Dags are read once."""
     with pytest.MonkeyPatch.context() as patch:
-        kept: dict[str, object] = {}
+        kept: dict[tuple[str, str], object] = {}
 
         def once(name: str, args: Namespace) -> object:
-            if name not in kept:
-                kept[name] = getattr(at_hand, name)(args)
-            return kept[name]
+            key = name, str(args.policy)
+            if key not in kept:
+                kept[key] = getattr(at_hand, name)(args)
+            return kept[key]
 
         patch.setattr(asking, "open_policy", lambda args: once("open_policy", args))
         patch.setattr(asking, "read_dags", lambda args, *_: once("read_dags", args))
@@ -72,20 +86,34 @@ def requests(row: Row) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_row(row: Row, dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everybody is answered as the server answers; where the body decides, in the case of the row."""
-    wrong = []
+def askers(by_group: Path) -> Iterator[tuple[Person, list[str | Path]]]:
+    """Everybody, with the options by which they hold what the tables say; the first of each column also by group."""
+    columns = set()
     for person in people():
-        if person.column not in row.cells or person.user in TWINS:
+        if person.user in TWINS:
+            continue
+        yield person, ["--as", person.email, "--policy", HERE / "policy.yaml"]
+        if person.column not in columns:
+            columns.add(person.column)
+            yield person, ["--as", "new@example.com", "--group", person.email, "--policy", by_group]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row(row: Row, dags: Path, by_group: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everybody is answered as the server answers, also through groups; where the body decides, in the case of the row."""
+    wrong = []
+    for person, who in askers(by_group):
+        if person.column not in row.cells:
             continue
         for letter, (path, dag_id) in zip(row.cells[person.column], requests(row), strict=True):
             named = [dag_id] if any(place in row.path for place in ("backfill}", "{audit}", "{file_token}")) else []
             named += [dag_id] if row.path == "/api/v2/backfills" and row.method == "POST" else []
-            words = ["explain", "--as", person.email, row.method, path, *named]
-            told = values(capsys, *words, "--policy", HERE / "policy.yaml", "--deployment", "dep-prod", "--dags", dags)
+            words = ["explain", *who, row.method, path, *named]
+            told = values(capsys, *words, "--deployment", "dep-prod", "--dags", dags)
             if not agrees(row, letter, *told):
-                wrong.append(f"{person.user} {path}: expected {letter}, got {told[1]['answer']} {told[1]['status']}")
+                wrong.append(
+                    f"{person.user} as {who[1]} {path}: expected {letter}, got {told[1]['answer']} {told[1]['status']}"
+                )
     assert not wrong, "\n".join(wrong)
 
 
