@@ -27,6 +27,7 @@ pytestmark = pytest.mark.e2e
 
 POLICIES, QUESTIONS = 15, 20
 PEOPLE = ("tag.viewer", "tag.author", "workspace.member", "uneven", "run.operator", "nobody", "organization.owner")
+GROUPS = ("finance", "Finance", "cn=ops,dc=example,dc=com")
 DEPLOYMENT, WORKSPACE = "dep-prod", "ws-data"
 # A list shows who sees what in another test; a row of no Dag cannot be told from its id.
 READS = [("GET", row.path, None) for row in rows("expected_reads.txt") if "{audit_none}" not in row.path]
@@ -42,10 +43,11 @@ KNOWN = {ALLOWED, REFUSED, HIDDEN, "400", "409"}
 
 
 @pytest.fixture(autouse=True)
-def restored(airflow: LiveAirflow, everybody: Everybody) -> Iterator[None]:
-    """Puts the policy back as it was, and lets the server see it."""
+def restored(airflow: LiveAirflow, everybody: Everybody, database: Database) -> Iterator[None]:
+    """Puts the policy back as it was, takes the groups away, and lets the server see it."""
     policy = airflow.policy.read_bytes()
     yield
+    database.run("UPDATE astro_auth_sign_in SET idp_groups = '[]'")
     put(airflow.policy, policy)
     everybody["organization.owner"].json("/api/v2/dags")
 
@@ -70,7 +72,13 @@ def made_up(chance: random.Random, policy: dict[str, Any]) -> dict[str, Any]:
     ]
     emails = [f"{user}@example.com" for user in PEOPLE]
     teams = [
-        {"name": f"team {number}", "members": chance.sample(emails, 2), **_grants(chance, roles)} for number in range(3)
+        {
+            "name": f"team {number}",
+            "members": chance.sample(emails, 2),
+            "idp_groups": chance.sample(GROUPS, 1),
+            **_grants(chance, roles),
+        }
+        for number in range(3)
     ]
     users = [{"email": email, **_grants(chance, roles)} for email in chance.sample(emails, 4)]
     return {**policy, "roles": roles, "teams": teams, "users": users}
@@ -105,12 +113,26 @@ def _grants(chance: random.Random, roles: list[dict[str, Any]]) -> dict[str, Any
     return grants
 
 
-def told(capsys: pytest.CaptureFixture[str], policy: Path, dags: Path, who: str, words: list[str]) -> dict[str, Any]:
+def groups_by_chance(chance: random.Random, everybody: Everybody, database: Database) -> dict[str, list[str]]:
+    """Groups for everybody, as if the sign-in had brought them."""
+    found = {user: chance.sample(GROUPS, chance.randint(0, 2)) for user in PEOPLE}
+    for user, groups in found.items():
+        assert everybody[user], "signs in, so that there is a row"
+        account = "SELECT id FROM ab_user WHERE username = :user"
+        change = f"UPDATE astro_auth_sign_in SET idp_groups = :groups WHERE account_id = ({account})"
+        database.run(change, user=user, groups=json.dumps(groups))
+    return found
+
+
+def told(
+    capsys: pytest.CaptureFixture[str], policy: Path, dags: Path, who: str, groups: list[str], words: list[str]
+) -> dict[str, Any]:
     """What `explain` says."""
     with suppress(SystemExit):
         asking.explain(
             Namespace(
                 who=f"{who}@example.com",
+                groups=groups,
                 words=words,
                 policy=str(policy),
                 deployment=DEPLOYMENT,
@@ -128,12 +150,14 @@ def test_policy_by_chance(
     seed: int,
     airflow: LiveAirflow,
     everybody: Everybody,
+    database: Database,
     read_names: list[dict],
     dags: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever the policy, the command and the server agree on each request."""
+    """Whatever the policy and the groups, the command and the server agree on each request."""
     chance = random.Random(seed)
+    groups = groups_by_chance(chance, everybody, database)
     put(airflow.policy, yaml.safe_dump(made_up(chance, yaml.safe_load(airflow.policy.read_bytes()))).encode())
     wrong, answers = [], set()
     for _ in range(QUESTIONS):
@@ -141,7 +165,8 @@ def test_policy_by_chance(
         method, template, body = chance.choice(READS + WRITES * 3)
         path = template.format(**names)
         by_id = any(f"{{{name}}}" in template for name in ("backfill", "audit"))
-        answer = told(capsys, airflow.policy, dags, user, [method, path, *([names["dag"]] if by_id else [])])
+        words = [method, path, *([names["dag"]] if by_id else [])]
+        answer = told(capsys, airflow.policy, dags, user, groups[user], words)
         status = everybody[user].request(method, path, json=body).status_code
         found = letter(status)
         answers.add(answer["answer"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy.orm import Session
@@ -86,6 +88,19 @@ class SmallAirflow(LiveAirflow):
             subprocess.run(command, env=self.environment(), cwd=self.home, check=True, capture_output=True)
             shutil.copy(self.home / "airflow.db", template)
         shutil.copy(template, self.home / "airflow.db")
+
+    def told(self, *words: str) -> dict[str, Any]:
+        """What `airflow astro-auth` answers on this machine, for machines."""
+        command = [sys.executable, "-m", "airflow", "astro-auth", *words, "--output", "json"]
+        done = subprocess.run(
+            command, env=self.environment(), cwd=self.home, check=False, capture_output=True, text=True
+        )
+        assert done.returncode in (0, 2), done.stderr
+        return json.loads(done.stdout[done.stdout.index("{") :])
+
+    def dags_of(self, email: str) -> list[str]:
+        """The Dags that somebody may see, as `access` tells it with what the last sign-in brought."""
+        return sorted(dag_id for dags in self.told("access", "--as", email)["dags"] for dag_id in dags["dag_ids"])
 
     def log(self) -> str:
         """What the server has said so far."""

@@ -152,6 +152,26 @@ def test_group_is_team(airflow: SmallAirflow, provider: Provider) -> None:
     assert ana.http.patch("/api/v2/dags/sync", json={"is_paused": True}).status_code == 403
 
 
+def test_explain_agrees(airflow: SmallAirflow, provider: Provider) -> None:
+    """The commands that ask the policy count the groups of the last sign-in as the server does, and name the group."""
+    answers = {}
+    for groups in (["finance"], []):
+        provider.groups("ana", *groups)
+        ana = sign_in(airflow, "ana")
+        for dag_id in ("ledger", "sync"):
+            status = ana.http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).status_code
+            told = airflow.told("explain", "--as", "ana@example.com", "PATCH", f"/api/v2/dags/{dag_id}")
+            holders = {grant["holder"] for case in told["cases"] for grant in case["grants"]}
+            answers[*groups, dag_id] = (status, told["answer"], told["groups"], holders)
+        assert ana.dags() == (airflow.dags_of("ana@example.com") or NOTHING)
+    assert answers == {
+        ("finance", "ledger"): (200, "yes", ["finance"], {"Team `finance` (group `finance`)"}),
+        ("finance", "sync"): (403, "no", ["finance"], set()),
+        ("ledger",): (403, "no", [], set()),
+        ("sync",): (403, "no", [], set()),
+    }
+
+
 def test_group_taken_away(airflow: SmallAirflow, provider: Provider) -> None:
     """A group that is taken away counts until the next sign-in; then it is gone, for older tokens and sessions as well."""
     provider.groups("ana", "finance")
