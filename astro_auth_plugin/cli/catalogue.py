@@ -5,66 +5,15 @@ Nothing here takes time to import, since every `airflow` command reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-_CLI = "astro_auth_plugin.cli"
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An argument or option of a command.
-
-    Attributes:
-        flags: its names, such as ("--output", "-o"), or one name without dashes for an argument.
-        help: what it is, in a sentence.
-        more: what else `argparse.ArgumentParser.add_argument` is told; no `type`, so that every shell says the same.
-    """
-
-    flags: tuple[str, ...]
-    help: str
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command.
-
-    Attributes:
-        name: the word after `astro-auth`.
-        help: what it does, in a few words.
-        target: the dotted path of the function that does it; it takes the parsed arguments.
-        options: its arguments and options.
-        description: what it does, at length, with its exit codes.
-    """
-
-    name: str
-    help: str
-    target: str
-    options: tuple[Option, ...] = ()
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Commands under one more word, such as `token create` and `token list`."""
-
-    name: str
-    help: str
-    commands: tuple[Command, ...]
-
+from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Group, Option
+from astro_auth_plugin.cli.token_commands import TOKEN_COMMANDS
 
 POLICY_FILE = Option(
     ("file",),
     "The policy file to look at. Without it, the one of [astro_auth] policy_file.",
     {"nargs": "?", "metavar": "FILE"},
-)
-POLICY = Option(("--policy",), "The policy file. Without it, the one of [astro_auth] policy_file.", {"metavar": "FILE"})
-DEPLOYMENT = Option(
-    ("--deployment",),
-    "The Deployment to ask about. Without it, the one of [astro_auth] deployment_id, or the only one of the policy.",
-    {"metavar": "ID"},
 )
 DAGS = Option(
     ("--dags",),
@@ -76,11 +25,6 @@ OPTIONAL_DAGS = Option(
     "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata database where an "
     "Airflow is set up, and else left out.",
     {"metavar": "FILE"},
-)
-OUTPUT = Option(
-    ("--output", "-o"),
-    "How to print: for people (table), or for machines (json, yaml).",
-    {"choices": ("table", "json", "yaml"), "default": "table"},
 )
 AS = Option(
     ("--as",),
@@ -126,7 +70,7 @@ _IMPORT = Group(
         Command(
             "fab",
             "Write a policy from FAB's roles and users",
-            f"{_CLI}.importing.fab",
+            f"{CLI}.importing.fab",
             (
                 ORGANIZATION_ID,
                 Option(
@@ -147,7 +91,7 @@ _IMPORT = Group(
         Command(
             "terraform",
             "Write a policy from a Terraform state",
-            f"{_CLI}.importing.terraform",
+            f"{CLI}.importing.terraform",
             (
                 Option(
                     ("file",),
@@ -169,109 +113,11 @@ _IMPORT = Group(
 )
 _VERSION = "The version before: a file, REV:PATH of git, a revision for the file of --policy, or the word running."
 
-TOKEN = Option(("token",), "The token's id, or its name if no other token has the same.", {"metavar": "TOKEN"})
-EXPIRES_IN = Option(
-    ("--expires-in",),
-    "After how long it expires: a number of minutes (m), hours (h), days (d) or weeks (w), such as 30d; or never.",
-    {"metavar": "TIME"},
-)
-WRITE = Option(("--write",), "Write it into the policy file; all else in it stays as it is.", {"action": "store_true"})
-CREATOR = Option(
-    ("--as",),
-    "Who does it; refused when this person may not give all of the token's roles.",
-    {"metavar": "EMAIL", "dest": "creator"},
-)
-
-
-def _role_option(level: str, what: str, *words: str) -> Option:
-    more = {"nargs": len(words), "metavar": words, "action": "append", "default": [], "dest": f"{level}_roles"}
-    return Option((f"--{level}-role",), f"A role on {what}; may be given several times.", more)
-
-
-TOKEN_COMMANDS = (
-    Command(
-        "create",
-        "Make an API token and show its secret, once",
-        f"{_CLI}.tokens.create",
-        (
-            Option(("--name",), "What logs call it.", {"required": True, "metavar": "NAME"}),
-            Option(EXPIRES_IN.flags, EXPIRES_IN.help, {**EXPIRES_IN.more, "required": True}),
-            _role_option("organization", "the Organization", "ROLE"),
-            _role_option("workspace", "a Workspace", "WORKSPACE", "ROLE"),
-            _role_option("deployment", "a Deployment", "DEPLOYMENT", "ROLE"),
-            _role_option("dag", "a Dag", "DEPLOYMENT", "DAG", "ROLE"),
-            _role_option("tag", "the Dags with a tag", "DEPLOYMENT", "TAG", "ROLE"),
-            CREATOR,
-            WRITE,
-            POLICY,
-            DEPLOYMENT,
-        ),
-        "Make an API token. Its secret goes to standard output, and everything else to standard error. "
-        "Exit code: 0 when made, 1 when not, 2 when the person of --as may not make it, 3 when the policy has errors.",
-    ),
-    Command(
-        "list",
-        "List the API tokens of the policy",
-        f"{_CLI}.tokens.list_tokens",
-        (
-            Option(
-                ("--last-use",),
-                "Also tell when each was last used, to the hour, as the metadata database knows it.",
-                {"action": "store_true"},
-            ),
-            POLICY,
-            OUTPUT,
-        ),
-    ),
-    Command(
-        "rotate",
-        "Give an API token a new secret and show it, once",
-        f"{_CLI}.tokens.rotate",
-        (
-            TOKEN,
-            Option(
-                ("--overlap",),
-                "For how long the old secret works besides, such as 24h. Without it, it ends at once.",
-                {"metavar": "TIME"},
-            ),
-            EXPIRES_IN,
-            CREATOR,
-            WRITE,
-            POLICY,
-            DEPLOYMENT,
-        ),
-        "Give an API token a new secret. The secret goes to standard output, and everything else to standard error. "
-        "Exit codes are those of create.",
-    ),
-    Command(
-        "revoke",
-        "Take an API token out of the policy file",
-        f"{_CLI}.tokens.revoke",
-        (TOKEN, POLICY),
-        "Take an API token out of the policy file; all else in it stays as it is.",
-    ),
-    Command(
-        "inspect",
-        "Tell whether the secret of an API token is good, without showing it",
-        f"{_CLI}.tokens.inspect",
-        (
-            Option(
-                ("file",),
-                "A file with the secret. Without it, the secret is read from standard input.",
-                {"nargs": "?", "metavar": "FILE"},
-            ),
-            POLICY,
-        ),
-        "Tell which token a secret is of, and whether it is whole, current and not expired. "
-        "Exit code: 0 when it works now, 2 when not.",
-    ),
-)
-
 COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "validate",
         "Check a policy file",
-        f"{_CLI}.commands.validate",
+        f"{CLI}.commands.validate",
         (POLICY_FILE,),
         "Report everything that is wrong with a policy file, and what is likely not meant. "
         "Exit code: 0 when it can be used, 3 when not.",
@@ -279,7 +125,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "explain",
         "Say whether somebody may do something, and why",
-        f"{_CLI}.asking.explain",
+        f"{CLI}.asking.explain",
         (AS, GROUPS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
         "Answer yes or no, with the grants that decide; on no also what is missing, and the smallest grant that gives "
         "it. "
@@ -288,7 +134,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "who-can",
         "List everybody who may do something",
-        f"{_CLI}.asking.who_can",
+        f"{CLI}.asking.who_can",
         (WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
         "List every person and API token of the policy who may, and through what. "
         "Exit code: 0 when there is somebody, 2 when nobody, 3 when the policy cannot be used.",
@@ -296,7 +142,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "access",
         "List all that somebody may do, or everybody for a Dag or tag",
-        f"{_CLI}.asking.access",
+        f"{CLI}.asking.access",
         (
             replace(AS, more={**AS.more, "required": False}),
             GROUPS,
@@ -312,14 +158,14 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "whoami",
         "Say who somebody is here",
-        f"{_CLI}.whoami.whoami",
+        f"{CLI}.whoami.whoami",
         (EMAIL, POLICY, DEPLOYMENT, OUTPUT),
         "Print a person's account, the groups that the last sign-in brought, and the Teams and roles that follow.",
     ),
     Command(
         "clean-sessions",
         "Delete web sessions that have expired",
-        f"{_CLI}.commands.clean_sessions",
+        f"{CLI}.commands.clean_sessions",
         (DRY_RUN,),
         "Delete the rows of sign-ins that have expired from FAB's table `session`, which "
         "`airflow db clean` does not clean for this auth manager. Nobody is signed out.",
@@ -328,7 +174,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "check-dags",
         "Check which tags the Dag files of a folder give",
-        f"{_CLI}.check_dags.check_dags",
+        f"{CLI}.check_dags.check_dags",
         (
             Option(("folder",), "The root of a bundle.", {"metavar": "FOLDER"}),
             Option(
@@ -345,7 +191,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "lint",
         "Report what is odd about a policy: too wide, unused, superfluous",
-        f"{_CLI}.lint.lint_policy",
+        f"{CLI}.lint.lint_policy",
         (
             POLICY_FILE,
             DEPLOYMENT,
@@ -364,7 +210,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "plan",
         "Tell who gains and who loses what between two versions of a policy",
-        f"{_CLI}.plan.plan",
+        f"{CLI}.plan.plan",
         (
             Option(("old",), _VERSION, {"metavar": "OLD"}),
             Option(("new",), "The version after it, named likewise.", {"metavar": "NEW"}),
@@ -389,7 +235,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "test",
         "Check that policies answer as scenario files expect",
-        f"{_CLI}.scenarios.run_scenarios",
+        f"{CLI}.scenarios.run_scenarios",
         (Option(("files",), "The scenario files.", {"nargs": "+", "metavar": "FILE"}), OUTPUT),
         "Exit code: 0 when all answers are as expected; 2 when one is not; 3 when a policy cannot be used; 1 when a "
         "scenario file has mistakes.",
@@ -397,14 +243,14 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "schema",
         "Print the JSON Schema of the policy file, or of scenario files",
-        f"{_CLI}.commands.schema",
+        f"{CLI}.commands.schema",
         (Option(("of",), "Which file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
     ),
     Group("token", "Make, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
     Command(
         "doctor",
         "Say what is wrong with the configuration",
-        f"{_CLI}.doctor.doctor",
+        f"{CLI}.doctor.doctor",
         (PROXY_HEADERS, OUTPUT),
         "Check what the api-server reads: the policy, its address and what a proxy in front makes of it, redirect "
         "URIs, cookies, secrets, FAB's settings and accounts. Nothing is changed. "

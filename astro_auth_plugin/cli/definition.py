@@ -10,7 +10,8 @@ from airflow import __version__ as airflow_version
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 from packaging.version import Version
 
-from astro_auth_plugin.cli.catalogue import COMMANDS, Command, Group, Option
+from astro_auth_plugin.cli.catalogue import COMMANDS
+from astro_auth_plugin.cli.command import Command, Group, Option
 
 
 def get_commands() -> list[GroupCommand]:

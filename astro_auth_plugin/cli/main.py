@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from astro_auth_plugin import __version__
-from astro_auth_plugin.cli.catalogue import COMMANDS, Command, Group
+from astro_auth_plugin.cli.catalogue import COMMANDS
+from astro_auth_plugin.cli.command import Command, Group
 from astro_auth_plugin.cli.failing import FAILED
 
 
