@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from airflow import settings
+from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 from airflow.utils.session import create_session
 from anyio import to_thread
 from fastapi import HTTPException
@@ -56,7 +57,7 @@ async def end_token(manager: Any, token: str) -> None:
     Airflow 3.1 cannot end a single one, so there everything ends that the account was given. What an API token was
     given ends there only with the API token, or with its own time.
     """
-    if hasattr(manager, "revoke_token"):
+    if hasattr(BaseAuthManager, "revoke_token"):
         await to_thread.run_sync(manager.revoke_token, token)
         return
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from airflow.configuration import conf
 
 from astro_auth_plugin.airflow_bridge import sent_request
 from astro_auth_plugin.airflow_bridge.installation import Installation
@@ -50,6 +51,8 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ins
         file = tmp_path / "webserver_config.py"
         file.write_text(webserver_config)
         monkeypatch.setenv("AIRFLOW__FAB__CONFIG_FILE", str(file))
+        # Airflow sets it for its own process when it signs without one, as another test may have let it do.
+        conf.remove_option("api_auth", "jwt_secret")
         for name, value in options.items():
             monkeypatch.setenv(name if name.isupper() else f"AIRFLOW__{name.upper()}", value)
         if options.get("api__base_url", "").endswith("/a/b"):

@@ -28,6 +28,10 @@ class StockAirflow:
         hidden.mkdir(parents=True)
         for name in ("__init__.py", "provider_info.py"):
             shutil.copy(PACKAGE / name, hidden)
+        # Airflow does not start without the module of the entry point of cluster policies; an empty one has none.
+        (hidden / "airflow_bridge").mkdir()
+        for name in ("__init__.py", "tag_policy.py"):
+            (hidden / "airflow_bridge" / name).touch()
         changed = {
             "AIRFLOW__CORE__AUTH_MANAGER": STOCK,
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(like.home / "logs"),
