@@ -250,7 +250,7 @@ class AstroAuthManager(FabAuthManager):
         return decide.dags(self._identity(user), asked)
 
     @_denies_on_error(set)
-    def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", **_: Any) -> set[str]:
+    def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
         return decide.readable_dag_ids(self._identity(user), method)
 
     @_denies_on_error(set)
@@ -299,16 +299,16 @@ class AstroAuthManager(FabAuthManager):
         return decide.things(self._identity(user), "variable", [request["method"] for request in requests])
 
     @_denies_on_error(set)
-    def get_authorized_connections(self, *, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "connection", method, metadata.read_connection_ids)
+    def get_authorized_connections(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
+        return self._all_if(user, "connection", method, metadata.connection_ids)
 
     @_denies_on_error(set)
-    def get_authorized_pools(self, *, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "pool", method, metadata.read_pool_names)
+    def get_authorized_pools(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
+        return self._all_if(user, "pool", method, metadata.pool_names)
 
     @_denies_on_error(set)
-    def get_authorized_variables(self, *, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "variable", method, metadata.read_variable_keys)
+    def get_authorized_variables(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
+        return self._all_if(user, "variable", method, metadata.variable_keys)
 
     @_denies_on_error(set)
     def filter_authorized_connections(
@@ -328,7 +328,7 @@ class AstroAuthManager(FabAuthManager):
     ) -> set[str]:
         return self._all_if(user, "variable", method, lambda: set(variable_keys))
 
-    def _all_if(self, user: Any, kind: str, method: Any, everything: Callable[[], set[Any]]) -> set[Any]:
+    def _all_if(self, user: Any, kind: str, method: Any, everything: Callable[[], R]) -> R | set[Any]:
         return everything() if decide.thing(self._identity(user), kind, method) else set()
 
     # -- assets ----------------------------------------------------------------------------------------------------
@@ -342,10 +342,10 @@ class AstroAuthManager(FabAuthManager):
         return decide.asset(self._identity(user), "asset_alias", method)
 
     @_denies_on_error(set)
-    def get_authorized_assets(self, *, user: Any, method: Any = "GET", **_: Any) -> set[int]:
+    def get_authorized_assets(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
         needed = action_map.needed(action_map.OBJECTS, "asset", method)
         allowed = needed is not None and decide.wide(self._identity(user), needed)
-        return metadata.read_asset_ids() if allowed else set()
+        return metadata.asset_ids() if allowed else set()
 
     # -- teams of multi-team Airflow -------------------------------------------------------------------------------
 
@@ -354,8 +354,10 @@ class AstroAuthManager(FabAuthManager):
         return decide.team(self._identity(user), method, _id_of(details, "name"))
 
     @_denies_on_error(set)
-    def get_authorized_teams(self, *, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self.filter_authorized_teams(teams_names=metadata.read_team_names(), user=user, method=method)
+    def get_authorized_teams(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
+        identity = self._identity(user)
+        names = metadata.team_names()
+        return names if decide.every_team(identity, method) else decide.teams(identity, method, names)
 
     @_denies_on_error(set)
     def filter_authorized_teams(

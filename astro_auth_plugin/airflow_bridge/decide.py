@@ -6,6 +6,7 @@ Every function takes the identity first and answers for it; none is asked withou
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from astro_auth_plugin.airflow_bridge import action_map, denials, metadata, route_rules
@@ -77,7 +78,7 @@ def _needed_on_dag(method: Any, entity: Any) -> int:
     return row.get(action_map.text(method), 0) | SEE_DAG
 
 
-def readable_dag_ids(identity: AstroIdentity, method: Any) -> set[str]:
+def readable_dag_ids(identity: AstroIdentity, method: Any) -> AbstractSet[str]:
     """Return the Dags on which the person holds all that this request was asked about, and the method on the Dag."""
     needed = action_map.needed(action_map.DAG_ENTITIES, "", method)
     if needed is None:
@@ -208,6 +209,11 @@ def menu_item(identity: AstroIdentity, item: Any) -> bool:
 def team(identity: AstroIdentity, method: Any, name: str | None) -> bool:
     """Whether the person may see one team of multi-team Airflow."""
     return bool(teams(identity, method, {name or ""}))
+
+
+def every_team(identity: AstroIdentity, method: Any) -> bool:
+    """Whether the person may see all teams of multi-team Airflow."""
+    return action_map.text(method) == "GET" and wide(identity, SEE_DAG)
 
 
 def teams(identity: AstroIdentity, method: Any, team_names: Collection[str]) -> set[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
 
 from airflow import settings
 from airflow.models import DagModel
@@ -23,11 +24,17 @@ from airflow.models.team import Team
 from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
 from airflow.models.variable import Variable
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
-from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.orm import aliased
 
+from astro_auth_plugin.airflow_bridge import sub_selects
+from astro_auth_plugin.airflow_bridge.lazy_set import LazySet, SubSelect
 from astro_auth_plugin.rbac.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.scopes import Dag, DagFile
+
+if TYPE_CHECKING:
+    # SQLAlchemy 1.4, with which Airflow 3.1 may come, has them elsewhere.
+    from sqlalchemy import Connection as DatabaseConnection
+    from sqlalchemy import Engine as DatabaseEngine
 
 # Above this many values the whole table is read instead: databases limit the parameters of a statement.
 MAX_PARAMETERS = 10_000
@@ -54,23 +61,36 @@ def read_all_dags() -> list[Dag]:
     return _read(_dags_with_tags(files=True))
 
 
-def select_dag_ids(selection: DagSelection) -> set[str]:
-    """Return the ids of all Dags that a selection matches. One statement, none when it can match nothing."""
+def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
+    """Return the ids of all Dags that a selection matches. Nothing is sent before somebody looks, and then once."""
     if selection.nothing:
         return set()
-    if selection.everything:
-        with _connect() as connection:
-            return set(connection.scalars(select(DagModel.dag_id)))
+    statement = sub_selects.of_selection(selection, _engine().dialect.name)
+    if statement is None:
+        return LazySet(lambda: _matching(selection))
+    return SubSelect(statement, _scalars)
+
+
+def _matching(selection: DagSelection) -> set[str]:
     statement = _dags_with_tags(files=bool(selection.tag_rules))
     if sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_PARAMETERS:
         statement = statement.where(and_(*map(_condition, selection.clauses)))
     return {dag.id for dag in _read(statement) if selection.matches(dag)}
 
 
-def _connect() -> DatabaseConnection:
+def _engine() -> DatabaseEngine:
     if settings.engine is None:
         raise RuntimeError("Airflow has not configured its metadata database")
-    return settings.engine.connect()
+    return settings.engine
+
+
+def _connect() -> DatabaseConnection:
+    return _engine().connect()
+
+
+def _scalars(statement: Any) -> set[Any]:
+    with _connect() as connection:
+        return set(connection.scalars(statement))
 
 
 def _dags_with_tags(*, files: bool) -> Select[Any]:
@@ -171,31 +191,30 @@ def read_dag_of_event(event_log_id: int) -> str | None:
         return connection.scalar(select(Log.dag_id).where(Log.id == event_log_id))
 
 
-def read_connection_ids() -> set[str]:
-    """Return the ids of all connections."""
-    return _read_all(Connection.conn_id)
+def connection_ids() -> AbstractSet[str]:
+    """Return the ids of all connections; read when somebody looks, as those below."""
+    return _every(Connection, "conn_id")
 
 
-def read_pool_names() -> set[str]:
+def pool_names() -> AbstractSet[str]:
     """Return the names of all pools."""
-    return _read_all(Pool.pool)
+    return _every(Pool, "pool")
 
 
-def read_variable_keys() -> set[str]:
+def variable_keys() -> AbstractSet[str]:
     """Return the keys of all Variables."""
-    return _read_all(Variable.key)
+    return _every(Variable, "key")
 
 
-def read_asset_ids() -> set[int]:
+def asset_ids() -> AbstractSet[int]:
     """Return the ids of all assets."""
-    return _read_all(AssetModel.id)
+    return _every(AssetModel, "id")
 
 
-def read_team_names() -> set[str]:
+def team_names() -> AbstractSet[str]:
     """Return the names of all teams of multi-team Airflow."""
-    return _read_all(Team.name)
+    return _every(Team, "name")
 
 
-def _read_all(column: Any) -> set[Any]:
-    with _connect() as connection:
-        return set(connection.scalars(select(column)))
+def _every(model: Any, column: str) -> SubSelect[Any]:
+    return SubSelect(sub_selects.ids_of(model.__table__, column), _scalars)

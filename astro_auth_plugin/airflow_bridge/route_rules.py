@@ -6,6 +6,7 @@ Each rule names the route and says why. `docs/` tells operators which of these a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from airflow import __version__ as airflow_version
@@ -172,7 +173,7 @@ def lists_need(facts: RequestFacts | None) -> int:
     return _LISTS_WITH_RUNS.get(facts.route, 0)
 
 
-def narrow(facts: RequestFacts | None, dag_ids: set[str]) -> set[str]:
+def narrow(facts: RequestFacts | None, dag_ids: AbstractSet[str]) -> AbstractSet[str]:
     """Return those of the Dags, which a person may see, that this answer may show."""
     if facts is not None and facts.route == _DEPENDENCIES and _3_3 > _AIRFLOW:
         # Each Dag names those at the other end of its edges; Airflow looks at them from 3.3 on.

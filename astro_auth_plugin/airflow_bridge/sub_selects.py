@@ -1,0 +1,131 @@
+"""A selection of Dags as one SELECT of their ids, for those databases and policies for which SQL can say it exactly.
+
+Exactly means: as ids and tags are compared here, by every character. What cannot be said so is left to those who read
+the Dags and compare themselves.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.models import DagModel
+from airflow.models.dag import DagTag
+from sqlalchemy import ColumnElement, LargeBinary, Select, Table, and_, cast, false, select, union
+
+from astro_auth_plugin.rbac.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.tag_rules import ANY_FILE, TagRules
+
+MAX_VALUES = 2_000
+"""Above this many ids and tags a list is read instead: Airflow's statements repeat a sub-select up to three times."""
+
+_MYSQL = ("mysql", "mariadb")
+_DATABASES = ("sqlite", "postgresql", *_MYSQL)
+
+_dags: Table = DagModel.__table__
+_dag_tags: Table = DagTag.__table__
+
+Bundles = frozenset[str]
+
+
+def ids_of(table: Table, column: str) -> Select[Any]:
+    """Return the SELECT of a column of all rows. What it is put into never takes its table for its own."""
+    alias = table.alias()
+    return select(alias.c[column]).correlate(None)
+
+
+def of_selection(selection: DagSelection, dialect: str) -> Any:
+    """Return the SELECT of the ids of the Dags that a selection matches; None when SQL cannot say it exactly.
+
+    Args:
+        selection: which Dags.
+        dialect: the database's name at SQLAlchemy.
+    """
+    if selection.everything:
+        return ids_of(_dags, "dag_id")
+    if not _can_be_said(selection, dialect):
+        return None
+    clauses = []
+    for clause in _smallest(selection.clauses):
+        parts = _parts(clause, selection.tag_rules, dialect)
+        if parts is None:
+            return None
+        clauses.append(parts)
+    first, *others = clauses
+    for other in others:
+        first = [part.where(part.selected_columns[0].in_(_one(other))) for part in first]
+    return _one(first)
+
+
+def _can_be_said(selection: DagSelection, dialect: str) -> bool:
+    # Whoever gives ids a collation, which Airflow has an option for, gets them compared here.
+    compares_exactly = dialect in _MYSQL or getattr(_dags.c.dag_id.type, "collation", None) is None
+    few = sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_VALUES
+    return dialect in _DATABASES and compares_exactly and few
+
+
+def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
+    """Leave out the clauses that another one implies: whoever may edit a Dag by a tag may see it by that tag."""
+    kept: list[Clause] = []
+    for clause in sorted(clauses, key=lambda clause: len(clause.tags) + len(clause.dag_ids)):
+        if not any(each.tags <= clause.tags and each.dag_ids <= clause.dag_ids for each in kept):
+            kept.append(clause)
+    return kept
+
+
+def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] | None:
+    """Return the SELECTs which together find what matches a clause; None when that cannot be said."""
+    tags: dict[Bundles | None, set[str]] = defaultdict(set)
+    for tag in clause.tags:
+        places = rules.places(tag)
+        if places is None:
+            tags[None].add(tag)
+        elif all(ANY_FILE in place.files for place in places):
+            tags[frozenset(place.bundle for place in places)].add(tag)
+        else:
+            return None
+    parts = [_carrying(names, bundles, dialect) for bundles, names in tags.items() if bundles != Bundles()]
+    if clause.dag_ids:
+        # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
+        dags = _dags.alias()
+        parts.append(select(dags.c.dag_id).where(_is_one_of(dags.c.dag_id, clause.dag_ids, dialect)).correlate(None))
+    return parts
+
+
+def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:
+    # A tag goes when its Dag goes: the database sees to it, so the table of Dags need not be asked.
+    carried = _dag_tags.alias()
+    found = select(carried.c.dag_id).where(_is_one_of(carried.c.name, tags, dialect)).correlate(None)
+    if bundles is None:
+        return found
+    dags = _dags.alias()
+    return found.join(dags, dags.c.dag_id == carried.c.dag_id).where(_is_one_of(dags.c.bundle_name, bundles, dialect))
+
+
+def _one(parts: list[Select[Any]]) -> Any:
+    if not parts:
+        return ids_of(_dags, "dag_id").where(false())
+    return union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement[bool]:
+    storable = sorted(value for value in values if _can_be_stored(value, dialect))
+    if not storable:
+        return false()
+    found: ColumnElement[bool] = column.in_(storable)
+    if dialect not in _MYSQL:
+        return found
+    # MySQL compares as the column says, mostly without a look at case and trailing blanks; bytes it compares exactly.
+    return and_(found, cast(column, LargeBinary).in_([value.encode() for value in storable]))
+
+
+def _can_be_stored(value: str, dialect: str) -> bool:
+    """Whether a database can have the text at all; some refuse the whole statement for one that it cannot."""
+    if "\0" in value and dialect != "sqlite":
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
