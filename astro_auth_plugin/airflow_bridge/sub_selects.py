@@ -77,7 +77,7 @@ def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
 def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] | None:
     """Return the SELECTs which together find what matches a clause; None when that cannot be said."""
     tags: dict[Bundles | None, set[str]] = defaultdict(set)
-    for tag in clause.tags:
+    for tag in sorted(clause.tags):
         places = rules.places(tag)
         if places is None:
             tags[None].add(tag)
