@@ -25,7 +25,7 @@ from fastapi import HTTPException
 from flask import current_app
 from jwt import ExpiredSignatureError, InvalidTokenError
 
-from astro_auth_plugin.airflow_bridge import action_map, db_manager, decide, metadata
+from astro_auth_plugin.airflow_bridge import action_map, dag_cache, db_manager, decide, metadata
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.issuers import Issuers, parse_issuers
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, PolicyStore
@@ -83,6 +83,7 @@ class AstroAuthManager(FabAuthManager):
         try:
             settings = read_settings()
             AstroAuthManager._policy_store = PolicyStore(settings)
+            dag_cache.share(dag_cache.DagCache(settings.tag_cache_ttl))
             AstroAuthManager._issuers = Issuers(parse_issuers(settings.trusted_issuers))
         except (SettingsError, PolicyRefused) as error:
             _stop_server(str(error))

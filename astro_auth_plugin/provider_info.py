@@ -51,4 +51,7 @@ _OPTIONS = {
         '[{"issuer": "https://sso.example.com", "audience": "airflow", "jwks_url": "https://sso.example.com/keys", '
         '"email_claim": "email"}]',
     ),
+    "tag_cache_ttl": _option(
+        "For how many seconds the tags of a Dag count as they were read; 0, as if not set, reads them each time.", "30"
+    ),
 }

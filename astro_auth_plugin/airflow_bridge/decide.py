@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from astro_auth_plugin.airflow_bridge import action_map, denials, metadata, route_rules
+from astro_auth_plugin.airflow_bridge import action_map, dag_cache, denials, metadata, route_rules
 from astro_auth_plugin.airflow_bridge.action_map import SEE_DAG
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.request import RequestFacts, current_request
@@ -114,11 +114,11 @@ def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
 
 
 def _look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
-    """Read Dags and their tags, each at most once in a request."""
+    """Find Dags and their tags, each at most once in a request."""
     # Not `dag_ids - identity.dags.keys()`, which walks through all that is known already.
     unknown = {dag_id for dag_id in dag_ids if dag_id not in identity.dags}
     if unknown:
-        found = metadata.read_dags(unknown, files=bool(identity.engine.tag_rules))
+        found = dag_cache.look_up(unknown, files=bool(identity.engine.tag_rules))
         identity.dags.update({dag_id: found.get(dag_id) for dag_id in unknown})
 
 

@@ -11,6 +11,8 @@ from airflow.configuration import conf
 
 SECTION = "astro_auth"
 
+_MOST_SECONDS = 3600
+
 Network = IPv4Network | IPv6Network
 
 
@@ -34,6 +36,7 @@ class Settings:
         proxy_groups_separator: what stands between two groups in that header.
         allow_database_passwords: whether passwords of FAB's accounts count where people sign in another way.
         trusted_issuers: other issuers whose JWTs count, as JSON; `issuers.parse_issuers` reads it.
+        tag_cache_ttl: for how many seconds a Dag's tags count as they were read; 0 reads them for each request.
     """
 
     policy_file: Path
@@ -47,6 +50,7 @@ class Settings:
     proxy_groups_separator: str = ","
     allow_database_passwords: bool = False
     trusted_issuers: str = ""
+    tag_cache_ttl: float = 0
 
 
 def read_settings() -> Settings:
@@ -73,6 +77,7 @@ def read_settings() -> Settings:
         proxy_groups_separator=_option("proxy_groups_separator") or ",",
         allow_database_passwords=_truth("allow_database_passwords"),
         trusted_issuers=_option("trusted_issuers"),
+        tag_cache_ttl=_seconds("tag_cache_ttl"),
     )
 
 
@@ -101,6 +106,17 @@ def _truth(name: str) -> bool:
     if text not in ("", "true", "false"):
         raise SettingsError(f"[{SECTION}] {name} is `{text}`: write true or false")
     return text == "true"
+
+
+def _seconds(name: str) -> float:
+    text = _option(name) or "0"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise SettingsError(f"[{SECTION}] {name} is `{text}`: write seconds, from 0 to {_MOST_SECONDS}")
+    return seconds
 
 
 def _networks(name: str) -> tuple[Network, ...]:

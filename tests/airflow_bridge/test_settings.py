@@ -11,7 +11,7 @@ from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settin
 OPTIONS = (
     *("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT"),
     *("GROUPS_CLAIM", "TRUSTED_PROXIES", "PROXY_GROUPS_HEADER", "PROXY_GROUPS_SEPARATOR", "ALLOW_DATABASE_PASSWORDS"),
-    "TRUSTED_ISSUERS",
+    *("TRUSTED_ISSUERS", "TAG_CACHE_TTL"),
 )
 
 
@@ -118,6 +118,14 @@ def test_how_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.proxy_groups_separator, settings.allow_database_passwords) == (";", True)
 
 
+def test_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags are kept for as many seconds as is said, also for parts of one, and for none where nothing is."""
+    configure(monkeypatch, policy_file="/p", deployment_id="dep")
+    assert read_settings().tag_cache_ttl == 0
+    configure(monkeypatch, tag_cache_ttl=" 2.5 ")
+    assert read_settings().tag_cache_ttl == 2.5
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -128,6 +136,10 @@ def test_how_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
                 "10.1.0.0/16"
             ),
         ),
+        ({"tag_cache_ttl": "half"}, "[astro_auth] tag_cache_ttl is `half`: write seconds, from 0 to 3600"),
+        ({"tag_cache_ttl": "-1"}, "[astro_auth] tag_cache_ttl is `-1`: write seconds, from 0 to 3600"),
+        ({"tag_cache_ttl": "nan"}, "[astro_auth] tag_cache_ttl is `nan`: write seconds, from 0 to 3600"),
+        ({"tag_cache_ttl": "3601"}, "[astro_auth] tag_cache_ttl is `3601`: write seconds, from 0 to 3600"),
         ({"allow_database_passwords": "yes"}, "[astro_auth] allow_database_passwords is `yes`: write true or false"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, String, Table, create_engine, event, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import configure_mappers
 
 from astro_auth_plugin.airflow_bridge import metadata, sub_selects
 from astro_auth_plugin.airflow_bridge.lazy_set import LazySet, SubSelect
@@ -40,6 +41,7 @@ POSTGRES = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
 
 def scratch_database(address: str) -> Any:
     """Make the tables of Dags and tags, as Airflow makes them, where there are none."""
+    configure_mappers()  # Airflow's own warn of each other when that is done for the first time
     if address.startswith("sqlite"):
         engine = create_engine(address)
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
