@@ -6,6 +6,7 @@ the Dags and compare themselves.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -23,16 +24,21 @@ MAX_VALUES = 2_000
 _MYSQL = ("mysql", "mariadb")
 _DATABASES = ("sqlite", "postgresql", *_MYSQL)
 
-_dags: Table = DagModel.__table__
-_dag_tags: Table = DagTag.__table__
+# Made once, since an alias copies every column. Each SELECT below stands for itself, so several may share them.
+_dags = DagModel.__table__.alias()
+_carried = DagTag.__table__.alias()
+
+_EVERY_DAG = select(_dags.c.dag_id).correlate(None)
+_CARRYING = select(_carried.c.dag_id).correlate(None)
+_IS_OF_DAG = _dags.c.dag_id == _carried.c.dag_id
 
 Bundles = frozenset[str]
 
 
+@functools.cache
 def ids_of(table: Table, column: str) -> Select[Any]:
     """Return the SELECT of a column of all rows. What it is put into never takes its table for its own."""
-    alias = table.alias()
-    return select(alias.c[column]).correlate(None)
+    return select(table.alias().c[column]).correlate(None)
 
 
 def of_selection(selection: DagSelection, dialect: str) -> Any:
@@ -43,7 +49,7 @@ def of_selection(selection: DagSelection, dialect: str) -> Any:
         dialect: the database's name at SQLAlchemy.
     """
     if selection.everything:
-        return ids_of(_dags, "dag_id")
+        return _EVERY_DAG
     if not _can_be_said(selection, dialect):
         return None
     clauses = []
@@ -88,24 +94,21 @@ def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] |
     parts = [_carrying(names, bundles, dialect) for bundles, names in tags.items() if bundles != Bundles()]
     if clause.dag_ids:
         # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
-        dags = _dags.alias()
-        parts.append(select(dags.c.dag_id).where(_is_one_of(dags.c.dag_id, clause.dag_ids, dialect)).correlate(None))
+        parts.append(_EVERY_DAG.where(_is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
     return parts
 
 
 def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:
     # A tag goes when its Dag goes: the database sees to it, so the table of Dags need not be asked.
-    carried = _dag_tags.alias()
-    found = select(carried.c.dag_id).where(_is_one_of(carried.c.name, tags, dialect)).correlate(None)
+    found = _CARRYING.where(_is_one_of(_carried.c.name, tags, dialect))
     if bundles is None:
         return found
-    dags = _dags.alias()
-    return found.join(dags, dags.c.dag_id == carried.c.dag_id).where(_is_one_of(dags.c.bundle_name, bundles, dialect))
+    return found.join(_dags, _IS_OF_DAG).where(_is_one_of(_dags.c.bundle_name, bundles, dialect))
 
 
 def _one(parts: list[Select[Any]]) -> Any:
     if not parts:
-        return ids_of(_dags, "dag_id").where(false())
+        return _EVERY_DAG.where(false())
     return union(*parts) if len(parts) > 1 else parts[0]
 
 
