@@ -39,7 +39,7 @@ def dag(identity: AstroIdentity, method: Any, entity: Any, dag_id: str | None) -
     if asked.refused:
         return False
     if dag_id is not None:
-        allowed = all(_on_dag(identity, needed, each) for each in (dag_id, *asked.also))
+        allowed = _on_dag(identity, needed, dag_id) and all(_on_dag(identity, needed, each) for each in asked.also)
     elif reads:
         allowed = _list_of(identity, entity_name, needed)
     else:
