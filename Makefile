@@ -9,6 +9,8 @@ WITH_AIRFLOW := tests/airflow_bridge tests/login tests/cli tests/web tests/test_
 LIVE := tests/e2e -m "not browser" --ignore=tests/e2e/browser --ignore-glob="*/test_demo*"
 # These bring SQLite databases of their own, whatever else is asked about.
 OWN_SQLITE := --ignore=tests/e2e/sign_in
+# Compares what databases find with what is decided, on PostgreSQL where there is one.
+IN_SQL := tests/airflow_bridge/test_sub_selects.py
 UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=
@@ -43,7 +45,7 @@ else
 endif
 
 test-postgres: $(INSTALLED) ## run the live tests on a PostgreSQL, which is started for them
-	$(BIN)/python -m tools.with_postgres $(BIN)/python -m pytest $(or $(ARGS),$(LIVE) $(OWN_SQLITE))
+	$(BIN)/python -m tools.with_postgres $(BIN)/python -m pytest $(or $(ARGS),$(LIVE) $(OWN_SQLITE) $(IN_SQL))
 
 test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on that release of it
 	.venv-$*/bin/python -m pytest $(or $(ARGS),$(WITH_AIRFLOW) $(LIVE))

@@ -169,6 +169,9 @@ class AstroAuthManager(FabAuthManager):
         Raises:
             HTTPException: 401, if it is good for nothing.
         """
+        if self.policy_store.has_changed():
+            # To check a large policy takes seconds, in which the event loop has others to serve.
+            await to_thread.run_sync(self.policy_store.engine)
         if token_secrets.is_meant(token):
             identity = self.identity_of_secret(token)
             if identity is None:

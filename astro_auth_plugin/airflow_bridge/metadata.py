@@ -10,7 +10,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow import settings
 from airflow.models import DagModel
@@ -24,18 +24,16 @@ from airflow.models.pool import Pool
 from airflow.models.team import Team
 from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
 from airflow.models.variable import Variable
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, func, or_, select
+from sqlalchemy import and_, bindparam, exists, false, func, or_, select
+from sqlalchemy.engine import Connection as DatabaseConnection
+from sqlalchemy.engine import Engine as DatabaseEngine
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.expression import ColumnElement, Select
 
 from astro_auth_plugin.airflow_bridge import sub_selects
 from astro_auth_plugin.airflow_bridge.lazy_set import LazySet, SubSelect
 from astro_auth_plugin.rbac.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.scopes import Dag, DagFile
-
-if TYPE_CHECKING:
-    # SQLAlchemy 1.4, with which Airflow 3.1 may come, has them elsewhere.
-    from sqlalchemy import Connection as DatabaseConnection
-    from sqlalchemy import Engine as DatabaseEngine
 
 # Above this many values the whole table is read instead: databases limit the parameters of a statement.
 MAX_PARAMETERS = 10_000

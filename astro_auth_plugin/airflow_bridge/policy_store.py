@@ -53,9 +53,13 @@ class PolicyStore:
         self._seen = _signature(settings)
         self._engine = load_engine(settings)
 
+    def has_changed(self) -> bool:
+        """Whether there is a version that has not been looked at, so that `engine` would load it."""
+        return _signature(self._settings) != self._seen
+
     def engine(self) -> Engine:
         """Return the engine of the newest good version, after a look at the file. Never raises."""
-        if _signature(self._settings) != self._seen:
+        if self.has_changed():
             with self._lock:
                 self._reload()
         return self._engine

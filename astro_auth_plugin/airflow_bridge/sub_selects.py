@@ -13,7 +13,8 @@ from typing import Any
 
 from airflow.models import DagModel
 from airflow.models.dag import DagTag
-from sqlalchemy import ColumnElement, LargeBinary, Select, Table, and_, cast, false, select, union
+from sqlalchemy import LargeBinary, Table, and_, cast, false, select, union
+from sqlalchemy.sql.expression import ColumnElement, Select
 
 from astro_auth_plugin.rbac.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.tag_rules import ANY_FILE, TagRules

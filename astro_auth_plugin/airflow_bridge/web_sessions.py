@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, DateTime, Integer, column, delete, func, inspect, select, table
+from sqlalchemy import DateTime, Integer, column, delete, func, inspect, select, table
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import ColumnElement
 
 # flask_session makes this table when a server starts, and gives it no model that could be imported.
 _SESSION = table("session", column("id", Integer), column("expiry", DateTime))

@@ -13,7 +13,8 @@ from typing import Any
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import Connection, event, func, inspect, select
+from sqlalchemy import event, func, inspect, select
+from sqlalchemy.engine import Connection
 
 from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.airflow_bridge.identity import NAME_PREFIX, AstroIdentity

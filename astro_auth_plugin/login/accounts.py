@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+from sqlalchemy import and_, func, literal, or_, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.expression import ColumnElement
 
 from astro_auth_plugin.airflow_bridge import sign_ins
 from astro_auth_plugin.rbac.subjects import normalize_email, user_subject
@@ -17,7 +19,7 @@ from astro_auth_plugin.rbac.subjects import normalize_email, user_subject
 log = logging.getLogger(__name__)
 
 
-_Column = ColumnElement[str] | InstrumentedAttribute[str]
+_Column: TypeAlias = "ColumnElement[str] | InstrumentedAttribute[str]"
 
 
 class Account(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.common.types import MenuItem
 from airflow.exceptions import AirflowConfigException
 from airflow.models.team import dag_bundle_team_association_table
+from fastapi import HTTPException
 from sqlalchemy import create_engine
 
 from astro_auth_plugin.airflow_bridge import decide, sign_ins
@@ -26,6 +29,7 @@ from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyStore
 from astro_auth_plugin.airflow_bridge.settings import Settings
 from astro_auth_plugin.auth_manager import AstroAuthManager
+from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
 from tests.airflow_bridge.conftest import DAGS, PEOPLE
 from tests.conftest import CountStatements
@@ -301,3 +305,33 @@ def test_one_identity_for_a_request(manager: AstroAuthManager, accounts: Any, st
         assert manager.get_authorized_dag_ids(user=user) == {"ops_sync"}
         assert facts.actor is facts.identities[user.id]
     assert len(sent) == 2
+
+
+def test_a_new_policy_is_loaded_beside_the_event_loop(
+    manager: AstroAuthManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a new version of the policy is checked, the event loop serves others; who asks then waits for it."""
+    store = manager.policy_store
+    before = store.engine()
+    load = policy.load
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slowly(*args: Any) -> Any:
+        loading.set()
+        assert go_on.wait(10)
+        return load(*args)
+
+    async def serve() -> None:
+        asked = asyncio.create_task(manager.get_user_from_token("no token"))
+        assert await asyncio.to_thread(loading.wait, 10)
+        assert store.has_changed()
+        assert not asked.done()
+        go_on.set()
+        with pytest.raises(HTTPException):
+            await asked
+
+    monkeypatch.setattr(policy, "load", slowly)
+    (tmp_path / "policy.yaml").write_text(HEAD + PEOPLE + "  - email: more@example.com\n")
+    asyncio.run(asyncio.wait_for(serve(), 20))
+    assert not store.has_changed()
+    assert store.engine() is not before
