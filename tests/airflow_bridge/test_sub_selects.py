@@ -131,7 +131,8 @@ some_dags = st.lists(
     unique_by=lambda dag: dag.id,
 )
 some_places = st.lists(
-    st.builds(Place, st.sampled_from(BUNDLES), st.sampled_from([("**",), ("y/", "**"), ("x/",), ()])), max_size=2
+    st.builds(Place, st.sampled_from(BUNDLES), st.sampled_from([("**",), ("y/", "**"), ("x/",), ("y/",), ()])),
+    max_size=2,
 ).map(tuple)
 some_rules = st.dictionaries(st.sampled_from(("sales", "Sales", "sa*", "*")), some_places, max_size=2).map(TagRules)
 some_clauses = st.lists(st.builds(Clause, words, words), min_size=1, max_size=3).map(tuple)
@@ -227,6 +228,7 @@ def test_inside_of_airflows_statements(dialect: Any) -> None:
     ("chosen", "dialect"),
     [
         (selection(clause("a"), rules=TagRules({"a": (Place("dags", ("team/**",)),)})), "sqlite"),
+        (selection(clause("a"), rules=TagRules({"a": (Place("x", ("**",)), Place("y", ("y/",)))})), "sqlite"),
         (selection(clause("a"), clause(*map(str, range(sub_selects.MAX_VALUES)))), "sqlite"),
         (selection(clause("a")), "oracle"),
     ],
