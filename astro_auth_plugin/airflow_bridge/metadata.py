@@ -50,8 +50,12 @@ def read_dags(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
     if not dag_ids:
         return {}
     wanted = frozenset(dag_ids)
-    few = len(wanted) <= MAX_PARAMETERS
-    found = _read(_dags_of_ids(files), {"dag_ids": list(wanted)}) if few else _read(_dags_with_tags(files=files))
+    if len(wanted) == 1:
+        found = _read(_one_dag(files), {"dag_id": next(iter(wanted))})
+    elif len(wanted) <= MAX_PARAMETERS:
+        found = _read(_dags_with_tags(files=files).where(_DAG.c.dag_id.in_(wanted)))
+    else:
+        found = _read(_dags_with_tags(files=files))
     return {dag.id: dag for dag in found if dag.id in wanted}
 
 
@@ -98,9 +102,9 @@ def _dags_with_tags(*, files: bool) -> Select[Any]:
 
 
 @functools.cache
-def _dags_of_ids(files: bool) -> Select[Any]:
-    """Return the statement behind most decisions, made once: to make it takes as long as to send it."""
-    return _dags_with_tags(files=files).where(_DAG.c.dag_id.in_(bindparam("dag_ids", expanding=True)))
+def _one_dag(files: bool) -> Select[Any]:
+    """Return the statement behind most decisions, made once: to make it can take longer than to send it."""
+    return _dags_with_tags(files=files).where(_DAG.c.dag_id == bindparam("dag_id"))
 
 
 def _condition(clause: Clause) -> ColumnElement[bool]:

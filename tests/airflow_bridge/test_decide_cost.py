@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.api_fastapi.core_api.security import PermittedDagFilter
+from airflow.models import DagModel
+from sqlalchemy import select
 
 from astro_auth_plugin.airflow_bridge import decide, metadata
 from astro_auth_plugin.airflow_bridge.request import RequestFacts
+from astro_auth_plugin.auth_manager import AstroAuthManager
 from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
 from tests.conftest import CountStatements
@@ -92,6 +96,34 @@ def test_one_statement_for_a_list(grants: int, statements: CountStatements) -> N
         decide.dag(identity, "POST", "RUN", None)
         assert decide.filter_dag_ids(identity, "GET", EVERY) == {"fin_daily", "fin_report"}
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "seen"), [("olga", [], EVERY), ("vera", [["finance"]], {"fin_daily", "fin_report"})]
+)
+def test_no_ids_travel(
+    engine: Engine, metadata_database: Any, name: str, values: list[Any], seen: set[str], statements: CountStatements
+) -> None:
+    """A list of Airflow's is one statement, and what travels with it is what was granted, and not the Dags."""
+    with statements() as sent:
+        ids = decide.readable_dag_ids(person(engine, name), "GET")
+        query = PermittedDagFilter(ids).to_orm(select(DagModel.dag_id))  # type: ignore[arg-type]
+        assert list(query.compile().params.values()) == values
+        assert sent == []
+        with metadata_database.connect() as connection:
+            assert set(connection.scalars(query)) == seen
+    assert len(sent) == 1
+
+
+def test_every_connection(engine: Engine, statements: CountStatements) -> None:
+    """So are lists of connections, Variables, pools, assets and teams, whose rights are those of the Deployment."""
+    manager = AstroAuthManager()
+    for kind in ("connections", "variables", "pools", "assets", "teams"):
+        get = getattr(manager, f"get_authorized_{kind}")
+        with statements() as sent:
+            assert str(get(user=person(engine, "olga")).__clause_element__()).startswith("SELECT")
+            assert get(user=person(engine, "vera")) == set()
+        assert kind == "teams" or sent == []  # whose teams somebody may see depends on the Dags in them
 
 
 # -- what a refusal says -------------------------------------------------------------------------------------------
