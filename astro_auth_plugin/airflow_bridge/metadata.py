@@ -1,7 +1,8 @@
 """Dags with their tags and the names of other objects, read from the metadata database when asked: one statement each.
 
 What the database returns is compared again here, because a database may compare text more loosely (by case, or
-without trailing blanks) than ids and tags are compared.
+without trailing blanks) than ids and tags are compared. Only `sub_selects` leaves that to the
+database, where it compares exactly.
 """
 
 from __future__ import annotations
