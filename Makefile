@@ -14,6 +14,7 @@ IN_SQL := tests/airflow_bridge/test_sub_selects.py
 UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=
+DB ?=
 # Exported, so a script reads them as values: PORT=8081 make demo and make demo PORT=8081 are the same.
 export PORT
 
@@ -21,7 +22,7 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: mutants bench-policy help install demo test test-postgres test-3.1 test-3.2 check format lock clean
+.PHONY: mutants bench bench-policy soak help install demo test test-postgres test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,16 @@ test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on
 mutants: $(INSTALLED) ## break the package on purpose, fault by fault, and see the tests notice (slow)
 	$(BIN)/python -m tools.mutants $(ARGS)
 
+bench: .venv-bench/.installed ## measure this plugin beside other auth managers (DB=postgres; ARGS=--write updates the page of it)
+	@DB="$(DB)" .venv-bench/bin/python -m tools.bench $(ARGS)
+
+soak: .venv-bench/.installed ## ask a server for ten minutes while policy and tags change (DB=postgres; ARGS="--minutes 1")
+	@DB="$(DB)" .venv-bench/bin/python -m tools.bench.soak $(ARGS)
+
+.venv-bench/.installed: pyproject.toml locks/bench.txt locks/uv.txt tools/install.sh
+	@sh tools/install.sh .venv-bench locks/bench.txt $(PYTHON)
+	@touch $@
+
 bench-policy: $(INSTALLED) ## measure the commands with a large policy; ARGS=--write updates the page of it
 	$(BIN)/python -m tools.bench_policy $(ARGS)
 
@@ -76,11 +87,12 @@ lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UP
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
+	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in locks/bench.in --constraints $(LOCK) --output-file locks/bench.txt
 	$(COMPILE) locks/ldap.in --constraints $(LOCK) --output-file locks/ldap.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 
 clean: ## remove .venv*, .demo and what the tools left
-	rm -rf $(VENV) .venv-3.1 .venv-3.2 .demo build dist htmlcov .coverage .coverage.* .hypothesis test-results
+	rm -rf $(VENV) .venv-3.1 .venv-3.2 .venv-bench .demo build dist htmlcov .coverage .coverage.* .hypothesis test-results
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find astro_auth_plugin tests tools dev_dags -name __pycache__ -prune -exec rm -rf {} +

@@ -58,8 +58,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A running server; gives its address for SQLAlchemy. Exits with the log if the server does not start."""
+def postgres(*settings: str) -> Iterator[str]:
+    """A running server; gives its address for SQLAlchemy. Exits with the log if the server does not start.
+
+    `settings` are those of the server that differ from its defaults.
+    """
     as_whom = unprivileged()
     with tempfile.TemporaryDirectory(prefix="astro-auth-postgres-", ignore_cleanup_errors=True) as folder:
         home, password, port = Path(folder), secrets.token_hex(16), free_port()
@@ -71,7 +74,7 @@ def postgres() -> Iterator[str]:
         make += [f"--pwfile={home}/password", "--locale=C", "--no-sync"]
         subprocess.run(make, check=True, cwd=home, stdout=subprocess.DEVNULL, **as_whom)
         command = [binary("postgres"), "-D", f"{home}/data", "-p", str(port), "-k", ""]
-        for setting in ("listen_addresses=127.0.0.1", *FAST):
+        for setting in ("listen_addresses=127.0.0.1", *FAST, *settings):
             command += ["-c", setting]
         with (home / "log").open("w") as log:
             # A session of its own: Ctrl-C is for the command, which needs the database until it has ended.

@@ -1,0 +1,1 @@
+"""`make bench`: how long this plugin, other auth managers and two general engines take for the same work."""

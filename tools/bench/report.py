@@ -1,0 +1,85 @@
+"""Shows a run at the terminal, and writes it into the docs."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from astro_auth_plugin.cli.output import console, print_table
+from tools.bench.engines import ROOT
+from tools.bench.results import Results
+from tools.bench.sections import Section, noise, sections
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+IMAGES = ROOT / "docs" / "images"
+_PACKAGES = (
+    "apache-airflow", "apache-airflow-providers-fab", "apache-airflow-providers-keycloak", "sqlalchemy", "cedarpy",
+    "casbin",
+)  # fmt: skip
+
+
+def about(database: str, rounds: int) -> dict[str, str]:
+    """Return what a reader has to know about the machine and the versions."""
+    versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
+    return {
+        "database": database,
+        "rounds": str(rounds),
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "versions": ", ".join(versions),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def show(results: Results) -> None:
+    """Print the tables."""
+    for section in sections(results):
+        note = f"\n{section.note}" if section.note else ""
+        console().print(f"\n{section.title}{note}")
+        print_table(section.headings, section.rows)
+
+
+def write(results: Results) -> None:
+    """Write the page and its pictures."""
+    from tools.bench import pictures  # noqa: PLC0415 - draws only when it is asked to
+
+    drawn = pictures.draw(results, IMAGES)
+    PAGE.write_text(page(results, drawn), encoding="utf-8")
+
+
+def page(results: Results, drawn: list[tuple[str, Path]]) -> str:
+    """Return the page."""
+    found = results.about
+    spread = noise(results)
+    trust = "" if math.isnan(spread) else f" The middle half of a request's times lay {spread:.0%} of the median apart."
+    head = (
+        "# Benchmarks\n\n"
+        "How long this plugin takes for what Airflow asks of an auth manager, beside others that do the same work. "
+        f"Written by `make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {found['database']}, with "
+        f"{found['machine']}, {found['rounds']} rounds; {found['versions']}.\n\n"
+        "**Read the ratios, not the times**: all are of this one run, on this one machine, which may have been busy "
+        f"with other things. Nothing here is a promise.{trust}\n\n"
+        "What is measured: real metadata databases, migrated by Airflow, with so many Dags of three of 200 tags each "
+        "and one run per Dag. *restricted* may see every tenth Dag: through 20 tags with this plugin, through as many rows "
+        "`can_read DAG:...` with FAB. *all* may see every Dag. Each auth manager runs in a process of its own. Before "
+        "anything is timed, all have given the right answers to the same questions. Then each cell is run once a round, in "
+        " a new random order; the median counts, and one that takes longer than half a second is run in every other "
+        "round. FAB's and Keycloak's caches are always warm, but where a row says that nothing is cached.\n"
+    )
+    pictures = "".join(f"\n![{title}](images/{file.name})\n" for title, file in drawn)
+    return head + pictures + "".join(map(_markdown, sections(results)))
+
+
+def _markdown(section: Section) -> str:
+    cells = [section.headings, ("---",) * len(section.headings), *section.rows]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    note = f"{section.note}\n\n" if section.note else ""
+    return f"\n## {section.title}\n\n{note}{table}"
