@@ -96,7 +96,8 @@ def test_missed_targets_do_not_fail_the_run(capsys):
 @pytest.mark.parametrize("name", ["sets", "core"])
 def test_engines_in_memory_are_right(name):
     """What stands for the engines in memory gives the right answers; Cedar and casbin, which only `make bench` has, are
-    compared by each run."""
+    compared by each run.
+    """
     answers = in_memory.InMemory(200).do({"do": "answers"})
     right = in_memory.right_answers(200)
     assert {key: value for key, value in answers.items() if key.startswith(name)} == {

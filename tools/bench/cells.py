@@ -27,6 +27,7 @@ REQUESTS = {
     "patch": ("PATCH", f"/api/v2/dags/{WRITTEN}"),
     "trigger": ("POST", f"/api/v2/dags/{WRITTEN}/dagRuns"),
 }
+FIRSTS = ("first", "get_dag_first")
 BODIES = {"patch": {"is_paused": False}, "trigger": {"logical_date": None}}
 LISTS = ("list", "lazy", "api_dags", "ui_dags", "dag_runs", "task_instances", "filter")
 FLOORS = {

@@ -47,7 +47,7 @@ STRICT, CACHED = "astro", "astro-cached"
 ENGINES = (
     Engine("none", "no authorization at all", UNCHECKED, people=(ALL,), calls=False),
     Engine(STRICT, "this plugin", OURS),
-    Engine(CACHED, "this plugin with its tag cache", OURS, settings={"AIRFLOW__ASTRO_AUTH__TAG_CACHE_TTL": "30"}),
+    Engine(CACHED, "this plugin with its tag cache", OURS, settings={"AIRFLOW__ASTRO_AUTH__TAG_CACHE_TTL": "3600"}),
     Engine("fab", "FAB's auth manager", FAB),
     Engine(
         "simple",
@@ -105,6 +105,9 @@ def environment(engine: Engine, folder: Path, database: str, keycloak_url: str =
         "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "86400",
         "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(folder / "policy.yaml"),
         "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": DEPLOYMENT,
+        # What is cached expires between two rounds, or not, by chance; so it does not.
+        "AIRFLOW__FAB__CACHE_TTL": "3600",
+        "AIRFLOW__KEYCLOAK_AUTH_MANAGER__CACHE_TTL_SECONDS": "3600",
         "AIRFLOW__KEYCLOAK_AUTH_MANAGER__CLIENT_ID": "bench",
         "AIRFLOW__KEYCLOAK_AUTH_MANAGER__CLIENT_SECRET": "bench",
         "AIRFLOW__KEYCLOAK_AUTH_MANAGER__REALM": "bench",

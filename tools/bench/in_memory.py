@@ -119,7 +119,7 @@ def _large(cell: Cell) -> bytes:
     """Return a policy with so many grants, or so many people, and else the same."""
     count = int(cell.person)
     by_grants = cell.name == "compile_by_grants"
-    size = bench_policy.Size(1_000, 50, count, 1_000) if by_grants else bench_policy.Size(count, 50, 10_000, 1_000)
+    size = bench_policy.Size(500, 50, count, 1_000) if by_grants else bench_policy.Size(count, 50, 20_000, 1_000)
     return "\n".join(bench_policy.lines(size)).encode()
 
 

@@ -100,7 +100,7 @@ def _policies(results: Results) -> list[tuple[str, list[Line]]]:
         ("grants", in_memory.GRANT_COUNTS, "#0b6e4f"),
         ("people", in_memory.PEOPLE_COUNTS, "#d68910"),
     ):
-        for key in results.keys():
+        for key in results.workers():
             times = [results.median(*key, f"compile_by_{what}", str(count)) for count in counts]
             if not any(map(math.isnan, times)):
                 lines.append(Line(what, list(counts), _milliseconds(times), colour))

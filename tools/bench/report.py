@@ -20,6 +20,24 @@ _PACKAGES = (
     "casbin",
 )  # fmt: skip
 
+_HEAD = """# Benchmarks
+
+How long this plugin takes for what Airflow asks of an auth manager, beside others that do the same work. Written by
+`make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {database}, with {machine}, {rounds} rounds;
+{versions}.
+
+**Read the ratios, not the times**: all are of this one run, on this one machine, which may have been busy with other
+things. Nothing here is a promise.{trust}
+
+Real metadata databases, migrated by Airflow, have so many Dags with three of 200 tags each, and one run per Dag.
+*restricted* may see every tenth Dag: through 20 tags with this plugin, through as many rows `can_read DAG:...` with
+FAB. *all* may see every Dag. Each auth manager runs in a process of its own. Before anything is timed, all have given
+the right answers to the same questions. Then each cell is run once a round, in a new random order, and its median
+counts; one that takes longer than half a second is run in every other round. Caches are warm, but where a row says that
+nothing is cached; those of FAB, Keycloak and this plugin are kept for an hour instead of 30 seconds, so that no round
+catches them cold by chance.
+"""
+
 
 def about(database: str, rounds: int) -> dict[str, str]:
     """Return what a reader has to know about the machine and the versions."""
@@ -60,20 +78,7 @@ def page(results: Results, drawn: list[tuple[str, Path]]) -> str:
     found = results.about
     spread = noise(results)
     trust = "" if math.isnan(spread) else f" The middle half of a request's times lay {spread:.0%} of the median apart."
-    head = (
-        "# Benchmarks\n\n"
-        "How long this plugin takes for what Airflow asks of an auth manager, beside others that do the same work. "
-        f"Written by `make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {found['database']}, with "
-        f"{found['machine']}, {found['rounds']} rounds; {found['versions']}.\n\n"
-        "**Read the ratios, not the times**: all are of this one run, on this one machine, which may have been busy "
-        f"with other things. Nothing here is a promise.{trust}\n\n"
-        "What is measured: real metadata databases, migrated by Airflow, with so many Dags of three of 200 tags each "
-        "and one run per Dag. *restricted* may see every tenth Dag: through 20 tags with this plugin, through as many rows "
-        "`can_read DAG:...` with FAB. *all* may see every Dag. Each auth manager runs in a process of its own. Before "
-        "anything is timed, all have given the right answers to the same questions. Then each cell is run once a round, in "
-        " a new random order; the median counts, and one that takes longer than half a second is run in every other "
-        "round. FAB's and Keycloak's caches are always warm, but where a row says that nothing is cached.\n"
-    )
+    head = _HEAD.format(trust=trust, **found)
     pictures = "".join(f"\n![{title}](images/{file.name})\n" for title, file in drawn)
     return head + pictures + "".join(map(_markdown, sections(results)))
 

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from tools.bench import in_memory
 from tools.bench.cells import PARTS, Cell, cells_of, left_out
-from tools.bench.crew import Hired, Key, crew, keycloak
+from tools.bench.crew import Hired, Key, WorkerFailed, crew, keycloak
 from tools.bench.data import ALL, disagreements
 from tools.bench.engines import ENGINES, OURS, Engine, unavailable
 from tools.bench.results import Results
@@ -124,9 +124,15 @@ def _compare(results: Results, workers: dict[Key, Hired], plan: Plan) -> None:
 
 
 def _count(results: Results, plan: Plan) -> None:
-    """Count the statements of each cell; this warms everything up, too."""
-    for worker, cell in track(plan, "counting", console=Console(stderr=True), transient=True):
-        results.counts[worker.key, cell] = worker.do("count", cell=str(cell))
+    """Count the statements of each cell; this warms everything up, too. What fails is left out of the plan."""
+    for worker, cell in track(list(plan), "counting", console=Console(stderr=True), transient=True):
+        try:
+            statements, values = worker.do("count", cell=str(cell))
+        except WorkerFailed as failure:
+            results.left_out[f"{cell}, {worker.key.engine}, {worker.key.size:,} Dags"] = str(failure).splitlines()[-1]
+            plan.remove((worker, cell))
+        else:
+            results.counts[worker.key, cell] = (statements, values)
 
 
 def _time(results: Results, plan: Plan, rounds: int) -> None:

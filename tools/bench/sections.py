@@ -194,7 +194,7 @@ def _policies(results: Results) -> Section:
                     rows.append([f"{count:,} {what}", duration(seconds), f"{megabytes:.0f} MB"])
     return Section(
         "Loading a policy",
-        "Read, checked and compiled, for everybody in it; by grants of 1,000 people, and by people with 10,000 grants.",
+        "Read, checked and compiled, for everybody in it; by grants of 500 people, and by people with 20,000 grants.",
         ("Policy", "On the processor", "Kept in memory"),
         rows,
     )
