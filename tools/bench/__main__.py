@@ -28,7 +28,7 @@ def arguments(words: list[str] | None = None) -> Namespace:
     """Return what the command line says."""
     parser = ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=_SIZES, help="numbers of Dags")
-    parser.add_argument("--rounds", type=int, default=11, help="how many times each cell is measured")
+    parser.add_argument("--rounds", type=int, default=9, help="how many times each cell is measured")
     parser.add_argument("--only", choices=ALL_PARTS, nargs="+", default=list(ALL_PARTS), help="only these parts")
     parser.add_argument(
         "--engines", nargs="+", choices=[each.name for each in ENGINES], help="only these auth managers"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -81,11 +83,14 @@ def prepare(folder: Path, databases: Databases, sizes: list[int], tell: Callable
     (folder / "dags" / "bench.py").write_text(_DAG_FILE.format(id=WRITTEN, tags=list(dags(1)[0].tags)))
     tell("migrating a database")
     _fill(folder, databases.address("base"), "base")
+    addresses = {size: databases.address(f"dags{size}") for size in sizes}
     for size in sizes:
-        tell(f"filling it with {size} Dags")
         databases.copy("base", f"dags{size}")
-        _fill(folder, databases.address(f"dags{size}"), "dags", str(size))
-    return {size: databases.address(f"dags{size}") for size in sizes}
+    tell(f"filling copies of it with {', '.join(map(str, sizes))} Dags")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        # The largest first, since it takes longest.
+        list(pool.map(lambda size: _fill(folder, addresses[size], "dags", str(size)), sorted(sizes, reverse=True)))
+    return addresses
 
 
 _DAG_FILE = '''"""The first Dag of the benchmark."""

@@ -18,13 +18,13 @@ from typing import NamedTuple
 from tools.bench.cells import REQUESTS
 from tools.bench.crew import Key, crew
 from tools.bench.data import ALL, RESTRICTED
-from tools.bench.engines import CACHED, ENGINES, STRICT, Engine, environment, unavailable
+from tools.bench.engines import ENGINES, STRICT, Engine, environment, unavailable
 from tools.bench.results import Results
 from tools.demo_processes import Children
 from tools.demo_settings import HOST, free_port
 
 CLIENTS = (1, 8, 32)
-_ENGINES = (STRICT, CACHED, "fab")
+_ENGINES = (STRICT, "fab")
 _CELLS = (("api_dags", ALL), ("api_dags", RESTRICTED), ("get_dag", RESTRICTED))
 _MOST_DAGS = 10_000
 _START_SECONDS = 120
