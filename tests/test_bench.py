@@ -7,19 +7,31 @@ import json
 import math
 
 import pytest
+import sqlalchemy as sa
 
 from tools.bench import __main__ as bench
 from tools.bench import in_memory, report
 from tools.bench.cells import Cell, cells_of
 from tools.bench.crew import Key
-from tools.bench.data import ALL, RESTRICTED, WRITTEN, dags, disagreements, expected, questions, readable
+from tools.bench.data import (
+    ALL,
+    GRANTED,
+    RESTRICTED,
+    WRITTEN,
+    dags,
+    disagreements,
+    expected,
+    policy,
+    questions,
+    readable,
+)
 from tools.bench.databases import SQLite, prepare
 from tools.bench.engines import CACHED, ENGINES, FAB, SIMPLE, STRICT, Engine
 from tools.bench.keycloak_stub import Answers
 from tools.bench.results import Results
 from tools.bench.rounds import ALL_PARTS, measure
 from tools.bench.sections import duration, sections
-from tools.bench.soak import Sample, Soak
+from tools.bench.soak import Changes, Sample, Soak
 from tools.bench.targets import judge
 
 SIZE = 20
@@ -206,6 +218,34 @@ def soaked(**changed) -> Soak:
 def test_a_soak_fails_for_each_reason(changed, word):
     """Old answers, failures, none at all, growing memory and growing connections are told."""
     assert any(word in problem for problem in soaked(**changed).problems())
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_answer_from_before_a_change_is_stale(tmp_path, stuck):
+    """Each change of the policy and of tags is followed by a question; an answer that stays as it was is told."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/airflow.db")
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy())
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE dag_tag (dag_id TEXT, name TEXT)"))
+        connection.execute(sa.text("INSERT INTO dag_tag VALUES (:dag, :tag)"), {"dag": WRITTEN, "tag": GRANTED[0]})
+    count = sum(GRANTED[0] in dag.tags for dag in dags(1_000))
+
+    def ask() -> tuple[int, int | None]:
+        with engine.begin() as connection:
+            tagged = connection.scalar(sa.text("SELECT count(*) FROM dag_tag"))
+        if stuck:
+            return 200, count
+        given = "tags1@example.com" in file.read_text()
+        return (200 if given and tagged else 403), (count - (not tagged) if given else None)
+
+    soak = Soak()
+    Changes(soak, file, engine, ask).make()
+    engine.dispose()
+    assert soak.changes == 4
+    assert [line.split(":")[0] for line in soak.stale] == (
+        ["the policy took the tag away", "the Dag lost its tag"] if stuck else []
+    )
 
 
 def test_a_good_soak_has_no_problem():

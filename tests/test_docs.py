@@ -207,8 +207,8 @@ def test_links_lead_somewhere(name: str) -> None:
 
 @pytest.mark.parametrize("image", sorted((ROOT / "docs" / "images").iterdir()), ids=lambda image: image.name)
 def test_images(image: Path) -> None:
-    """Every image is a small PNG that a page shows."""
-    assert image.read_bytes().startswith(b"\x89PNG")
+    """Every image is a small PNG or SVG that a page shows."""
+    assert image.read_bytes().startswith(b"\x89PNG" if image.suffix == ".png" else b"<?xml")
     assert image.stat().st_size < 100_000
     assert any(f"({image.relative_to(page.parent)})" in page.read_text(encoding="utf-8") for page in PAGES)
 

@@ -12,6 +12,7 @@ from tools.bench.cells import FLOORS, REQUESTS, TITLES, Cell
 from tools.bench.crew import Key
 from tools.bench.data import ALL, PEOPLE, TAG_COUNTS
 from tools.bench.engines import ENGINES, LABELS, STRICT
+from tools.bench.load import POOL_SIZE
 from tools.bench.results import Results
 from tools.bench.targets import Check, Target, judge
 
@@ -226,7 +227,8 @@ def _load(results: Results) -> Section:
     size = results.load[0].size if results.load else 0
     return Section(
         "Under load",
-        f"wrk against a real `airflow api-server --workers 1`, {size:,} Dags; servers and wrk share this machine.",
+        f"wrk against a real `airflow api-server --workers 1`, {size:,} Dags; servers and wrk share this machine. "
+        f"`sql_alchemy_pool_size` is {POOL_SIZE}, so that no request waits for a connection.",
         ("Request", "Person", "Clients", "Auth manager", "Requests a second", "p50", "p95", "p99", "Failed"),
         rows,
     )
