@@ -132,11 +132,11 @@ class Asker:
         people = getattr(self._manager, "cache", None)
         if people is not None:
             people.clear()
+        # Ours is asked for by name, since the module is there only where this plugin is what is measured.
         if type(self._manager).__name__ == OURS.rsplit(".", 1)[-1] and importlib.util.find_spec(_OUR_CACHE):
-            from airflow.configuration import conf  # noqa: PLC0415 - configured by now
-
+            settings = importlib.import_module("astro_auth_plugin.airflow_bridge.settings").read_settings()
             ours = importlib.import_module(_OUR_CACHE)
-            ours.share(ours.DagCache(conf.getfloat("astro_auth", "tag_cache_ttl", fallback=0.0)))
+            ours.share(ours.DagCache(settings.tag_cache_ttl))
 
     def _warm_up(self) -> None:
         for person in self._claims.keys() & set(data.PEOPLE):
