@@ -108,7 +108,8 @@ def _on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
         return True
     if needed & ~access.anywhere or dag_id in _NOBODYS_DAGS:
         return False
-    _look_up(identity, {dag_id})
+    if dag_id not in identity.dags:
+        _look_up(identity, {dag_id})
     found = identity.dags[dag_id]
     return found is not None and identity.check(needed, found)
 

@@ -88,12 +88,13 @@ def _engine() -> DatabaseEngine:
     return settings.engine
 
 
-def _connect() -> DatabaseConnection:
+def connect() -> DatabaseConnection:
+    """Return a connection to the metadata database, without the session that Airflow makes around one."""
     return _engine().connect()
 
 
 def _scalars(statement: Any) -> list[Any]:
-    with _connect() as connection:
+    with connect() as connection:
         return list(connection.scalars(statement))
 
 
@@ -119,7 +120,7 @@ def _condition(clause: Clause) -> ColumnElement[bool]:
 def _read(statement: Select[Any], values: dict[str, Any] | None = None) -> list[Dag]:
     tags: dict[str, set[str]] = defaultdict(set)
     files: dict[str, DagFile] = {}
-    with _connect() as connection:
+    with connect() as connection:
         rows: Iterable[Any] = connection.execute(statement, values or {})
         for dag_id, tag, *file in rows:
             # A Dag without tags comes as one row without a tag.
@@ -143,7 +144,7 @@ def read_dags_of_teams(team_names: Collection[str]) -> list[tuple[str, Dag]]:
         .outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
     )
     tags: dict[tuple[str, str, DagFile], set[str]] = defaultdict(set)
-    with _connect() as connection:
+    with connect() as connection:
         rows: Iterable[Any] = connection.execute(statement)
         for team_name, dag_id, tag, *file in rows:
             tags[team_name, dag_id, _file(*file)] |= {tag} if tag is not None else set()
@@ -168,14 +169,14 @@ def read_live_dags(dag_ids: Collection[str]) -> list[Dag]:
 
 def read_dag_of_backfill(backfill_id: int) -> str | None:
     """Return the Dag of a backfill; None when there is no such backfill."""
-    with _connect() as connection:
+    with connect() as connection:
         return connection.scalar(select(Backfill.dag_id).where(Backfill.id == backfill_id))
 
 
 def read_dag_ids_of_file(bundle_name: str, relative_fileloc: str) -> set[str]:
     """Return the Dags that a file of a bundle defines."""
     of_file = and_(DagModel.bundle_name == bundle_name, DagModel.relative_fileloc == relative_fileloc)
-    with _connect() as connection:
+    with connect() as connection:
         return set(connection.scalars(select(DagModel.dag_id).where(of_file)))
 
 
@@ -183,7 +184,7 @@ def read_dag_ids_of_same_file(dag_id: str) -> set[str]:
     """Return the Dags that the file of a Dag defines, the Dag itself among them, if it exists."""
     other = aliased(DagModel)
     same_file = and_(other.bundle_name == DagModel.bundle_name, other.relative_fileloc == DagModel.relative_fileloc)
-    with _connect() as connection:
+    with connect() as connection:
         return set(connection.scalars(select(other.dag_id).join(DagModel, same_file).where(DagModel.dag_id == dag_id)))
 
 
@@ -191,13 +192,13 @@ def has_shared_files() -> bool:
     """Return whether some file defines several Dags."""
     of_file = select(DagModel.relative_fileloc).where(DagModel.relative_fileloc.is_not(None))
     of_file = of_file.group_by(DagModel.bundle_name, DagModel.relative_fileloc).having(func.count() > 1)
-    with _connect() as connection:
+    with connect() as connection:
         return connection.execute(of_file.limit(1)).first() is not None
 
 
 def read_dag_of_event(event_log_id: int) -> str | None:
     """Return the Dag of a row of the audit log; None when the row has none, or there is no such row."""
-    with _connect() as connection:
+    with connect() as connection:
         return connection.scalar(select(Log.dag_id).where(Log.id == event_log_id))
 
 

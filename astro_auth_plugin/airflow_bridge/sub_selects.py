@@ -42,8 +42,11 @@ def ids_of(table: Table, column: str) -> Select[Any]:
     return select(table.alias().c[column]).correlate(None)
 
 
+@functools.lru_cache(maxsize=128)
 def of_selection(selection: DagSelection, dialect: str) -> Any:
     """Return the SELECT of the ids of the Dags that a selection matches; None when SQL cannot say it exactly.
+
+    What is asked often is made once: to make a statement takes longer than to decide what it says.
 
     Args:
         selection: which Dags.
