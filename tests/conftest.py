@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,8 @@ import pytest
 
 HOME = Path(tempfile.mkdtemp(prefix="astro-auth-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+MIGRATED = HOME / "migrated.db"
+"""The metadata database as it is before the first test writes to it."""
 
 # What the caller's own Airflow is configured to must not change what the tests see.
 for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ASTRO_"))]:
@@ -44,6 +47,9 @@ def metadata_database() -> Any:
     from airflow.utils import db
 
     db.initdb()
+    # For servers that begin with nothing, whatever the tests before them have written.
+    with sqlite3.connect(HOME / "airflow.db") as source, sqlite3.connect(MIGRATED) as copy:
+        source.backup(copy)
     return settings.engine
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import HOME
+from tests.conftest import MIGRATED
 from tests.e2e.live import free_port
 
 from .stack import PATH, Fronted, Nginx, find_nginx, make_certificate
@@ -33,7 +33,7 @@ def certificate(folder: Path) -> Path:
 def airflow(folder: Path, metadata_database: Any) -> Iterator[Fronted]:
     """The api-server."""
     live = Fronted(folder / "airflow", f"https://localhost:{free_port()}{PATH}", {})
-    live.fill(HOME / "airflow.db")
+    live.fill(MIGRATED)
     live.start()
     yield live
     live.stop()

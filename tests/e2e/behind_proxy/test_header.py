@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import HOME
+from tests.conftest import MIGRATED
 from tests.e2e.live import free_port
 
 from .stack import PATH, Fronted, Nginx
@@ -38,7 +38,7 @@ def airflow(folder: Path, metadata_database: Any) -> Iterator[Fronted]:
     }
     (folder / "webserver_config.py").write_text(CONFIG)
     live = Fronted(folder / "airflow-header", f"https://localhost:{free_port()}{PATH}", settings)
-    live.fill(HOME / "airflow.db")
+    live.fill(MIGRATED)
     live.start()
     yield live
     live.stop()

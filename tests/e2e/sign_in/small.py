@@ -92,9 +92,9 @@ class SmallAirflow(LiveAirflow):
     def told(self, *words: str) -> dict[str, Any]:
         """What `airflow astro-auth` answers on this machine, for machines."""
         command = [sys.executable, "-m", "airflow", "astro-auth", *words, "--output", "json"]
-        done = subprocess.run(
-            command, env=self.environment(), cwd=self.home, check=False, capture_output=True, text=True
-        )
+        # What Airflow says at level debug may stand between the lines of the answer.
+        quiet = self.environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+        done = subprocess.run(command, env=quiet, cwd=self.home, check=False, capture_output=True, text=True)
         assert done.returncode in (0, 2), done.stderr
         return json.loads(done.stdout[done.stdout.index("{") :])
 
