@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 # What is written about requests and sign-ins, whoever asks.
-RECORDS = {"log", "session", "revoked_token"}
+RECORDS = {"log", "session", "revoked_token", "astro_auth_sign_in"}
 OF_DAG = ("dag_id", "target_dag_id")
 # In these the Dag, or its file, is part of a text.
 IN_TEXT = {"import_error": "filename", "dag_priority_parsing_request": "relative_fileloc", "callback": "data"}
