@@ -13,7 +13,7 @@ from functools import reduce
 from operator import or_
 from typing import Literal, NamedTuple
 
-from astro_auth_plugin.rbac.comparison_sides import NOTHING, SEE_DAG, Holder, Powers, Side, Spot, Spots
+from astro_auth_plugin.rbac.comparison_sides import NOTHING, ON_DAGS, SEE_DAG, Holder, Powers, Side, Spot, Spots
 from astro_auth_plugin.rbac.decision import HeldGrant
 from astro_auth_plugin.rbac.engine import Engine
 from astro_auth_plugin.rbac.scopes import Dag
@@ -191,6 +191,9 @@ class _Subject:
         """Return the places on which something may change that does not change everywhere."""
         # To see a Dag at last, or no more, changes what all the other grants on it give.
         every = bool((old.wide ^ new.wide) & SEE_DAG)
+        if every and self.spots.are_dags and old.wide & new.wide & ON_DAGS:
+            # What is held in the whole Deployment before and after changes with it on the Dags that no grant names.
+            return self.spots.by_id.values()
         tags = [tag for tag in {**old.by_tag, **new.by_tag} if every or old.by_tag.get(tag) != new.by_tag.get(tag)]
         dags = [each for each in {**old.by_dag, **new.by_dag} if every or old.by_dag.get(each) != new.by_dag.get(each)]
         found = dict.fromkeys(spot for tag in tags for spot in self.spots.by_tag.get(tag, ()))

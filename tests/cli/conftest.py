@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,15 +44,13 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Installation]:
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Installation]]:
     """A function that returns an installation with these options, and these lines in webserver_config.py."""
 
     def set_up(webserver_config: str = "", proxy_headers: bool = False, **options: str) -> Installation:
         file = tmp_path / "webserver_config.py"
         file.write_text(webserver_config)
         monkeypatch.setenv("AIRFLOW__FAB__CONFIG_FILE", str(file))
-        # Airflow sets it for its own process when it signs without one, as another test may have let it do.
-        conf.remove_option("api_auth", "jwt_secret")
         for name, value in options.items():
             monkeypatch.setenv(name if name.isupper() else f"AIRFLOW__{name.upper()}", value)
         if options.get("api__base_url", "").endswith("/a/b"):
@@ -60,4 +58,9 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ins
             monkeypatch.setattr(sent_request, "API_ROOT_PATH", "/a/b/")
         return Installation(proxy_headers=proxy_headers)
 
-    return set_up
+    # Airflow sets it for its own process when it signs without one, as another test may have let it do.
+    own = conf.get("api_auth", "jwt_secret", fallback="")
+    conf.remove_option("api_auth", "jwt_secret")
+    yield set_up
+    if own:
+        conf.set("api_auth", "jwt_secret", own)

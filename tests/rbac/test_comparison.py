@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_auth_plugin.rbac.comparison import Difference, Plan, compare
-from astro_auth_plugin.rbac.comparison_sides import words
+from astro_auth_plugin.rbac.comparison_sides import SEE_DAG, Powers, Side, words
 from astro_auth_plugin.rbac.declared_changes import declared_changes
 from astro_auth_plugin.rbac.engine import Dag
 from astro_auth_plugin.rbac.permissions import names
@@ -171,6 +171,9 @@ def test_without_dags(change: Change) -> None:
     for subject, difference in change.plan(moved=False).differences.items():
         found = by_scope.differences.get(subject, NO_DIFFERENCE)
         assert found.gained == difference.gained
+        # What is held everywhere, before and after, begins and ends to count on Dags with the right to see them all.
+        was, is_now = (Powers.sum(Side(side).held(subject).values()).wide for side in (old, new))
+        kept = was & is_now if (found.gained | found.lost) & SEE_DAG else 0
         for spot, (more, less) in difference.on.items():
             dag = Dag(*change.before[spot.name])
             scopes = [
@@ -179,9 +182,9 @@ def test_without_dags(change: Change) -> None:
                 if (other.name == spot.name and other.kind == "Dag") or other.name in dag.tags
             ]
             if not told & dag.tags:
-                assert not more & ~union(found.on[other][0] for other in scopes)
+                assert not more & ~kept & ~union(found.on[other][0] for other in scopes)
             if old.tag_rules.counted(dag) == new.tag_rules.counted(dag):
-                assert not less & ~found.lost & ~union(found.on[other][1] for other in scopes)
+                assert not less & ~kept & ~found.lost & ~union(found.on[other][1] for other in scopes)
 
 
 # -- stories -------------------------------------------------------------------------------------------------------
@@ -282,6 +285,18 @@ def test_the_right_to_see_wakes_what_was_given() -> None:
     teams = [team(members=["a@b", "c@b"], workspace_roles=[MEMBER])]
     lines = made({"roles": [role], "users": users}, {"roles": [role], "users": users, "teams": teams})
     assert lines == [(("Team", "sales", "a@b", "c@b"), 0, {(1, "Dag `orders`"), (17, "None")}, set())]
+
+
+def test_what_is_held_everywhere_wakes_on_every_dag() -> None:
+    """Who holds something in the whole Deployment, and sees all Dags at last, gains it on the Dags that no grant names."""
+    role = {"name": "watch", "scope": "DEPLOYMENT", "permissions": ["deployment.airflow.auditLog.get"]}
+    user = {"email": "a@b", "deployment_roles": [{"deployment_id": "dep", "role": "watch"}]}
+    lines = made(
+        {"roles": [role], "users": [user]}, {"roles": [role], "users": [{**user, "workspace_roles": [MEMBER]}]}
+    )
+    ((_, _, gains, losses),) = lines
+    assert (1, "Dag `ledger`", "Dag `orders`") in {(each[0], *sorted(each[1:])) for each in gains}
+    assert losses == set()
 
 
 def test_custom_roles_and_tokens() -> None:
