@@ -402,6 +402,13 @@ MUTANTS = (
     ),
     # -- the web edge
     Mutant(
+        "an answer is complete before its refusal is recorded",
+        "web/middleware.py",
+        "recorded = facts.denial is not None or",
+        "recorded =",
+        WEB,
+    ),
+    Mutant(
         "a refused write says Forbidden",
         "web/middleware.py",
         'message["status"] == FORBIDDEN and facts.write_refusal',

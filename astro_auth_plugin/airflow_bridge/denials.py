@@ -81,7 +81,7 @@ def names_one_object(facts: RequestFacts | None) -> bool:
 
 
 def record(facts: RequestFacts, denial: Denial) -> None:
-    """Write the line and the row. Never raises: the request has been answered already."""
+    """Write the line and the row. Never raises: a request is answered, whether it can be written down or not."""
     request_id = _request_id(facts)
     entry: dict[str, Any] = {
         "user": denial.who.username,

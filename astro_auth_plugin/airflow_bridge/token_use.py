@@ -53,7 +53,7 @@ def is_due(identity: AstroIdentity) -> bool:
 
 
 def record(identity: AstroIdentity) -> None:
-    """Write the row. Never raises: the request has been answered already."""
+    """Write the row. Never raises: a request is answered, whether it can be written down or not."""
     extra = json.dumps({"token": identity.subject, "key": identity.key})
     try:
         with create_session(scoped=False) as session:

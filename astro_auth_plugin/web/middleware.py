@@ -81,20 +81,20 @@ class RequestMiddleware:
         if path in signing_out.PATHS:
             await signing_out.end(scope)
         facts = RequestFacts(scope, body)
+        end: list[Message] = []
         token = enter_request(facts)
         try:
             page = await _page_instead(scope, path)
             if page is not None:
                 await page(scope, receive, send)
             else:
-                await self.app(scope, receive, _telling_refusals(facts, _telling_how_to_sign_in(path, send)))
+                ending = _keeping_the_end(facts, end, send)
+                await self.app(scope, receive, _telling_refusals(facts, _telling_how_to_sign_in(path, ending)))
         finally:
             leave_request(token)
-        if facts.denial is not None:
-            await to_thread.run_sync(denials.record, facts, facts.denial)
-        used = facts.api_token or facts.actor
-        if used is not None and token_use.is_due(used):
-            await to_thread.run_sync(token_use.record, used)
+            await _record(facts)
+            for message in end:
+                await send(message)
 
 
 def _path(scope: Scope) -> str:
@@ -146,6 +146,34 @@ async def _read_json(receive: Receive) -> tuple[Any, Receive]:
         return json.loads(text), receive_again
     except (ValueError, RecursionError):
         return None, receive_again
+
+
+# -- what a request leaves in the audit log ------------------------------------------------------------------------
+
+
+def _keeping_the_end(facts: RequestFacts, end: list[Message], send: Send) -> Send:
+    """Return a `send` that keeps the last message in `end` where the request leaves a row.
+
+    Whoever has the whole answer then finds the row. It is written when Airflow is done with the request: before, its
+    transaction may still be open, and SQLite lets one write at a time, so the next request could run into it as well.
+    """
+
+    async def send_but_the_end(message: Message) -> None:
+        recorded = facts.denial is not None or facts.api_token is not None or facts.actor is not None
+        if recorded and message["type"] == "http.response.body" and not message.get("more_body"):
+            end.append(message)
+        else:
+            await send(message)
+
+    return send_but_the_end
+
+
+async def _record(facts: RequestFacts) -> None:
+    if facts.denial is not None:
+        await to_thread.run_sync(denials.record, facts, facts.denial)
+    used = facts.api_token or facts.actor
+    if used is not None and token_use.is_due(used):
+        await to_thread.run_sync(token_use.record, used)
 
 
 # -- what a refusal says -------------------------------------------------------------------------------------------

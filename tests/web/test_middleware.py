@@ -255,6 +255,35 @@ def test_streams_are_not_held_back() -> None:
     assert [message.get("body") for message in sent] == [None, b"one", b"two"]
 
 
+def test_end_of_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is written when the application is done with the request, and before its answer ends."""
+    happened: list[str] = []
+    monkeypatch.setattr(middleware.denials, "record", lambda *_: happened.append("recorded"))
+
+    async def refuses(_scope: Any, _receive: Any, send: Any) -> None:
+        facts = current_request()
+        assert facts is not None
+        facts.denial = "a denial"
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+        happened.append("done")
+
+    async def fails(*message: Any) -> None:
+        await refuses(*message)
+        raise ValueError("broken")
+
+    async def send(message: Any) -> None:
+        happened.append(str(message.get("body")))
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v2/logs", "headers": [], "query_string": b""}
+    asyncio.run(RequestMiddleware(refuses)(scope, None, send))
+    assert happened == ["None", "b'one'", "done", "recorded", "b'two'"]
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(RequestMiddleware(fails)(scope, None, send))
+    assert happened[5:] == ["None", "b'one'", "done", "recorded", "b'two'"]
+
+
 def test_only_what_needs_a_body_is_read() -> None:
     """The list of routes whose bodies are read names the users API and backfills, and nothing that streams."""
     assert {path for _, path in middleware._BODY_NEEDED} == {BACKFILLS, "/auth/fab/v1/users", "/auth/fab/v1/users/"}
