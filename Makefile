@@ -9,8 +9,8 @@ WITH_AIRFLOW := tests/airflow_bridge tests/login tests/cli tests/web tests/test_
 LIVE := tests/e2e -m "not browser" --ignore=tests/e2e/browser --ignore-glob="*/test_demo*"
 # These bring SQLite databases of their own, whatever else is asked about.
 OWN_SQLITE := --ignore=tests/e2e/sign_in --ignore=tests/e2e/behind_proxy
-# Compares what databases find with what is decided, on PostgreSQL where there is one.
-IN_SQL := tests/airflow_bridge/test_sub_selects.py
+# Compare what databases find with what is decided, on PostgreSQL where there is one.
+IN_SQL := tests/airflow_bridge/test_sub_selects.py tests/login/test_twins_in_sql.py
 UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=

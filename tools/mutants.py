@@ -113,6 +113,13 @@ MUTANTS = (
         'as_person(account, float("inf"))',
         LOGIN,
     ),
+    Mutant(
+        "an account of ASCII has no twin that is not",
+        "login/accounts.py",
+        "return or_(ascii_alike, _is_not_ascii(other), _is_not_ascii(one))",
+        "return ascii_alike",
+        LOGIN,
+    ),
     Mutant("one of two accounts is taken", "login/accounts.py", "if len(found) == 1 else", "if found else", LOGIN),
     # -- signing in
     Mutant(
