@@ -24,11 +24,13 @@ from airflow.models.team import dag_bundle_team_association_table
 from fastapi import HTTPException
 from sqlalchemy import create_engine
 
+from astro_auth_plugin import auth_manager
 from astro_auth_plugin.airflow_bridge import decide, sign_ins
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyStore
 from astro_auth_plugin.airflow_bridge.settings import Settings
 from astro_auth_plugin.auth_manager import AstroAuthManager
+from astro_auth_plugin.login.accounts import load_account
 from astro_auth_plugin.rbac import policy
 from astro_auth_plugin.rbac.engine import Engine
 from tests.airflow_bridge.conftest import DAGS, PEOPLE
@@ -305,6 +307,32 @@ def test_one_identity_for_a_request(manager: AstroAuthManager, accounts: Any, st
         assert manager.get_authorized_dag_ids(user=user) == {"ops_sync"}
         assert facts.actor is facts.identities[user.id]
     assert len(sent) == 2
+
+
+def test_accounts_are_read_beside_the_event_loop(
+    manager: AstroAuthManager, accounts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop does not wait for the account behind a JWT; one of nobody is answered with 401 all the same."""
+    threads = []
+    monkeypatch.setattr(
+        auth_manager,
+        "load_account",
+        lambda number: (threads.append(threading.current_thread()), load_account(number))[1],
+    )
+    vera, idle = accounts("vera", "vera@example.com"), accounts("idle", "idle@example.com", active=False)
+    tokens = {
+        number: manager.generate_jwt(
+            AstroIdentity(id=number, username="x", email="", subject="", engine=manager.policy_store.engine())
+        )
+        for number in (vera, idle, 999_999)
+    }
+    assert asyncio.run(manager.get_user_from_token(tokens[vera])).email == "vera@example.com"
+    for nobody in (idle, 999_999):
+        with pytest.raises(HTTPException) as refused:
+            asyncio.run(manager.get_user_from_token(tokens[nobody]))
+        assert refused.value.status_code == 401
+    assert len(threads) == 3
+    assert threading.current_thread() not in threads
 
 
 def test_a_new_policy_is_loaded_beside_the_event_loop(
