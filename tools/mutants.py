@@ -411,8 +411,8 @@ MUTANTS = (
     Mutant(
         "an answer is complete before its refusal is recorded",
         "web/middleware.py",
-        "recorded = facts.denial is not None or",
-        "recorded =",
+        "leaves_a_row = facts.denial is not None or",
+        "leaves_a_row =",
         WEB,
     ),
     Mutant(

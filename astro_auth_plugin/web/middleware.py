@@ -159,8 +159,9 @@ def _keeping_the_end(facts: RequestFacts, end: list[Message], send: Send) -> Sen
     """
 
     async def send_but_the_end(message: Message) -> None:
-        recorded = facts.denial is not None or facts.api_token is not None or facts.actor is not None
-        if recorded and message["type"] == "http.response.body" and not message.get("more_body"):
+        used = facts.api_token or facts.actor
+        leaves_a_row = facts.denial is not None or (used is not None and used.is_token)
+        if leaves_a_row and message["type"] == "http.response.body" and not message.get("more_body"):
             end.append(message)
         else:
             await send(message)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from astro_auth_plugin.airflow_bridge.request import current_request
 from astro_auth_plugin.web import middleware
 from astro_auth_plugin.web.middleware import MAX_BODY, RequestMiddleware
+from tests.in_request import engine_of, person
 from tests.web.asgi import Answer, ask
 
 BACKFILLS = "/api/v2/backfills"
@@ -260,18 +261,27 @@ def test_end_of_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     happened: list[str] = []
     monkeypatch.setattr(middleware.denials, "record", lambda *_: happened.append("recorded"))
 
-    async def refuses(_scope: Any, _receive: Any, send: Any) -> None:
-        facts = current_request()
-        assert facts is not None
-        facts.denial = "a denial"
+    async def answers(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 403, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
         await send({"type": "http.response.body", "body": b"two"})
         happened.append("done")
 
+    async def refuses(*message: Any) -> None:
+        facts = current_request()
+        assert facts is not None
+        facts.denial = "a denial"
+        await answers(*message)
+
     async def fails(*message: Any) -> None:
         await refuses(*message)
         raise ValueError("broken")
+
+    async def serves_a_person(*message: Any) -> None:
+        facts = current_request()
+        assert facts is not None
+        facts.actor = person(engine_of(""), "vera")
+        await answers(*message)
 
     async def send(message: Any) -> None:
         happened.append(str(message.get("body")))
@@ -282,6 +292,8 @@ def test_end_of_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="broken"):
         asyncio.run(RequestMiddleware(fails)(scope, None, send))
     assert happened[5:] == ["None", "b'one'", "done", "recorded", "b'two'"]
+    asyncio.run(RequestMiddleware(serves_a_person)(scope, None, send))
+    assert happened[10:] == ["None", "b'one'", "b'two'", "done"], "nothing waits for a row that there is not"
 
 
 def test_only_what_needs_a_body_is_read() -> None:
