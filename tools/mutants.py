@@ -166,6 +166,41 @@ MUTANTS = (
         LOGIN,
     ),
     Mutant("what has ended goes on", "auth_manager.py", "if since < account.not_before:", "if False:", LOGIN),
+    Mutant(
+        "a session that was signed out of goes on",
+        "login/handed_out.py",
+        " and not _is_revoked(session.get(_ID))",
+        "",
+        ("tests/login", "tests/e2e/behind_proxy/test_sessions.py"),
+    ),
+    Mutant(
+        "signing out only deletes the session",
+        "login/handed_out.py",
+        "                _end_signed_in(app)",
+        "                pass",
+        ("tests/e2e/behind_proxy/test_sessions.py",),
+    ),
+    Mutant(
+        "a session that has ended lives on",
+        "login/handed_out.py",
+        "    session.clear()\n    return True",
+        "    return True",
+        ("tests/login",),
+    ),
+    Mutant(
+        "pictures hand out sessions",
+        "login/handed_out.py",
+        "        session.modified = False",
+        "        pass",
+        ("tests/login/test_handed_out.py",),
+    ),
+    Mutant(
+        "each answer writes the session back",
+        "login/handed_out.py",
+        '    app.config["SESSION_REFRESH_EACH_REQUEST"] = False',
+        "    pass",
+        ("tests/login/test_handed_out.py",),
+    ),
     Mutant("API tokens have groups", "rbac/engine.py", 'if "@" in subject and not', "if not", RBAC),
     # -- the core
     Mutant(

@@ -138,7 +138,7 @@ class SignInMixin:
     def load_user(self, pk: Any) -> Any:
         """Return the account behind a web session, unless the session has ended."""
         user = super().load_user(pk)  # type: ignore[misc]
-        return None if user and handed_out.session_has_ended(user.id) else user
+        return None if user and handed_out.empty_ended_session(user.id) else user
 
     def load_user_jwt(self, header: Any, data: Any) -> Any:
         """Return the account behind a token of FAB's own, unless the token has ended."""

@@ -81,7 +81,7 @@ class Manager(SignInMixin, _Configured):
 
 
 @pytest.fixture(autouse=True)
-def options(monkeypatch: pytest.MonkeyPatch) -> None:
+def options(metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"POLICY_FILE": "/p", "DEPLOYMENT_ID": "dep", "TRUSTED_PROXIES": "10.0.0.5"}.items():
         monkeypatch.setenv(f"AIRFLOW__ASTRO_AUTH__{name}", value)
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__PROXY_GROUPS_HEADER", "X-Groups")
@@ -303,14 +303,22 @@ def test_groups_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
 def test_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A web session or a token of FAB from before the end is nobody's; a request with a token needs no session."""
     monkeypatch.setattr(sign_ins, "not_before", lambda account: {7: 1000}[account])
+    monkeypatch.setattr(handed_out, "_is_revoked", lambda session_id: session_id != "one")
     manager = Manager(AUTH_DB)
     assert manager.load_user("7") is manager.user
-    session.update({"_user_id": "7"})
-    assert manager.load_user("7") is None
-    for since, alive in ((999, False), (1000, True)):
-        session[handed_out._SINCE] = since
+    for begun, alive in (
+        ({}, False),
+        ({handed_out._SINCE: 999, handed_out._ID: "one"}, False),
+        ({handed_out._SINCE: 1000, handed_out._ID: "one"}, True),
+        ({handed_out._SINCE: 1000, handed_out._ID: "other"}, False),
+        ({handed_out._SINCE: 1000}, False),
+    ):
+        session.update({"_user_id": "7", **begun})
         assert (manager.load_user("7") is manager.user) is alive
-        assert (manager.load_user_jwt({}, {"iat": since}) is manager.user) is alive
+        assert ("_user_id" in session) is alive
+        session.clear()
+    assert manager.load_user_jwt({}, {"iat": 999}) is None
+    assert manager.load_user_jwt({}, {"iat": 1000}) is manager.user
     manager.user = None
     assert manager.load_user("8") is manager.load_user_jwt({}, {"iat": 1}) is None
     assert g.get("user") is None
