@@ -121,6 +121,7 @@ class AstroAuthManager(FabAuthManager):
         if of_token is not None:
             return of_token
         identity = self._identity_of_account(api_tokens.account_id_of(token), since=token.get("iat", 0))
+        identity.since = token.get("iat", 0)
         if "exp" in token:
             identity.ends_at = vouched.time_of(token["exp"])
         return identity
@@ -224,7 +225,15 @@ class AstroAuthManager(FabAuthManager):
             seconds = conf.getint("api_auth", "jwt_expiration_time")
         if isinstance(user, AstroIdentity):
             seconds = api_tokens.seconds_left(user, seconds)
-        return super().generate_jwt(user, expiration_time_in_seconds=seconds)
+        made = super().generate_jwt(user, expiration_time_in_seconds=seconds)
+        if (
+            isinstance(user, AstroIdentity)
+            and user.since is not None
+            and handed_out.has_ended(int(user.id), user.since)
+        ):
+            # A new password, say, since the request began; what was made of the old one would outlive it.
+            raise api_tokens.refused("Invalid JWT token")
+        return made
 
     def revoke_token(self, token: str) -> None:
         # Neither the secret of an API token nor another issuer's JWT is one that a sign-out here could end; Airflow

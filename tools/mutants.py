@@ -167,6 +167,27 @@ MUTANTS = (
     ),
     Mutant("what has ended goes on", "auth_manager.py", "if since < account.not_before:", "if False:", LOGIN),
     Mutant(
+        "a sign-in outlives the password that it was made with",
+        "login/security_manager.py",
+        "            return check()",
+        "            return user",
+        LOGIN,
+    ),
+    Mutant(
+        "the password from before is looked at again",
+        "login/security_manager.py",
+        "            self.session.expire_all()  # type: ignore[attr-defined]\n",
+        "",
+        ("tests/e2e/test_freshness.py",),
+    ),
+    Mutant(
+        "a JWT outlives the password that it was made with",
+        "auth_manager.py",
+        "user.since is not None and handed_out",
+        "False and handed_out",
+        LOGIN,
+    ),
+    Mutant(
         "a session that was signed out of goes on",
         "login/handed_out.py",
         " and not _is_revoked(session.get(_ID))",

@@ -36,10 +36,11 @@ class AstroIdentity(BaseUser):
         asked: every permission that this request has been asked about, on whatever Dag.
         dags: the Dags that this request has looked up, with the tags they carry; None for one that does not exist.
         key: for an API token, which of its secrets it came with; '' for a person.
-        ends_at: when the credential of an API token ends; None for never, and for a person.
+        ends_at: when the credential of an API token ends, or a person's JWT; None for never, and for a session.
+        since: when a person was given the JWT that they came with, in seconds; None for whoever came without.
     """
 
-    __slots__ = ("asked", "dags", "email", "ends_at", "engine", "groups", "id", "key", "subject", "username")
+    __slots__ = ("asked", "dags", "email", "ends_at", "engine", "groups", "id", "key", "since", "subject", "username")
 
     # What Flask asks of a user.
     is_authenticated: ClassVar[bool] = True
@@ -66,6 +67,7 @@ class AstroIdentity(BaseUser):
         self.dags: dict[str, Dag | None] = {}
         self.key = ""
         self.ends_at: datetime | None = None
+        self.since: float | None = None
 
     @classmethod
     def of_token(cls, held: Holding, engine: Engine) -> AstroIdentity:

@@ -92,10 +92,15 @@ def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
         _write(session, account_id, brought)
 
 
+LONGEST_WAIT = 2
+"""For how many seconds at most what is handed out after an end does not count yet."""
+
+
 def end_all(connection: Connection | Session, account_id: int) -> None:
     """End whatever has been handed out to an account until now, in the transaction of the caller."""
-    # What is handed out later in this second is refused too: tokens do not tell when in a second they were made.
-    _write(connection, account_id, {"not_before": int(time.time()) + 1})
+    # What is handed out later in this second is refused too: tokens do not tell when in a second they were made. And in
+    # the next one, for until the caller commits nobody sees that there is an end.
+    _write(connection, account_id, {"not_before": int(time.time()) + LONGEST_WAIT})
 
 
 def begin(connection: Connection, account_id: int) -> None:

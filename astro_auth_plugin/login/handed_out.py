@@ -54,9 +54,10 @@ def _stamp(*_: Any, **__: Any) -> None:
 
 
 def _write_back(prolongs: bool, answer: Any) -> Any:
-    if (request.endpoint or "").rpartition(".")[2] == "static":
-        session.modified = False
+    is_file = (request.endpoint or "").rpartition(".")[2] == "static"
     # To ask who it is empties a session that has ended, on pages too that ask nobody.
+    if is_file:
+        session.modified = False
     elif "_user_id" in session and current_user.is_authenticated and prolongs:
         session.modified = True
     return answer
@@ -85,14 +86,14 @@ def _is_revoked(session_id: str | None) -> bool:
         return bool(database.scalar(select(exists().where(RevokedToken.jti == session_id))))
 
 
-def has_ended(account_id: int, since: int) -> bool:
+def has_ended(account_id: int, since: float) -> bool:
     """Whether what was handed out to an account then has ended."""
     return since < sign_ins.not_before(account_id)
 
 
 def wait_for_the_next(account_id: int) -> None:
-    """Wait until what is handed out counts: after an end, with a new password for instance, that is the next second."""
-    time.sleep(min(max(sign_ins.not_before(account_id) - time.time(), 0), 1))
+    """Wait until what is handed out counts: after an end, with a new password for instance, that takes a moment."""
+    time.sleep(min(max(sign_ins.not_before(account_id) - time.time(), 0), sign_ins.LONGEST_WAIT))
 
 
 async def end_token(manager: Any, token: str) -> None:

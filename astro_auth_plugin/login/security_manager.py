@@ -6,7 +6,9 @@ for its pages, for `POST /auth/token` and for its own token route alike.
 
 from __future__ import annotations
 
+import functools
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _PLACEHOLDER = "@email.notfound"
 """What FAB puts behind a user name where nobody says the e-mail."""
+_LATELY = 60
+"""Seconds before a sign-in in which a new password may be one during it: api-servers' clocks differ."""
 
 
 class SignInMixin:
@@ -131,7 +135,14 @@ class SignInMixin:
         if self.auth_type != AUTH_DB and not read_settings().allow_database_passwords:  # type: ignore[attr-defined]
             log.warning("Refused a password of FAB's database: [astro_auth] allow_database_passwords is not set")
             return None
-        return self._kept(self._limited(super().auth_user_db, *args, **kwargs), ())  # type: ignore[misc]
+        check = functools.partial(self._limited, super().auth_user_db, *args, **kwargs)  # type: ignore[misc]
+        began = time.time()
+        user = self._kept(check(), ())
+        if user and handed_out.has_ended(user.id, began - _LATELY):
+            # The password may have changed after it was looked at, and what is handed out now would outlive the change.
+            self.session.expire_all()  # type: ignore[attr-defined]
+            return check()
+        return user
 
     # -- what has ended --------------------------------------------------------------------------------------------
 

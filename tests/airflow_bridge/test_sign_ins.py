@@ -57,15 +57,15 @@ def test_twins_have_no_groups(ana: int, accounts: Any) -> None:
 
 
 def test_ending(ana: int, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was handed out in the second of the end, or before, has ended; the groups stay."""
+    """What was handed out in the second of the end, in the next one or before, has ended; the groups stay."""
     sign_ins.keep(ana, EMAIL, ["finance"])
     monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.9)
     with metadata_database.begin() as connection:
         sign_ins.end_all(connection, ana)
-    assert load_account(ana).not_before == sign_ins.not_before(ana) == 1001
+    assert load_account(ana).not_before == sign_ins.not_before(ana) == 1002
     assert load_account(ana).groups == {"finance"}
     sign_ins.keep(ana, EMAIL, [])
-    assert load_account(ana).not_before == 1001
+    assert load_account(ana).not_before == 1002
 
 
 def test_a_number_that_is_given_again(ana: int, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +74,11 @@ def test_a_number_that_is_given_again(ana: int, metadata_database: Any, monkeypa
     monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.9)
     with metadata_database.begin() as connection:
         sign_ins.forget(connection, ana)
-    assert (load_account(ana).groups, sign_ins.not_before(ana)) == (frozenset(), 1001)
+    assert (load_account(ana).groups, sign_ins.not_before(ana)) == (frozenset(), 1002)
     monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.95)
     with metadata_database.begin() as connection:
         sign_ins.begin(connection, ana)
-    assert sign_ins.not_before(ana) == 1001
+    assert sign_ins.not_before(ana) == 1002
     monkeypatch.setattr(sign_ins.time, "time", lambda: 2000.9)
     with metadata_database.begin() as connection:
         sign_ins.begin(connection, ana)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -274,5 +275,37 @@ def test_new_password(database: Database, everybody: Everybody, http: httpx.Clie
         changed = everybody["organization.owner"].request("PATCH", "/auth/fab/v1/users/made", json={"password": "new"})
         assert changed.status_code == 200
         assert http.get("/ui/auth/menus", headers=before).status_code in (401, 403)
+    finally:
+        forget(database)
+
+
+def test_signing_in_during_a_new_password(
+    database: Database, everybody: Everybody, http: httpx.Client, airflow: LiveAirflow
+) -> None:
+    """So does a sign-in with the old one that is under way meanwhile: what it gives is dead, or it gives nothing."""
+    password = next(person.password for person in people() if person.user == "nobody")
+    owner = everybody["organization.owner"]
+    make(database, "absent.viewer")
+
+    def sign_in_until_refused() -> list[str]:
+        # From an address of its own: wrong passwords must not shut out whoever else comes from here.
+        with httpx.Client(base_url=airflow.url, transport=httpx.HTTPTransport(local_address="127.7.7.7")) as client:
+            given = []
+            while (answer := client.post("/auth/token", json={"username": "made", "password": password})).is_success:
+                given.append(answer.json()["access_token"])
+            assert answer.status_code in (401, 429)
+            return given
+
+    try:
+        for new in ("one", "two", "three"):
+            with ThreadPoolExecutor(4) as threads:
+                signing_in = [threads.submit(sign_in_until_refused) for _ in range(4)]
+                assert owner.request("PATCH", "/auth/fab/v1/users/made", json={"password": new}).status_code == 200
+            given = [token for each in signing_in for token in each.result()]
+            answers = [http.get("/ui/auth/menus", headers={"Authorization": f"Bearer {token}"}) for token in given]
+            assert {answer.status_code for answer in answers} <= {401}
+            password = new
+            # The next one begins when the new password works, and not sooner.
+            assert http.post("/auth/token", json={"username": "made", "password": password}).status_code == 201
     finally:
         forget(database)

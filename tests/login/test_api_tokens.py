@@ -16,7 +16,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
 from fastapi import HTTPException
 
-from astro_auth_plugin.airflow_bridge import token_use
+from astro_auth_plugin.airflow_bridge import sign_ins, token_use
 from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
 from astro_auth_plugin.airflow_bridge.policy_store import PolicyStore
 from astro_auth_plugin.airflow_bridge.settings import Settings
@@ -267,6 +267,18 @@ def test_jwt_of_a_person_does_not_prolong_itself(manager: AstroAuthManager, acco
     for _ in range(3):
         token = manager.generate_jwt(who(manager, token), expiration_time_in_seconds=86_400)
         assert claims(token)["exp"] <= first["exp"]
+
+
+def test_password_changed_meanwhile(manager: AstroAuthManager, accounts: Any, metadata_database: Any) -> None:
+    """A person's JWT that ended after its request began is given no other one."""
+    account_id = accounts("vera", "vera@example.com")
+    vera = manager.deserialize_user({"sub": str(account_id), "iat": datetime.now(UTC).timestamp()})
+    assert manager.generate_jwt(vera)
+    with metadata_database.begin() as connection:
+        sign_ins.end_all(connection, account_id)
+    with pytest.raises(HTTPException) as refused:
+        manager.generate_jwt(vera)
+    assert refused.value.status_code == 401
 
 
 def test_swapped_subjects(manager: AstroAuthManager, policy: Any, accounts: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from flask import Flask, current_app, session
-from flask.testing import FlaskClient
 from flask_login import LoginManager, UserMixin, current_user, login_user
+from werkzeug.test import Client
 
 from astro_auth_plugin.login import handed_out
 
@@ -19,7 +19,7 @@ class Account(UserMixin):
     id = 7
 
 
-def pages(folder: Path, *, permanent: bool, **config: Any) -> FlaskClient:
+def pages(folder: Path, *, permanent: bool, **config: Any) -> Client:
     """Somebody in a browser, at an application with two pages and a file, after signing in at the first one."""
     (folder / "picture.svg").write_text("<svg/>")
     app = Flask(__name__, static_folder=folder, static_url_path="/static")
@@ -33,7 +33,7 @@ def pages(folder: Path, *, permanent: bool, **config: Any) -> FlaskClient:
         app.before_request(lambda: setattr(session, "permanent", True))
     with app.app_context():
         assert handed_out.prepared(current_app, tls=False) is app
-    client = app.test_client()
+    client = Client(app)
     assert "set-cookie" in client.get("/in").headers
     return client
 

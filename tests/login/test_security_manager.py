@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -298,6 +299,20 @@ def test_groups_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     monkeypatch.setattr(sign_ins, "keep", lambda *_: 1 / 0)
     assert Manager(AUTH_DB).auth_user_db("ana", "right") is None
     assert "could not be kept" in caplog.text
+
+
+@pytest.mark.parametrize("still_right", [True, False])
+def test_password_changed_meanwhile(still_right: bool, kept: list[tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that was changed during the sign-in, or lately by another clock, is looked at once more."""
+    manager, forgotten = Manager(AUTH_DB), []
+    manager.session = SimpleNamespace(expire_all=lambda: forgotten.append(manager.tried))
+    monkeypatch.setattr(sign_ins, "not_before", lambda _: time.time() - 30)
+    answers = iter((manager.user, manager.user if still_right else None))
+    monkeypatch.setattr(manager, "_limited", lambda *_, **__: next(answers))
+    assert manager.auth_user_db("ana", "right") is (manager.user if still_right else None)
+    assert len(forgotten) == 1
+    assert len(kept) == 1
+    assert list(answers) == []
 
 
 def test_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
