@@ -470,10 +470,12 @@ class AstroAuthManager(FabAuthManager):
 
     async def sign_out(self, tokens: Collection[str], cookies: str) -> None:
         """End tokens of Airflow, and FAB's session behind a header of cookies."""
-        for token in tokens:
-            await handed_out.end_token(self, token)
-        if self._fab_app is not None and cookies:
-            await to_thread.run_sync(handed_out.end_session, self._fab_app, cookies)
+        try:
+            for token in tokens:
+                await handed_out.end_token(self, token)
+        finally:
+            if self._fab_app is not None and cookies:
+                await to_thread.run_sync(handed_out.end_session, self._fab_app, cookies)
 
     @staticmethod
     def get_db_manager() -> str | None:

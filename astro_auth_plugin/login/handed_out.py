@@ -33,7 +33,8 @@ def prepared(current: Any, *, tls: bool) -> Flask:
     """Return FAB's application, whose web sessions know from now on which they are, and when they began.
 
     A session is written back by the pages that its person sees, and by nothing else. Otherwise an answer that is slower
-    than a sign-in, be it that of a picture, would put the session from before in the place of the new one.
+    than a sign-in, be it that of a picture, would put the session from before in the place of the new one. API tokens
+    have none.
 
     Args:
         current: Flask's proxy of the application.
@@ -56,7 +57,7 @@ def _stamp(*_: Any, **__: Any) -> None:
 def _write_back(prolongs: bool, answer: Any) -> Any:
     is_file = (request.endpoint or "").rpartition(".")[2] == "static"
     # To ask who it is empties a session that has ended, on pages too that ask nobody.
-    if is_file:
+    if is_file or getattr(current_user, "is_token", False):
         session.modified = False
     elif "_user_id" in session and current_user.is_authenticated and prolongs:
         session.modified = True

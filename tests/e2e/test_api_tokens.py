@@ -128,6 +128,14 @@ def test_who_it_is(token_server: TokenServer, admin: str) -> None:
         assert (answer.status_code, "/auth/login/" in answer.headers.get("location", "")) == (302, True)
 
 
+def test_no_session(token_server: TokenServer, admin: str, database: Database) -> None:
+    """Pages that a token opens keep no session of it, which nobody would ever come back with."""
+    before = database.value("SELECT count(*) FROM session")
+    for path in ("/auth/users/list/", "/auth/users/userinfo/", "/auth/login/", "/auth/"):
+        assert "session=" not in token_server.get(path, admin).headers.get("set-cookie", ""), path
+    assert database.value("SELECT count(*) FROM session") == before
+
+
 def test_accounts_through_a_token(token_server: TokenServer, admin: str, database: Database) -> None:
     """A token changes accounts as a person with its roles does, and FAB's columns of numbers stay numbers."""
     body = {"username": "made", "email": "made@example.com", "first_name": "M", "last_name": "D", "password": "pw"}
