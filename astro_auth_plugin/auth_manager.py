@@ -76,7 +76,8 @@ class AstroAuthManager(FabAuthManager):
     # One for the process: Airflow 3.1 makes a second auth manager, and initializes only the first.
     _policy_store: ClassVar[PolicyStore | None] = None
     _issuers: ClassVar[Issuers] = Issuers(())
-    # The application of FAB's pages; FAB itself keeps it only in newer versions.
+    # The application of FAB's pages; FAB itself keeps it only in newer versions. Others, which FAB makes for its API
+    # and its commands, have no secret, and so no sessions.
     _fab_app: ClassVar[Any] = None
 
     def init(self) -> None:
@@ -258,7 +259,9 @@ class AstroAuthManager(FabAuthManager):
             )
         # A command that changes accounts has no `init`, and a password that it changes ends sessions and tokens, too.
         account_guard.install()
-        AstroAuthManager._fab_app = handed_out.prepared(current_app, tls=served_over_tls())
+        app = handed_out.prepared(current_app, tls=served_over_tls())
+        if app.secret_key:
+            AstroAuthManager._fab_app = app
         return with_sign_in(configured)(self.appbuilder)
 
     # -- Dags ------------------------------------------------------------------------------------------------------

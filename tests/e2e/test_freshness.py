@@ -16,7 +16,7 @@ from .accounts import forget, make
 from .client import Caller, Everybody
 from .database import Database
 from .live import LiveAirflow
-from .tables import people
+from .tables import BEFORE_3_2, people
 
 DAG = "/api/v2/dags/fresh"
 PEOPLE = ("fresh.tag", "fresh.id", "fresh.team")
@@ -279,6 +279,7 @@ def test_new_password(database: Database, everybody: Everybody, http: httpx.Clie
         forget(database)
 
 
+@pytest.mark.skipif(BEFORE_3_2, reason="FAB's API for Airflow 3.1 answers 500 to requests that come at the same time")
 def test_signing_in_during_a_new_password(
     database: Database, everybody: Everybody, http: httpx.Client, airflow: LiveAirflow
 ) -> None:
