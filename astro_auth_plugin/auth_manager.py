@@ -227,11 +227,8 @@ class AstroAuthManager(FabAuthManager):
         if isinstance(user, AstroIdentity):
             seconds = api_tokens.seconds_left(user, seconds)
         made = super().generate_jwt(user, expiration_time_in_seconds=seconds)
-        if (
-            isinstance(user, AstroIdentity)
-            and user.since is not None
-            and handed_out.has_ended(int(user.id), user.since)
-        ):
+        since = getattr(user, "since", None)
+        if since is not None and handed_out.has_ended(user.id, since):
             # A new password, say, since the request began; what was made of the old one would outlive it.
             raise api_tokens.refused("Invalid JWT token")
         return made

@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "an e-mail that is not verified counts",
         "airflow_bridge/issuers.py",
-        'if str(claims.get("email_verified", True)).lower() == "false":',
-        "if False:",
+        'return str(claims.get("email_verified", True)).lower() == "true"',
+        "return True",
         ("tests/airflow_bridge/test_issuers.py",),
     ),
     Mutant(
@@ -132,8 +132,8 @@ MUTANTS = (
     Mutant(
         "a second header counts",
         "login/proxy.py",
-        'if sent != [(name.replace("_", "-"), username)]:',
-        "if not sent:",
+        'if _sent(facts, name) != [(name.replace("_", "-"), username)]:',
+        "if not _sent(facts, name):",
         LOGIN,
     ),
     Mutant("groups stay with another e-mail", "airflow_bridge/sign_ins.py", "if then != email:", "if False:", LOGIN),
@@ -183,8 +183,8 @@ MUTANTS = (
     Mutant(
         "a JWT outlives the password that it was made with",
         "auth_manager.py",
-        "user.since is not None and handed_out",
-        "False and handed_out",
+        "if since is not None and",
+        "if False and",
         LOGIN,
     ),
     Mutant(
@@ -399,8 +399,8 @@ MUTANTS = (
     Mutant(
         "a change is not looked for",
         "airflow_bridge/policy_store.py",
-        "if _signature(self._settings) != self._seen:",
-        "if False:",
+        "return _signature(self._settings) != self._seen",
+        "return False",
         BRIDGE,
     ),
     Mutant(
