@@ -158,3 +158,24 @@ def test_own_password(
 def role_id(database: Database) -> str:
     """A FAB role, which the forms insist on."""
     return str(database.value("SELECT id FROM ab_role WHERE name = 'Public'"))
+
+
+def test_session_written_back_after_the_sign_out(database: Database, airflow: LiveAirflow) -> None:
+    """A session that is signed out of stays ended, though a request that was under way puts its row back."""
+    password = next(person.password for person in people() if person.user == "nobody")
+    make(database, "absent.viewer")
+    browser = Browser(airflow.url, "nobody")
+    browser.client.cookies.clear()
+    assert browser.sign_in("made", password)
+    cookie = browser.client.cookies["session"]
+    find = {"row": cookie.rpartition(".")[0]}
+    (written,) = database.rows("SELECT session_id, data, expiry FROM session WHERE session_id = :row", **find)
+    copied = httpx.Client(base_url=airflow.url, timeout=60, headers={"Cookie": f"session={cookie}"})
+    assert copied.get("/auth/login/").status_code == 302
+    browser.client.get("/api/v2/auth/logout", follow_redirects=False)
+    database.run("DELETE FROM session WHERE session_id = :row", **find)
+    insert = "INSERT INTO session (session_id, data, expiry) VALUES (:row, :data, :expiry)"
+    database.run(insert, **find, data=written[1], expiry=written[2])
+    assert copied.get("/auth/login/").status_code == 200
+    browser.client.close()
+    copied.close()
