@@ -59,6 +59,11 @@ class Provider:
         except httpx.TransportError:
             return False
 
+    def tokens(self) -> list[str]:
+        """The access tokens and refresh tokens that it has given."""
+        tables = ("oauth2_provider_accesstoken", "oauth2_provider_refreshtoken")
+        return [row[0] for table in tables for row in self._database.rows(f"SELECT token FROM {table}")]
+
     def groups(self, user: str, *names: str) -> None:
         """Puts somebody into these groups and no other."""
         user_id = self._database.value("SELECT id FROM auth_user WHERE username = :user", user=user)
@@ -406,12 +411,18 @@ def test_jwt_prolongs_nothing(airflow: SmallAirflow, provider: Provider) -> None
     assert Person(airflow.url, token).dags() == ["sync"]
 
 
-def test_nothing_secret_is_logged(airflow: SmallAirflow) -> None:
+def test_nothing_secret_is_logged(airflow: SmallAirflow, provider: Provider) -> None:
     """After all of this the log at level debug has no secret and no token, apart from addresses that Airflow itself logs."""
+    sign_in(airflow, "bo")
+    given = provider.tokens()
+    assert given
     said = "\n".join(
         line for line in airflow.log().splitlines() if " HTTP/1" not in line and "[http.access]" not in line
     )
     assert "debug" in said.lower()
     assert CLIENT["OIDC_CLIENT_SECRET"] not in said
     assert "eyJ" not in said
-    assert re.findall(r"(?:access_token|refresh_token|id_token|client_secret|code_verifier).{0,80}", said) == []
+    assert [token for token in given if token in said] == []
+    # `refresh_token.py` of Airflow stands in the traceback of a request whose browser has gone away.
+    names = r"(?:access_token|refresh_token(?!\.py\b)|id_token|client_secret|code_verifier).{0,80}"
+    assert re.findall(names, said) == []
