@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterator
 
 import httpx
@@ -26,7 +27,10 @@ class Browser:
     """Somebody at FAB's pages, with the cookies of a browser."""
 
     def __init__(self, url: str, user: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=60)
+        transport = httpx.HTTPTransport()
+        self.client = httpx.Client(base_url=url, timeout=60, transport=transport)
+        # Nobody closes it otherwise: a browser lives as long as the test or the fixture that names it.
+        weakref.finalize(self.client, transport.close)
         password = next(person.password for person in people() if person.user == user)
         self.signed_in = self.sign_in(user, password)
 
@@ -45,16 +49,13 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def browsers(airflow: LiveAirflow) -> Iterator[dict[str, Browser]]:
+def browsers(airflow: LiveAirflow) -> dict[str, Browser]:
     """Some people at FAB's pages."""
     users = (
         *("organization.owner", "workspace.owner", "deployment.admin", "workspace.operator", "nobody", "fab.admin"),
         "tag.viewer",
     )
-    opened = {user: Browser(airflow.url, user) for user in users}
-    yield opened
-    for browser in opened.values():
-        browser.client.close()
+    return {user: Browser(airflow.url, user) for user in users}
 
 
 ACCOUNT_PAGES = ("/auth/users/list/", "/auth/users/add", "/auth/users/edit/1", "/auth/resetpassword/form?pk=1")
@@ -149,7 +150,6 @@ def test_own_password(
         body = {"username": user, "password": "new-secret"}
         assert browser.client.post("/auth/token", json=body).status_code == 201
         assert before.get("/ui/auth/menus").status_code == 401
-        browser.client.close()
     finally:
         database.run("UPDATE ab_user SET password = :old WHERE username = :user", old=old, user=user)
         everybody.sign_in_again(user)
@@ -177,5 +177,4 @@ def test_session_written_back_after_the_sign_out(database: Database, airflow: Li
     insert = "INSERT INTO session (session_id, data, expiry) VALUES (:row, :data, :expiry)"
     database.run(insert, **find, data=written[1], expiry=written[2])
     assert copied.get("/auth/login/").status_code == 200
-    browser.client.close()
     copied.close()

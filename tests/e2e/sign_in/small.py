@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +127,8 @@ class Person:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.HTTPTransport(local_address=address)
         self.http = httpx.Client(base_url=url, headers=headers, timeout=60, transport=transport)
+        # Nobody closes it otherwise: people live as long as what names them.
+        weakref.finalize(self.http, transport.close)
 
     def dags(self) -> list[str] | str:
         """The Dags that the person sees; `OUT` when nobody is signed in, `NOTHING` for who may see no list."""
