@@ -346,7 +346,7 @@ def test_a_new_policy_is_loaded_beside_the_event_loop(
 
     def slowly(*args: Any) -> Any:
         loading.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return load(*args)
 
     async def serve() -> None:

@@ -140,11 +140,11 @@ def test_loaded_once() -> None:
     ids = LazySet(load)
 
     def look() -> int:
-        start.wait(10)
+        start.wait(60)
         return len(ids)
 
     with ThreadPoolExecutor(8) as pool:
-        assert {call.result(10) for call in [pool.submit(look) for _ in range(8)]} == {3}
+        assert {call.result(60) for call in [pool.submit(look) for _ in range(8)]} == {3}
     assert len(loads) == 1
 
 

@@ -355,7 +355,7 @@ def test_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     monkeypatch.setattr(progress, "console", lambda *, stderr: Console(stderr=stderr, force_terminal=True))
     with progress.steps(1) as step:
         step("on a terminal")
-        assert started.wait(10)
+        assert started.wait(60)
     monkeypatch.setattr(progress, "PATIENCE", 60)
     started.clear()
     with progress.steps(1) as step:

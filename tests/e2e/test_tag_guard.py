@@ -47,6 +47,8 @@ class Guarded(LiveAirflow):
         bundles = [bundle("dags-folder", home / "dags")]
         bundles += [bundle(name, home / name) for name in ("other-finance", "other-ops")]
         config = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+        # A second look at the folders in one run would, in Airflow 3.1, throw away the errors of archives.
+        config["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] = "3600"
         super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=config)
         self.owner: Caller | None = None
         self.viewer: Caller | None = None

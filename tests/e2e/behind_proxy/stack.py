@@ -106,7 +106,7 @@ class Nginx:
         # As the one process, in the foreground, so that it is ours to end.
         command = [find_nginx(), "-p", str(self.folder), "-c", str(config), "-e", str(self.folder / "start.log")]
         self._process = subprocess.Popen(command)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
@@ -117,7 +117,7 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def _answers(self) -> bool:
         try:

@@ -59,7 +59,7 @@ def test_own_password(user: str, visitors: Visitors, stack: DemoStack) -> None:
     visitor.sign_in(stack.people[user], path="/auth/resetmypassword/form")
     visitor.open("/auth/resetmypassword/form")
     submit(visitor.page, password=NEW_PASSWORD, conf_password=NEW_PASSWORD)
-    wait_until(lambda: token(stack.url, user, NEW_PASSWORD).status_code == 201, "the new password works", 20)
+    wait_until(lambda: token(stack.url, user, NEW_PASSWORD).status_code == 201, "the new password works")
     assert token(stack.url, user, stack.people[user]).status_code == 401
 
 

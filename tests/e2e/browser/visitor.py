@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--no-first-run",
 )
 SIZE = {"width": 1400, "height": 900}
-PATIENCE = 20_000  # milliseconds that a page may take on a busy machine
+PATIENCE = 60_000  # milliseconds that a page may take on a busy machine
 CONTACT = "the platform team (platform@example.com)"
 TOASTS = "[data-scope=toast][data-part=root]"
 OPEN_DIALOG = "[role=dialog][data-state=open]"

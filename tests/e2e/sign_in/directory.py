@@ -68,7 +68,7 @@ class Directory:
         command = [self._program, "-h", self.url, "-f", str(self.home / "slapd.conf"), "-d", "0"]
         with (self.home / "slapd.log").open("w") as log:
             self._server = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert self._server.poll() is None and time.monotonic() < deadline, (self.home / "slapd.log").read_text()
             time.sleep(0.05)
@@ -79,7 +79,7 @@ class Directory:
     def stop(self) -> None:
         """Ends it."""
         self._server.terminate()
-        self._server.wait(20)
+        self._server.wait(60)
 
     def _answers(self) -> bool:
         try:

@@ -95,7 +95,7 @@ def airflow(folder: Path, provider: Provider) -> Iterator[SmallAirflow]:
         process = provider.start(f"{live.url}/auth/oauth-authorized/sso")
         yield live
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
