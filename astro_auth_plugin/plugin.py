@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from astro_auth_plugin.web.installing import request_middleware
+from astro_auth_plugin.web.registration import request_middleware
 
 
 class AstroAuthPlugin(AirflowPlugin):

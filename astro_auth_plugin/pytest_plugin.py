@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from astro_auth_plugin.rbac.case_answers import Result
+    from astro_auth_plugin.rbac.review.scenario_results import Result
 
 _NAMES = ["*.astro-auth.yaml", "*.astro-auth.yml"]
 
@@ -34,9 +34,9 @@ class ScenarioFile(pytest.File):
     """A scenario file; each of its expectations is a test."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Run the file, which takes milliseconds; what came of each expectation is told when its test runs."""
-        from astro_auth_plugin.cli.case_files import run_file  # noqa: PLC0415 - only where there is such a file
-        from astro_auth_plugin.cli.failing import CommandFailed  # noqa: PLC0415 - as above
+        """Run the file, which takes milliseconds; what came of each expectation is reported when its test runs."""
+        from astro_auth_plugin.cli.exit_codes import CommandFailed  # noqa: PLC0415 - as above
+        from astro_auth_plugin.cli.review.scenario_files import run_file  # noqa: PLC0415 - only where there is such a file
 
         try:
             results = run_file(self.path)
@@ -59,14 +59,14 @@ class Expectation(pytest.Item):
             raise _Unexpected(self.result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:  # noqa: ARG002
-        """Tell what was expected, what came and why."""
-        from astro_auth_plugin.cli.scenarios import told  # noqa: PLC0415 - only where something failed
+        """Report what was expected, what came and why."""
+        from astro_auth_plugin.cli.review.scenarios import reported  # noqa: PLC0415 - only where something failed
 
         where = f"{self.path}:{self.result.line}: {self.result.title}"
-        return "\n".join([where, *(f"    {line}" for line in told(self.result))])
+        return "\n".join([where, *(f"    {line}" for line in reported(self.result))])
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Tell where the expectation stands."""
+        """Report where the expectation is."""
         return self.path, self.result.line - 1, f"{self.path.name}:{self.result.line}"
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import gc
+import logging
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +16,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings
+
+pytest_plugins = ["tests.dag_fixtures", "tests.policy_fixtures"]
+
+# Airflow's hundreds of thousands of objects are there to stay; to look through them for garbage takes a fifth of the time.
+gc.set_threshold(100_000, 50, 100)
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 HOME = Path(tempfile.mkdtemp(prefix="astro-auth-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -31,6 +44,24 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     }
 )
+
+
+def _take_own_database() -> None:
+    """Give each process of pytest-xdist a database of its own where the tests were given a server of PostgreSQL."""
+    address, worker = os.environ.get("E2E_SQL_ALCHEMY_CONN", ""), os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not address.startswith("postgresql") or not worker:
+        return
+    from sqlalchemy import create_engine, make_url, text
+
+    url = make_url(address)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {worker}"))
+    engine.dispose()
+    os.environ["E2E_SQL_ALCHEMY_CONN"] = url.set(database=worker).render_as_string(hide_password=False)
+
+
+_take_own_database()
 
 
 class CountStatements(Protocol):
@@ -74,15 +105,79 @@ def statements(metadata_database: Any) -> CountStatements:
     return listed
 
 
+@pytest.fixture(autouse=True)
+def whole_log() -> Iterator[None]:
+    """What a test logs is all there, however much the tests before it have logged."""
+    yield
+    log_lines = sys.modules.get("astro_auth_plugin.runtime.log_filters")
+    for name in log_lines._LOGGERS if log_lines else ():
+        logger = logging.getLogger(name)
+        logger.filters[:] = [each for each in logger.filters if not isinstance(each, log_lines.FewLines)]
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> Iterator[None]:
+    """A test begins and ends without a state of the process, as before the auth manager's `init`."""
+    yield
+    state = sys.modules.get("astro_auth_plugin.runtime.state")
+    if state is not None:
+        state.reset()
+
+
 @pytest.fixture
 def accounts(metadata_database: Any) -> Iterator[Any]:
     """A function that adds an account and returns its id; they are all gone afterwards."""
     from functools import partial
 
-    from astro_auth_plugin.login import accounts as login_accounts
-    from tests.accounts import add_account, remove_accounts
+    from astro_auth_plugin.accounts import accounts as login_accounts
+    from tests.account_rows import add_account, remove_accounts
 
-    login_accounts._told.clear()
+    login_accounts._logged.clear()
     remove_accounts(metadata_database)
     yield partial(add_account, metadata_database)
     remove_accounts(metadata_database)
+
+
+# -- tests in several processes ------------------------------------------------------------------------------------
+
+# What has a server of its own begins first, or one process would still be at it when the others are done.
+_FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "cli/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the tests by what takes longest."""
+    here = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        place = str(item.path.relative_to(here))
+        return next((at for at, first in enumerate(_FIRST) if place.startswith(first)), len(_FIRST))
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay in one process of pytest-xdist, and so do all that share the Airflow of the browser."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByServer(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "browser" if "/browser/" in file else file
+
+    return ByServer(config, log)
+
+
+_SUMMARIES: list[str] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keeps what a process of pytest-xdist has to say at the end."""
+    _SUMMARIES.extend(getattr(node, "workeroutput", {}).get("how_much", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much each process has asked."""
+    for line in sorted(_SUMMARIES):
+        terminalreporter.write_line(line)

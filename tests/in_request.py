@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from astro_auth_plugin.airflow_bridge.identity import AstroIdentity
-from astro_auth_plugin.airflow_bridge.request import RequestFacts, enter_request, leave_request
-from astro_auth_plugin.rbac import policy
-from astro_auth_plugin.rbac.engine import Engine
-from astro_auth_plugin.rbac.subjects import user_subject
+from astro_auth_plugin.authorization import authorizer
+from astro_auth_plugin.authorization.access_request import AccessRequest, enum_name
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.subjects import user_subject
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.runtime.identity import AstroIdentity
+from astro_auth_plugin.runtime.request_context import RequestContext, enter_request, leave_request
 
 DEPLOYMENT = "dep"
 HEAD = """\
@@ -24,7 +26,7 @@ deployments: [{id: dep, workspace_id: ws}, {id: dep-2, workspace_id: ws}, {id: d
 
 def engine_of(text: str) -> Engine:
     """Compile what is put behind HEAD, for the Deployment `dep`."""
-    found = policy.load((HEAD + text).encode())
+    found = loader.load((HEAD + text).encode())
     assert found.policy is not None, [str(problem) for problem in found.errors]
     return Engine(found.policy, DEPLOYMENT)
 
@@ -42,7 +44,7 @@ def facts_of(
     query: str = "",
     headers: dict[str, str] | None = None,
     body: Any = None,
-) -> RequestFacts:
+) -> RequestContext:
     """Return a request as it is when the router has found its route."""
     method, template = route.split(" ")
     scope = {
@@ -53,14 +55,44 @@ def facts_of(
         "query_string": query.encode("latin-1"),
         "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
     }
-    return RequestFacts(scope, body)
+    return RequestContext(scope, body)
 
 
 @contextmanager
-def serving(facts: RequestFacts) -> Iterator[RequestFacts]:
+def serving(context: RequestContext) -> Iterator[RequestContext]:
     """Make a request the current one."""
-    token = enter_request(facts)
+    token = enter_request(context)
     try:
-        yield facts
+        yield context
     finally:
         leave_request(token)
+
+
+# -- what Airflow asks, and the answer -----------------------------------------------------------------------------
+
+
+def ask_dag(identity: AstroIdentity, method: Any, entity: Any, dag_id: str | None) -> bool:
+    """Ask about an entity of a Dag; None is the Dag itself, and no Dag in particular."""
+    request = AccessRequest.of_dag(method, entity, SimpleNamespace(id=dag_id))
+    return authorizer.authorize(identity, request).allowed
+
+
+def ask_dags(identity: AstroIdentity, items: list[tuple[Any, Any, str | None]]) -> bool:
+    """Ask about a batch: (method, entity, Dag) each."""
+    requests = [AccessRequest.of_dag(method, entity, SimpleNamespace(id=dag_id)) for method, entity, dag_id in items]
+    return authorizer.authorize_all(identity, "dag", requests).allowed
+
+
+def ask(identity: AstroIdentity, resource: str, method: Any, resource_id: Any = None) -> bool:
+    """Ask about another resource of Airflow."""
+    return authorizer.authorize(identity, AccessRequest(enum_name(method), resource, resource_id=resource_id)).allowed
+
+
+def ask_batch(identity: AstroIdentity, resource: str, methods: list[str]) -> bool:
+    """Ask about a batch of the same resource."""
+    return authorizer.authorize_all(identity, resource, [AccessRequest(each, resource) for each in methods]).allowed
+
+
+def ask_view(identity: AstroIdentity, view: Any) -> bool:
+    """Ask about one of Airflow's views."""
+    return authorizer.authorize(identity, AccessRequest("GET", "view", enum_name(view))).allowed

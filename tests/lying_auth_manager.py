@@ -14,7 +14,7 @@ LIED_ABOUT = dags(20)[7].id
 class LyingAuthManager(SimpleAuthManager):
     """Lets nobody see it."""
 
-    def is_authorized_dag(self, **asked: Any) -> bool:
+    def is_authorized_dag(self, **requested: Any) -> bool:
         """Says no about one Dag, whoever asks."""
-        details = asked.get("details")
-        return not (details and details.id == LIED_ABOUT) and super().is_authorized_dag(**asked)
+        details = requested.get("details")
+        return not (details and details.id == LIED_ABOUT) and super().is_authorized_dag(**requested)

@@ -164,7 +164,7 @@ def check(
     for grant in grants_of(values, subject, groups):
         if not reaches(values, deployment_id, grant, dag):
             continue
-        given = powers(values, grant.role) & needed
+        given = permissions(values, grant.role) & needed
         if given:
             held |= given
             deciding.append((grant.role, grant.holder, reach(grant)))
@@ -198,7 +198,7 @@ def holds_anywhere(
     held: set[str] = set()
     for grant in grants_of(values, subject, groups):
         if reaches(values, deployment_id, grant, somewhere(grant)):
-            held |= powers(values, grant.role)
+            held |= permissions(values, grant.role)
     return set(required) <= held
 
 
@@ -241,6 +241,59 @@ def grants_of(values: Values, subject: str, groups: Iterable[str] = ()) -> Itera
             yield from with_accessor(list(token_grants(token)))
 
 
+OWNERS = ("ORGANIZATION_OWNER", "WORKSPACE_OWNER", "WORKSPACE_ADMIN")
+
+
+def may_change_accounts(values: Values, deployment_id: str, subject: str, groups: Iterable[str] = ()) -> bool:
+    """Answer whether the subject may change accounts at all: it owns the Workspace, or the Organization."""
+    grants = grants_of(values, subject, groups)
+    return any(grant.role in OWNERS and reaches(values, deployment_id, grant, None) for grant in grants)
+
+
+def may_give_to_token(values: Values, deployment_id: str, subject: str, entry: Values, change: str) -> bool:
+    """Answer whether the subject may make, rotate or delete a token with this role."""
+    mine = [
+        grant
+        for grant in grants_of(values, subject)
+        if reaches(values, deployment_id, grant, somewhere(grant)) and grant.deployment_id in (None, deployment_id)
+    ]
+    roles = {grant.role for grant in mine}
+    workspace_of = {deployment["id"]: deployment["workspace_id"] for deployment in values["deployments"]}
+    here = workspace_of[deployment_id]
+    if "ORGANIZATION_OWNER" in roles:
+        return True
+    if entry["entity_type"] == "ORGANIZATION":
+        return False
+    if entry["entity_type"] == "WORKSPACE":
+        operator = "WORKSPACE_OPERATOR" in roles and entry["role"] not in OWNERS
+        return entry["entity_id"] == here and (operator or bool(roles & set(OWNERS)))
+    place = entry.get("deployment_id") or entry["entity_id"]
+    if workspace_of[place] == here and roles & set(OWNERS):
+        return True
+    if place != deployment_id:
+        return False
+    return "DEPLOYMENT_ADMIN" in roles or within_own_access(values, deployment_id, mine, entry, change)
+
+
+def within_own_access(values: Values, deployment_id: str, mine: list[Grant], entry: Values, change: str) -> bool:
+    """Answer whether a custom role lets its holder do this, and the token gets no more than the holder has there."""
+    held: set[str] = set()
+    for grant in mine:
+        same = (grant.scope, grant.where) == (entry["entity_type"], entry["entity_id"])
+        if grant.deployment_id is None or same:
+            held |= permissions(values, grant.role)
+    if f"deployment.apiTokens.{change}" not in held or entry["role"] == "DEPLOYMENT_ADMIN":
+        return False
+    wanted = set(permissions(values, entry["role"]))
+    if entry["entity_type"] in ("DAG", "DAG_TAG"):
+        wanted |= ROLES["DEPLOYMENT_ACCESSOR"]
+        deployment_wide = {
+            name for grant in mine if grant.deployment_id is None for name in permissions(values, grant.role)
+        }
+        return wanted <= held and ROLES["DEPLOYMENT_ACCESSOR"] <= deployment_wide
+    return wanted <= held
+
+
 def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
     """Yield the grants that stand on one user or Team."""
     if "organization_role" in holder:
@@ -271,7 +324,7 @@ def with_accessor(grants: list[Grant]) -> Iterator[Grant]:
             yield Grant("DEPLOYMENT_ACCESSOR", grant.holder, "DEPLOYMENT", grant.deployment_id)
 
 
-def powers(values: Values, role: str) -> set[str]:
+def permissions(values: Values, role: str) -> set[str]:
     """Name the permissions of a built-in or custom role."""
     if role in ROLES:
         return ROLES[role]

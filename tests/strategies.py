@@ -229,7 +229,7 @@ def organization_roles() -> st.SearchStrategy[str]:
 
 @st.composite
 def grants_of_people(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, Any]:
-    """Draw what may stand on a user or Team; mostly Dag roles, since wide roles hide all others."""
+    """Draw what may stand on a user or Team; mostly Dag roles, since deployment_wide roles hide all others."""
     grants: dict[str, Any] = {}
     if draw(st.integers(0, 9)) == 9:
         grants["organization_role"] = draw(organization_roles())

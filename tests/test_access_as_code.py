@@ -32,6 +32,7 @@ teams:
     dag_roles: [{deployment_id: cldep0prod, tag: "team:finance", role: DAG_AUTHOR}]
 users:
   - {email: olga@example.com, organization_role: ORGANIZATION_OWNER}
+  - {email: vera@example.com, organization_role: ORGANIZATION_MEMBER}
 """
 SCENARIO = """\
 policy: ../policy.yaml

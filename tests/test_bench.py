@@ -265,13 +265,13 @@ def test_a_small_run_measures_all_that_it_says(folder, addresses):
     assert results.disagreements == []
     for engine in engines:
         for cell in cells_of(engine, SIZE):
-            assert results.times(Key(engine.name, SIZE), cell), cell
+            assert results.times(Key(engine.name, SIZE), cell), (cell, results.left_out)
     assert results.count(STRICT, SIZE, "decision", RESTRICTED) == (1, 1)
     assert results.count(STRICT, SIZE, "decision", ALL) == (0, 0)
     assert results.count("none", SIZE, "floor_tags_of_dag")[0] == 1
     assert results.facts[Key(STRICT, SIZE)]["start_seconds"] > 0
     results.about = report.about("SQLite", 2)
-    page = report.page(results, [])
+    page = report.page(results)
     assert all(f"## {section.title}" in page for section in sections(results))
 
 
@@ -289,7 +289,7 @@ def test_an_engine_that_lies_is_found_out(folder, addresses):
 
 def test_each_engine_is_told_apart():
     """No two engines share a name, and each names another class or other settings."""
-    told: set[tuple] = {(engine.auth_manager, *sorted(engine.settings.items())) for engine in ENGINES}
-    assert len(told) == len(BY_NAME) == len(ENGINES)
+    reported: set[tuple] = {(engine.auth_manager, *sorted(engine.settings.items())) for engine in ENGINES}
+    assert len(reported) == len(BY_NAME) == len(ENGINES)
     assert {FAB, SIMPLE} <= {engine.auth_manager for engine in ENGINES}
     assert isinstance(ENGINES[0], Engine)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from astro_auth_plugin.rbac import policy
-from astro_auth_plugin.rbac.engine import Engine
-from astro_auth_plugin.rbac.permissions import mask
-from astro_auth_plugin.rbac.roles import BUILT_IN
-from astro_auth_plugin.rbac.scopes import Dag
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.policy import loader
 from tools.demo_people import read_people
 from tools.demo_stack import DEPLOYMENT_ID, DEV_DAGS
 
@@ -48,7 +48,7 @@ SEES = {
 
 def test_the_sample_policy_has_no_error_and_warns_only_of_legacy_roles() -> None:
     """The policy of the demo is one that `airflow astro-auth validate` accepts."""
-    checked = policy.load(POLICY_FILE.read_bytes())
+    checked = loader.load(POLICY_FILE.read_bytes())
     assert checked.policy is not None
     assert not checked.errors
     assert all("legacy" in problem.message for problem in checked.warnings)
@@ -62,7 +62,7 @@ def test_each_built_in_role_is_given_to_somebody() -> None:
 
 def test_the_people_are_those_of_the_policy_and_one_whom_it_does_not_name() -> None:
     """Each account of the demo is explained by the policy, except nora's, who shows what a stranger sees."""
-    loaded = policy.load(POLICY_FILE.read_bytes()).policy
+    loaded = loader.load(POLICY_FILE.read_bytes()).policy
     assert loaded is not None
     engine = Engine(loaded, DEPLOYMENT_ID)
     named = set(engine.subjects())
@@ -71,7 +71,7 @@ def test_the_people_are_those_of_the_policy_and_one_whom_it_does_not_name() -> N
 
 def test_each_person_sees_the_dags_that_the_table_promises() -> None:
     """What `make demo` prints about a person is what that person sees, and nobody else sees any Dag."""
-    loaded = policy.load(POLICY_FILE.read_bytes()).policy
+    loaded = loader.load(POLICY_FILE.read_bytes()).policy
     assert loaded is not None
     engine = Engine(loaded, DEPLOYMENT_ID)
     seen = {

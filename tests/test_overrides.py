@@ -20,9 +20,9 @@ QUESTIONS = re.compile(
 @pytest.mark.parametrize("above", [BaseAuthManager, FabAuthManager])
 def test_every_question_is_answered_here(above: type) -> None:
     """When a newer Airflow or FAB provider adds a question, this fails and not a user."""
-    asked = {name for name in vars(above) if QUESTIONS.match(name)}
-    assert len(asked) >= 5
-    assert asked - set(vars(AstroAuthManager)) == set()
+    requested = {name for name in vars(above) if QUESTIONS.match(name)}
+    assert len(requested) >= 5
+    assert requested - set(vars(AstroAuthManager)) == set()
 
 
 def test_nothing_stands_between() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from astro_auth_plugin.cli.main import main
-from astro_auth_plugin.rbac import policy
+from astro_auth_plugin.rbac.policy import loader
 from tools import bench_policy
 from tools.bench_policy import Measured, Size
 
@@ -50,7 +50,7 @@ SMALL = Size(people=50, teams=5, grants=100, dags=20)
 def test_large_policies(tmp_path: Path) -> None:
     """What is measured is a policy without errors and warnings, with as many people and grants as it says, and a change."""
     bench_policy.write_files(tmp_path, SMALL)
-    loaded = [policy.load((tmp_path / name).read_bytes()) for name in ("policy.yaml", "changed.yaml")]
+    loaded = [loader.load((tmp_path / name).read_bytes()) for name in ("policy.yaml", "changed.yaml")]
     for checked in loaded:
         assert checked.problems == ()
         assert checked.policy

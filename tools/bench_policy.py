@@ -103,14 +103,14 @@ def commands() -> dict[str, list[str]]:
     """Return the words of each command that is measured."""
     program = [str(Path(sys.executable).with_name("astro-auth"))]
     where = ["--policy", "policy.yaml", "--dags", "dags.json"]
-    asked = {
+    requested = {
         "explain": [*where, "--as", "person1@example.com", "trigger", "dag1"],
         "who-can": [*where, "trigger", "dag1"],
     }
     there = {command.name for command in COMMANDS}
     asking = {
         name: [*program, name, *words] if name in there else [sys.executable, "-m", __spec__.name, "--ask", name]
-        for name, words in asked.items()
+        for name, words in requested.items()
     }
     return {
         "validate": [*program, "validate", "policy.yaml"],
@@ -122,15 +122,15 @@ def commands() -> dict[str, list[str]]:
 
 def ask(name: str) -> None:
     """Answer with the engine what the command of this name will answer."""
-    from astro_auth_plugin.cli.at_hand import good_policy, read_dag_list  # noqa: PLC0415 - a process of its own
-    from astro_auth_plugin.rbac.engine import Engine  # noqa: PLC0415 - as above
-    from astro_auth_plugin.rbac.permissions import mask  # noqa: PLC0415 - as above
+    from astro_auth_plugin.cli.inputs import good_policy, read_dag_list  # noqa: PLC0415 - a process of its own
+    from astro_auth_plugin.rbac.engine.engine import Engine  # noqa: PLC0415 - as above
+    from astro_auth_plugin.rbac.model.permissions import mask  # noqa: PLC0415 - as above
 
     dag = read_dag_list(Path("dags.json"))[1]
     engine = Engine(good_policy(Path("policy.yaml")), DEPLOYMENT)
     trigger = mask("dagRun.create")
     if name == "explain":
-        print(engine.explain("person1@example.com", trigger, dag))
+        print(engine.check("person1@example.com", trigger, dag).reason)
     else:
         print(len(engine.who_can(trigger, dag)))
 
@@ -173,7 +173,7 @@ def page(size: Size, found: list[Measured]) -> str:
         f"A policy of {size.people:,} people, {size.teams:,} Teams and {size.grants:,} grants, and a list of "
         f"{size.dags:,} Dags. Each command is a process of its own, from start to end. The aim is less than "
         f"{_MOST_SECONDS} seconds and {_MOST_MEGABYTES} MB. Written by `make bench-policy ARGS=--write`, on two cores "
-        f"that others used at the same time; so the column of the processor says more.\n\n{table}\n"
+        f"that others used at the same time; so the column of the processor is more reliable.\n\n{table}\n"
         "`plan` compares two versions of which every tenth Team has another role and one person more.\n"
     )
 

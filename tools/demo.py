@@ -23,7 +23,7 @@ __all__ = ["DemoError", "DemoStack", "Person", "main"]
 DEFAULT_PORT = 8080
 HIGHEST_PORT = 65535
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-NARROWEST = 150  # columns, where the output is no terminal that says how wide it is
+NARROWEST = 150  # columns, where the output is no terminal that says how deployment_wide it is
 
 
 def main() -> int:
@@ -74,7 +74,7 @@ def _show(stack: DemoStack, console: Console) -> None:
         table.add_row(person.user_name, stack.people[person.user_name], person.roles, person.can)
     console.print(table)
     console.print(f"Airflow is at [bold]{stack.url}[/bold]")
-    console.print(f"Change {_short(stack.policy_file)} and reload a page: a change counts from the next request.")
+    console.print(f"Change {_short(stack.policy_file)} and reload a page: a change takes effect at the next request.")
     console.print(f"All Dags are paused at first. Logs are in {_short(stack.logs)}. Ctrl-C stops everything.")
 
 

@@ -36,6 +36,10 @@ COMPONENTS: dict[str, tuple[tuple[str, ...], str]] = {
     "triggerer": (("triggerer", "--skip-serve-logs"), "triggerer"),
 }
 
+# What runs code of Dags needs no secret with which users are signed in. The scheduler signs the tokens of tasks.
+PARSES_DAGS = ("dag-processor", "triggerer")
+WITHOUT_SECRETS = {"AIRFLOW__API__SECRET_KEY": "unused", "AIRFLOW__API_AUTH__JWT_SECRET": "unused"}
+
 
 class DemoError(Exception):
     """The stack cannot start or go on; the message says why, for the person at the terminal."""
@@ -130,7 +134,8 @@ class DemoStack:
         for name in self._components:
             arguments, _ = COMPONENTS[name]
             port = ["--port", str(self.port)] if name == "api-server" else []
-            self._children.start(name, [sys.executable, "-m", "airflow", *arguments, *port], self.env, self.folder)
+            env = {**self.env, **WITHOUT_SECRETS} if name in PARSES_DAGS else self.env
+            self._children.start(name, [sys.executable, "-m", "airflow", *arguments, *port], env, self.folder)
 
     def wait_ready(self, seconds: float = 180) -> None:
         """Return when all components are healthy and the Dags are parsed.

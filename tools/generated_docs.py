@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from astro_auth_plugin.airflow_bridge import action_map, exposures
-from astro_auth_plugin.rbac.actions import ACTIONS, Action
-from astro_auth_plugin.rbac.lint import RULES
-from astro_auth_plugin.rbac.permissions import TABLE, mask, names
-from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Level, Role
+from astro_auth_plugin.authorization import action_map, exposures
+from astro_auth_plugin.rbac.model.actions import ACTIONS, Action
+from astro_auth_plugin.rbac.model.permissions import TABLE, mask, names
+from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Level, Role
+from astro_auth_plugin.rbac.review.lint_rules import RULES
 from tools import routes_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,8 +47,8 @@ def actions_by_role() -> str:
 
 
 def _cell(role: Role, actions: list[Action]) -> str:
-    on_dag = role.level == "DAG" and not actions[0].wide
-    held = ACCESSOR_POWERS if role.level == "DAG" and not on_dag else role.powers
+    on_dag = role.level == "DAG" and not actions[0].deployment_wide
+    held = ACCESSOR_PERMISSIONS if role.level == "DAG" and not on_dag else role.permissions
     if any(action.needs & ~held for action in actions):
         return ""
     return "its Dags" if on_dag else "yes"
@@ -61,7 +61,7 @@ def actions() -> str:
             ", ".join(f"`{name}`" for name in action.names),
             action.words or action.row,
             _names(action.needs),
-            "the Deployment" if action.wide else "a Dag",
+            "the Deployment" if action.deployment_wide else "a Dag",
         ]
         for action in ACTIONS
     ]
@@ -74,13 +74,16 @@ def roles() -> str:
     for role in BUILT_IN.values():
         holds = f"`{role.today}`, by its earlier name" if _only_a_name(role) else role.description
         gives = ", ".join(words for level, words in _LEVELS.items() if level in role.gives)
-        rows.append([f"`{role.name}`", _LEVELS[role.level], _column(role), holds, gives])
-    return _table(["Role", "Given on", "Column above", "What it is for", "May give roles of"], rows)
+        tokens = ", ".join(words for level, words in _LEVELS.items() if level in role.gives | role.gives_tokens)
+        accounts = "yes" if role.changes_accounts else ""
+        rows.append([f"`{role.name}`", _LEVELS[role.level], _column(role), holds, gives, tokens, accounts])
+    headings = ("Role", "Given on", "Column above", "What it is for", "May give roles of")
+    return _table([*headings, "May make API tokens of", "May change accounts"], rows)
 
 
 def _only_a_name(role: Role) -> bool:
     today = BUILT_IN.get(role.today or "")
-    return today is not None and (today.powers, today.gives) == (role.powers, role.gives)
+    return today is not None and (today.permissions, today.gives) == (role.permissions, role.gives)
 
 
 def _column(role: Role) -> str:
@@ -89,7 +92,7 @@ def _column(role: Role) -> str:
 
 
 def _alike(one: Role, other: Role) -> bool:
-    return one.powers == other.powers and (one.level == "DAG") == (other.level == "DAG")
+    return one.permissions == other.permissions and (one.level == "DAG") == (other.level == "DAG")
 
 
 def permissions() -> str:
@@ -104,7 +107,7 @@ def permissions_by_role() -> str:
     for row in TABLE:
         cells = []
         for role in COLUMNS.values():
-            held = [verb for verb in row.verbs if mask(f"{row.name}.{verb}") & BUILT_IN[role].powers]
+            held = [verb for verb in row.verbs if mask(f"{row.name}.{verb}") & BUILT_IN[role].permissions]
             cells.append("all" if len(held) == len(row.verbs) > 1 else " ".join(held))
         rows.append([f"`{row.name}`", *cells])
     return _table(["Object", *COLUMNS], rows)
@@ -130,22 +133,26 @@ def _questions(heading: str, rows: dict[str, action_map.Row]) -> str:
 def views() -> str:
     """Return what Airflow's views need."""
     rows = [[name, " or ".join(map(_names, alternatives))] for name, alternatives in action_map.VIEWS.items()]
-    return _table(["View", "Needs, in the Deployment"], rows)
+    return _table(["View", "Needs, Deployment-wide"], rows)
 
 
 def menu_items() -> str:
     """Return when Airflow's menu items are shown."""
-    rows = [[name, _names(rule.wide), _names(rule.on_dags)] for name, rule in sorted(action_map.MENU_ITEMS.items())]
-    return _table(["Menu item", "Held in the Deployment", "Or held on some Dag"], rows)
+    rows = [
+        [name, _names(rule.deployment_wide), _names(rule.on_dags)]
+        for name, rule in sorted(action_map.MENU_ITEMS.items())
+    ]
+    return _table(["Menu item", "Needs, Deployment-wide", "Or on some Dag"], rows)
 
 
 def pages() -> str:
     """Return who may open FAB's pages and those of other plugins."""
     rows = [
-        [_list(action_map.ACCOUNT_VIEWS), "who may change accounts"],
-        [_list(action_map.OWN_ACCOUNT_VIEWS), "everybody who is signed in"],
-        [_list(action_map.FAB_ROLE_VIEWS), "nobody"],
-        ["every other page, whatever the method", _names(action_map.CUSTOM_VIEW)],
+        [_list(action_map.ACCOUNT_VIEWS), "users who may change accounts"],
+        [_list(action_map.OWN_ACCOUNT_VIEWS), "all signed-in users"],
+        [_list(action_map.FAB_ROLE_VIEWS), "closed"],
+        ["every other page, to look at it", _names(action_map.CUSTOM_VIEW)],
+        ["every other page, to change something (POST, PUT, PATCH, DELETE)", "every permission in the Deployment"],
     ]
     return _table(["Pages, by FAB's resource name", "For whom"], rows)
 
@@ -163,7 +170,7 @@ def exposed() -> str:
         place = "in the Deployment" if one.in_deployment else "on Dags"
         to_whom = f"{_names(one.held)} {place}, without {_names(one.lacking)} in the Deployment"
         rows.append([_sentence(one.shows), to_whom, one.since, one.closed or "none yet", _sentence(one.remedy)])
-    return _table(["What is shown", "To who holds", "From Airflow", "Closed in", "What to do"], rows)
+    return _table(["What is shown", "To users with", "From Airflow", "Closed in", "What to do"], rows)
 
 
 def _sentence(words: str) -> str:

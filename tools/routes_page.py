@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from astro_auth_plugin.cli.route_table import table
-from astro_auth_plugin.rbac.permissions import mask
-from astro_auth_plugin.rbac.roles import ACCESSOR_POWERS, BUILT_IN, Role
-from astro_auth_plugin.rbac.routes import Route
+from astro_auth_plugin.authorization.route_table import table
+from astro_auth_plugin.rbac.explain.route_rows import Route
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Role
 
 Row = list[str]
 
@@ -34,12 +34,12 @@ _PLACES = {
     "row or Deployment": "the Dag that the id belongs to, the Deployment if to none",
 }
 _PEOPLE = {
-    "public": "everybody, signed in or not",
-    "signed in": "everybody who is signed in",
-    "own account": "everybody who is signed in, about themselves",
+    "public": "everyone, also without signing in",
+    "signed in": "all signed-in users",
+    "own account": "all signed-in users, for their own account",
     "accounts": "Owner, Admin",
-    "nobody": "nobody",
-    "task token": "running tasks, no person",
+    "nobody": "closed",
+    "task token": "running tasks only",
 }
 
 
@@ -53,13 +53,13 @@ def sections() -> dict[str, list[Row]]:
 
 def _needs(route: Route) -> str:
     if route.people:
-        words = [_PEOPLE[route.people] if route.people != "accounts" else "who may change accounts"]
+        words = [_PEOPLE[route.people] if route.people != "accounts" else "users who may change accounts"]
     else:
         words = [" or ".join(_names(one | _see(route)) for one in route.needs) or _names(_see(route))]
     words += [f"{action}: {_names([name])}" for action, name in route.items.items()]
     words += [f"{case}: {_names(names.split())}" for case, names in route.also.items()]
-    if route.wide:
-        words.append(f"in the Deployment: {_names(route.wide)}")
+    if route.deployment_wide:
+        words.append(f"in the Deployment: {_names(route.deployment_wide)}")
     if route.hidden:
         words.append(f"404 without {_names(route.hidden)}")
     if route.since != "3.1":
@@ -81,23 +81,23 @@ def _where(route: Route) -> str:
 def _roles(route: Route) -> str:
     if route.people:
         return _PEOPLE[route.people]
-    wide = [title for title, name in _WIDE_ROLES.items() if _has(BUILT_IN[name], route)]
+    deployment_wide = [title for title, name in _WIDE_ROLES.items() if _has(BUILT_IN[name], route)]
     on_dags = [
         title for title, name in _DAG_ROLES.items() if route.where != "Deployment" and _has(BUILT_IN[name], route)
     ]
-    parts = [", ".join(["Owner", "Admin", *wide])] if wide else []
+    parts = [", ".join(["Owner", "Admin", *deployment_wide])] if deployment_wide else []
     if on_dags:
         parts.append("on their Dags " + " and ".join(on_dags))
     return "; ".join(parts) or "nobody"
 
 
 def _has(role: Role, route: Route) -> bool:
-    wide = ACCESSOR_POWERS if role.level == "DAG" else role.powers
-    if _mask(route.wide) & ~wide:
+    deployment_wide = ACCESSOR_PERMISSIONS if role.level == "DAG" else role.permissions
+    if _mask(route.deployment_wide) & ~deployment_wide:
         return False
     # A batch may hold any of its actions: who may do one of them has something of the route.
     needs = route.needs or tuple(frozenset({name}) for name in route.items.values())
-    return any(not _mask(one | _see(route)) & ~role.powers for one in needs)
+    return any(not _mask(one | _see(route)) & ~role.permissions for one in needs)
 
 
 def _mask(names: Iterable[str]) -> int:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from astro_auth_plugin.rbac import api_tokens, policy, token_secrets
-from astro_auth_plugin.rbac.engine import Engine
+from astro_auth_plugin.rbac.engine import api_tokens
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model import token_secrets
+from astro_auth_plugin.rbac.policy import loader
 
 TOKENS = 1000
 ROUNDS = 20_000
@@ -37,7 +39,7 @@ def engine() -> Engine:
         "deployments": [{"id": "dep", "workspace_id": "ws"}],
         "api_tokens": tokens,
     }
-    found = policy.from_values(values).policy
+    found = loader.from_values(values).policy
     assert found is not None
     return Engine(found, "dep")
 

@@ -8,110 +8,115 @@ from __future__ import annotations
 from dataclasses import replace
 
 from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Group, Option
-from astro_auth_plugin.cli.token_commands import TOKEN_COMMANDS
+from astro_auth_plugin.cli.tokens.options import TOKEN_COMMANDS
 
 POLICY_FILE = Option(
     ("file",),
-    "The policy file to look at. Without it, the one of [astro_auth] policy_file.",
+    "The policy file. Default: [astro_auth] policy_file.",
     {"nargs": "?", "metavar": "FILE"},
 )
 DAGS = Option(
     ("--dags",),
-    "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata database.",
+    "A YAML or JSON file with the Dags and their tags. Default: read from the metadata database.",
     {"metavar": "FILE"},
 )
 OPTIONAL_DAGS = Option(
     ("--dags",),
-    "A YAML or JSON file with the Dags and their tags. Without it, they are read from the metadata database where an "
-    "Airflow is set up, and else left out.",
+    "A YAML or JSON file with the Dags and their tags. Default: read from the metadata database if Airflow is "
+    "configured, otherwise no Dags.",
     {"metavar": "FILE"},
 )
 AS = Option(
     ("--as",),
-    "Who is asked about: an e-mail, or `token:` and the id of an API token.",
+    "The user's e-mail, or `token:` and the id of an API token.",
     {"dest": "who", "metavar": "EMAIL|token:ID", "required": True},
 )
 GROUPS = Option(
     ("--group",),
-    "A group of this person at the identity provider, once for each. Without it, those of the last sign-in count where "
-    "the metadata database is read.",
+    "A group of this user at the identity provider; can be repeated. Default: the groups of the last sign-in, if the "
+    "metadata database is read.",
     {"action": "append", "metavar": "GROUP", "dest": "groups"},
 )
 WORDS = Option(
     ("words",),
-    "A plain name such as `trigger`, or a permission, and a Dag; or a method and a path of Airflow's REST API, and the "
-    "Dag if only the body or an id tells it.",
+    "An action such as `trigger`, or a permission, and a Dag; or a method and a path of Airflow's REST API, and the "
+    "Dag if the path does not contain it.",
     {"nargs": "+", "metavar": "ACTION"},
 )
 TAGS = Option(
     ("--tag",),
-    "A tag that the Dag carries, once for each; then the Dag is not looked up.",
+    "A tag of the Dag; can be repeated. The Dag is then not looked up.",
     {"action": "append", "metavar": "TAG"},
 )
-EMAIL = Option(("email",), "The person's e-mail.", {"metavar": "EMAIL"})
+EMAIL = Option(("email",), "The user's e-mail.", {"metavar": "EMAIL"})
 PROXY_HEADERS = Option(
     ("--proxy-headers",),
-    "The api-server is started with --proxy-headers, too, which no option of Airflow tells.",
+    "The api-server is started with --proxy-headers, which Airflow's configuration does not contain.",
     {"action": "store_true"},
 )
-DRY_RUN = Option(("--dry-run",), "Only say how many rows would be deleted.", {"action": "store_true"})
+DAG_PROCESSOR = Option(
+    ("--dag-processor",),
+    "Run in the dag-processor's environment: check what code in Dag files can read and write there.",
+    {"action": "store_true"},
+)
+DRY_RUN = Option(("--dry-run",), "Only print the number of rows to delete.", {"action": "store_true"})
 
 ORGANIZATION_ID = Option(
     ("--organization",),
-    "The Organization that the policy is to be of. Without it, the one of [astro_auth] organization_id.",
+    "The Organization of the new policy. Default: [astro_auth] organization_id.",
     {"metavar": "ID"},
 )
-OUT = Option(("--out",), "The new file to write. Without it, the policy is printed.", {"metavar": "FILE"})
+OUT = Option(("--out",), "The file to create. Default: print the policy.", {"metavar": "FILE"})
 
 _IMPORT = Group(
     "import",
-    "Write a policy from what there is",
+    "Create a policy from existing roles and users",
     (
         Command(
             "fab",
-            "Write a policy from FAB's roles and users",
-            f"{CLI}.importing.fab",
+            "Create a policy from FAB's roles and users",
+            f"{CLI}.importers.commands.fab",
             (
                 ORGANIZATION_ID,
                 Option(
                     ("--workspace",),
-                    "The Workspace that the Deployment is in. Without it, the one of [astro_auth] workspace_id.",
+                    "The Workspace of the Deployment. Default: [astro_auth] workspace_id.",
                     {"metavar": "ID"},
                 ),
                 Option(
                     ("--deployment",),
-                    "The Deployment that this Airflow is. Without it, the one of [astro_auth] deployment_id.",
+                    "The id of this Deployment. Default: [astro_auth] deployment_id.",
                     {"metavar": "ID"},
                 ),
                 OUT,
             ),
-            "Read the roles and users of Airflow's FAB provider from the metadata database, and write a policy that "
-            "gives nobody more than they did. What cannot be expressed is left out and listed.",
+            "Read the roles and users of Airflow's FAB provider from the metadata database and create a policy that "
+            "never grants more than they did. What a policy cannot express is left out and listed.",
         ),
         Command(
             "terraform",
-            "Write a policy from a Terraform state",
-            f"{CLI}.importing.terraform",
+            "Create a policy from a Terraform state",
+            f"{CLI}.importers.commands.terraform",
             (
                 Option(
                     ("file",),
-                    "What `terraform show -json` prints, a terraform.tfstate, or resources as .tf.json.",
+                    "The output of `terraform show -json`, a terraform.tfstate, or resources as .tf.json.",
                     {"metavar": "FILE"},
                 ),
                 Option(
                     ("--emails",),
-                    "A YAML or JSON file that says the e-mail of each user id, where the state does not.",
+                    "A YAML or JSON file that maps user ids to e-mails, for users without an e-mail in the state.",
                     {"metavar": "FILE"},
                 ),
                 ORGANIZATION_ID,
                 OUT,
             ),
-            "Read the resources of Astronomer's Terraform provider that say who may do what, and write them as a "
-            "policy. What cannot be expressed is left out and listed; no secret is read.",
+            "Read the role resources of Astronomer's Terraform provider and create a policy from them. What a policy "
+            "cannot express is left out and listed. Secrets are not read.",
         ),
     ),
 )
-_VERSION = "The version before: a file, REV:PATH of git, a revision for the file of --policy, or the word running."
+_VERSION = "The old version: a file, a git REV:PATH, a revision of the file of --policy, or `configured`."
 
 COMMANDS: tuple[Command | Group, ...] = (
     Command(
@@ -119,142 +124,146 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Check a policy file",
         f"{CLI}.commands.validate",
         (POLICY_FILE,),
-        "Report everything that is wrong with a policy file, and what is likely not meant. "
-        "Exit code: 0 when it can be used, 3 when not.",
+        "Report the errors and warnings of a policy file. Exit code: 0 if the policy is valid, 3 if not.",
     ),
     Command(
         "explain",
-        "Say whether somebody may do something, and why",
-        f"{CLI}.asking.explain",
+        "Explain why a user or API token has access or not",
+        f"{CLI}.explain.commands.explain",
         (AS, GROUPS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
-        "Answer yes or no, with the grants that decide; on no also what is missing, and the smallest grant that gives "
-        "it. "
-        "Exit code: 0 yes, 1 when it failed or depends on what was not said, 2 no, 3 when the policy cannot be used.",
+        "Print yes or no with the grants concerned; if no, also the missing permissions and the smallest grant that "
+        "adds them. Exit code: 0 yes, 1 on failure or if the answer depends on missing input, 2 no, 3 invalid policy.",
     ),
     Command(
         "who-can",
-        "List everybody who may do something",
-        f"{CLI}.asking.who_can",
+        "List the users and API tokens with access",
+        f"{CLI}.explain.commands.who_can",
         (WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
-        "List every person and API token of the policy who may, and through what. "
-        "Exit code: 0 when there is somebody, 2 when nobody, 3 when the policy cannot be used.",
+        "List every user and API token of the policy with access, and the grants that give it. "
+        "Exit code: 0 if there are any, 2 if there are none, 3 invalid policy.",
     ),
     Command(
         "access",
-        "List all that somebody may do, or everybody for a Dag or tag",
-        f"{CLI}.asking.access",
+        "List all access of a user or API token, or to a Dag or tag",
+        f"{CLI}.explain.commands.access",
         (
             replace(AS, more={**AS.more, "required": False}),
             GROUPS,
-            Option(("--dag",), "A Dag: everybody who may do something with it, and through what.", {"metavar": "ID"}),
-            Option(("--tag",), "A tag: everybody to whom it gives something.", {"metavar": "TAG"}),
+            Option(("--dag",), "List all access to this Dag, and the grants that give it.", {"metavar": "ID"}),
+            Option(("--tag",), "List all access that grants on this tag give.", {"metavar": "TAG"}),
             DAGS,
             POLICY,
             DEPLOYMENT,
             OUTPUT,
         ),
-        "With --as: all that somebody may do, by Dag. Exit code: 0 when there is something, 2 when nothing.",
+        "With --as: list everything that the user or API token can do, by Dag. "
+        "Exit code: 0 if there is any access, 2 if there is none.",
     ),
     Command(
         "whoami",
-        "Say who somebody is here",
-        f"{CLI}.whoami.whoami",
+        "Show a user's account, groups, Teams and roles",
+        f"{CLI}.explain.whoami.whoami",
         (EMAIL, POLICY, DEPLOYMENT, OUTPUT),
-        "Print a person's account, the groups that the last sign-in brought, and the Teams and roles that follow.",
+        "Print a user's account, the groups of the last sign-in, and the resulting Teams and roles.",
+    ),
+    Command(
+        "unbind",
+        "Remove the binding of an account to its identity",
+        f"{CLI}.explain.whoami.unbind",
+        (EMAIL,),
+        "Remove the binding of a user's account to an identity. The next sign-in with this e-mail, if the provider "
+        "says that it is verified, binds the account again. Make sure that the e-mail still belongs to that user.",
     ),
     Command(
         "clean-sessions",
-        "Delete web sessions that have expired",
+        "Delete expired web sessions",
         f"{CLI}.commands.clean_sessions",
         (DRY_RUN,),
-        "Delete the rows of sign-ins that have expired from FAB's table `session`, which "
-        "`airflow db clean` does not clean for this auth manager. Nobody is signed out.",
+        "Delete expired sessions from FAB's table `session`, which `airflow db clean` does not clean for this auth "
+        "manager. No user is signed out.",
     ),
     _IMPORT,
     Command(
         "check-dags",
-        "Check which tags the Dag files of a folder give",
+        "Check the Dag files of a folder for protected tags",
         f"{CLI}.check_dags.check_dags",
         (
             Option(("folder",), "The root of a bundle.", {"metavar": "FOLDER"}),
-            Option(
-                ("--bundle",), "The bundle's name. Without it, any bundle of the policy will do.", {"metavar": "NAME"}
-            ),
-            Option(("--strict",), "Refuse tags that cannot be read from the text, too.", {"action": "store_true"}),
+            Option(("--bundle",), "The bundle's name. Default: any bundle of the policy.", {"metavar": "NAME"}),
+            Option(("--strict",), "Also reject tags that are not literals.", {"action": "store_true"}),
             POLICY,
             DEPLOYMENT,
             OUTPUT,
         ),
-        "Say which Dag files give a protected tag that they may not give, and where tags cannot be read from the text. "
-        "No code of a Dag is run. Exit code: 0 when nothing is refused, 2 when something is, 3 when the policy is bad.",
+        "Report Dag files that use a protected tag without permission, and tags that are not literals. "
+        "Dag code is not executed. Exit code: 0 if nothing is rejected, 2 if something is, 3 invalid policy.",
     ),
     Command(
         "lint",
-        "Report what is odd about a policy: too wide, unused, superfluous",
-        f"{CLI}.lint.lint_policy",
+        "Report grants that are too broad, unused or redundant",
+        f"{CLI}.review.lint.lint_policy",
         (
             POLICY_FILE,
             DEPLOYMENT,
             OPTIONAL_DAGS,
-            Option(("--ignore",), "A rule to leave out; may be repeated.", {"action": "append", "metavar": "RULE"}),
+            Option(("--ignore",), "A rule to skip; can be repeated.", {"action": "append", "metavar": "RULE"}),
             Option(
                 ("--fail-on",),
-                "End with 2 if there is a warning, or anything (info).",
+                "Exit with 2 if there is a warning (warning) or any finding (info).",
                 {"choices": ("warning", "info")},
             ),
             OUTPUT,
         ),
-        "Report all that `validate` warns of, and more. Exit code: 0; 2 for what --fail-on names; 3 when the policy "
-        "cannot be used.",
+        "Report all warnings of `validate`, and more. Exit code: 0; 2 for the findings of --fail-on; 3 invalid policy.",
     ),
     Command(
         "plan",
-        "Tell who gains and who loses what between two versions of a policy",
-        f"{CLI}.plan.plan",
+        "Show the access gained and lost between two versions of a policy",
+        f"{CLI}.review.plan.plan",
         (
             Option(("old",), _VERSION, {"metavar": "OLD"}),
-            Option(("new",), "The version after it, named likewise.", {"metavar": "NEW"}),
-            Option(("--policy",), "The file that a revision is of, from this folder.", {"metavar": "FILE"}),
-            Option(("--deployment",), "The only Deployment to look at.", {"metavar": "ID"}),
+            Option(("new",), "The new version, in the same form.", {"metavar": "NEW"}),
+            Option(("--policy",), "The file of a git revision, relative to this folder.", {"metavar": "FILE"}),
+            Option(("--deployment",), "The Deployment to compare. Default: all.", {"metavar": "ID"}),
             OPTIONAL_DAGS,
-            Option(("--new-dags",), "The Dags as they are afterwards, if their tags change too.", {"metavar": "FILE"}),
+            Option(("--new-dags",), "The Dags after the change, if their tags change too.", {"metavar": "FILE"}),
             Option(
                 ("--fail-on",),
-                "End with 2 if somebody gains access (widening), or if anything changes (any).",
+                "Exit with 2 if a user or API token gains access (widening), or on any change (any).",
                 {"choices": ("widening", "any")},
             ),
             Option(
                 ("--output", "-o"),
-                "How to print: for people (table), for a pull request (markdown), for machines (json, yaml).",
+                "The output format; markdown is for pull requests.",
                 {"choices": ("table", "markdown", "json", "yaml"), "default": "table"},
             ),
         ),
-        "Compare what people may do, not what the files say: whoever keeps a power in another way loses nothing. "
-        "Exit code: 0; 2 for what --fail-on names; 3 when one of the two cannot be used.",
+        "Compare the effective permissions, not the files: a permission that another grant still gives is not lost. "
+        "Exit code: 0; 2 for the changes of --fail-on; 3 if one of the two policies is invalid.",
     ),
     Command(
         "test",
-        "Check that policies answer as scenario files expect",
-        f"{CLI}.scenarios.run_scenarios",
+        "Run scenario files against their policies",
+        f"{CLI}.review.scenarios.run_scenarios",
         (Option(("files",), "The scenario files.", {"nargs": "+", "metavar": "FILE"}), OUTPUT),
-        "Exit code: 0 when all answers are as expected; 2 when one is not; 3 when a policy cannot be used; 1 when a "
-        "scenario file has mistakes.",
+        "Exit code: 0 if all answers are as expected, 2 if one is not, 3 if a policy is invalid, 1 if a scenario file "
+        "is invalid.",
     ),
     Command(
         "schema",
         "Print the JSON Schema of the policy file, or of scenario files",
         f"{CLI}.commands.schema",
-        (Option(("of",), "Which file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
+        (Option(("of",), "The kind of file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
     ),
-    Group("token", "Make, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
+    Group("token", "Create, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
     Command(
         "doctor",
-        "Say what is wrong with the configuration",
+        "Check the configuration for problems",
         f"{CLI}.doctor.doctor",
-        (PROXY_HEADERS, OUTPUT),
-        "Check what the api-server reads: the policy, its address and what a proxy in front makes of it, redirect "
-        "URIs, cookies, secrets, FAB's settings and accounts. Nothing is changed. "
-        "Exit code: 0 when all is well or worth a hint, 1 when something is wrong.",
+        (PROXY_HEADERS, DAG_PROCESSOR, OUTPUT),
+        "Check what the api-server reads: the policy, its address behind a proxy, redirect URIs, cookies, secrets, "
+        "FAB's settings and accounts. Nothing is changed. "
+        "Exit code: 0 if there are no problems or only hints, 1 otherwise.",
     ),
 )
 """Every command, in the order of the help text."""

@@ -17,7 +17,7 @@ class Option:
     Attributes:
         flags: its names, such as ("--output", "-o"), or one name without dashes for an argument.
         help: what it is, in a sentence.
-        more: what else `argparse.ArgumentParser.add_argument` is told; no `type`, so that every shell says the same.
+        more: further arguments of `argparse.ArgumentParser.add_argument`; no `type`, so that every shell says the same.
     """
 
     flags: tuple[str, ...]
@@ -53,14 +53,14 @@ class Group:
     commands: tuple[Command, ...]
 
 
-POLICY = Option(("--policy",), "The policy file. Without it, the one of [astro_auth] policy_file.", {"metavar": "FILE"})
+POLICY = Option(("--policy",), "The policy file. Default: [astro_auth] policy_file.", {"metavar": "FILE"})
 DEPLOYMENT = Option(
     ("--deployment",),
-    "The Deployment to ask about. Without it, the one of [astro_auth] deployment_id, or the only one of the policy.",
+    "The Deployment. Default: [astro_auth] deployment_id, or the only Deployment of the policy.",
     {"metavar": "ID"},
 )
 OUTPUT = Option(
     ("--output", "-o"),
-    "How to print: for people (table), or for machines (json, yaml).",
+    "The output format.",
     {"choices": ("table", "json", "yaml"), "default": "table"},
 )

@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from astro_auth_plugin.cli.at_hand import check_file
-from astro_auth_plugin.cli.failing import INVALID, YES, CommandFailed, command
+from astro_auth_plugin.cli.exit_codes import INVALID, YES, CommandFailed, command
+from astro_auth_plugin.cli.inputs import check_file
 from astro_auth_plugin.cli.output import console, count
-from astro_auth_plugin.rbac import cases, policy
-from astro_auth_plugin.rbac.policy import Policy, Problem
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.rbac.review import scenario_file
 
 if TYPE_CHECKING:
-    from astro_auth_plugin.airflow_bridge.settings import Settings
+    from astro_auth_plugin.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +39,14 @@ def validate(args: Namespace) -> int:
 @command
 def schema(args: Namespace) -> None:
     """Print the JSON Schema of the policy file, or of scenario files."""
-    found = cases.json_schema() if getattr(args, "of", None) == "test" else policy.json_schema()
+    found = scenario_file.json_schema() if getattr(args, "of", None) == "test" else loader.json_schema()
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
 @command
 def clean_sessions(args: Namespace) -> None:
     """Delete the web sessions that have expired, or with `--dry-run` count them."""
-    from astro_auth_plugin.airflow_bridge import web_sessions  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.accounts import web_sessions  # noqa: PLC0415 - takes seconds
 
     now = datetime.now(UTC)
     number = web_sessions.count_expired(now) if args.dry_run else web_sessions.delete_expired(now)
@@ -56,7 +58,7 @@ def _what_to_check(args: Namespace) -> tuple[Path, Settings | None]:
     """Return the file, and the options of this installation, None when they are not set or not to be looked at."""
     if args.file and getattr(args, "standalone", False):
         return Path(args.file), None
-    from astro_auth_plugin.airflow_bridge.settings import SettingsError, read_settings  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.runtime.settings import SettingsError, read_settings  # noqa: PLC0415 - takes seconds
 
     try:
         settings = read_settings()
@@ -67,29 +69,29 @@ def _what_to_check(args: Namespace) -> tuple[Path, Settings | None]:
     return Path(args.file) if args.file else settings.policy_file, settings
 
 
-def _against_installation(checked: Policy, settings: Settings | None) -> list[Problem]:
-    """Return what is odd about a good policy in this installation, as far as there is one at hand."""
+def _against_installation(checked: Policy, settings: Settings | None) -> list[Diagnostic]:
+    """Return what is odd about a valid policy in this installation, as far as one is available."""
     if settings is None:
         return []
-    from astro_auth_plugin.airflow_bridge.policy_store import PolicyRefused, compile_policy  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.runtime.policy_store import PolicyRefused, compile_policy  # noqa: PLC0415 - takes seconds
 
     try:
         engine = compile_policy(settings, checked)
     except PolicyRefused as refusal:
-        return [Problem(0, 0, "", str(refusal))]
+        return [Diagnostic((), str(refusal))]
     try:
-        from astro_auth_plugin.airflow_bridge import exposures, metadata  # noqa: PLC0415 - takes seconds
+        from astro_auth_plugin.authorization import dag_lookup, exposures  # noqa: PLC0415 - takes seconds
 
-        dags, shares_files = metadata.read_all_dags(), metadata.has_shared_files()
-    except Exception as error:  # noqa: BLE001 - a check without a database is a good check too
+        dags, shares_files = dag_lookup.read_all_dags(), dag_lookup.has_shared_files()
+    except Exception as error:  # noqa: BLE001 - a check without a database is valid, too
         log.debug("No metadata database to compare with: %s", type(error).__name__)
         return []
     tags = {tag for dag in dags for tag in dag.tags}
-    unmatched = policy.unmatched_grants(checked, settings.deployment_id, {dag.id for dag in dags}, tags)
+    unmatched = loader.unmatched_grants(checked, settings.deployment_id, {dag.id for dag in dags}, tags)
     return [*exposures.warnings(engine, shares_files=shares_files), *unmatched]
 
 
-def _print(path: Path, problems: list[Problem]) -> None:
+def _print(path: Path, problems: list[Diagnostic]) -> None:
     out = console()
     for problem in problems:
         out.print(problem.in_file(path), style="red" if problem.severity == "error" else "yellow")

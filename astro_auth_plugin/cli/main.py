@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from astro_auth_plugin import __version__
 from astro_auth_plugin.cli.catalogue import COMMANDS
 from astro_auth_plugin.cli.command import Command, Group
-from astro_auth_plugin.cli.failing import FAILED
+from astro_auth_plugin.cli.exit_codes import FAILED
 
 
 class _Parser(ArgumentParser):

@@ -69,5 +69,5 @@ def printable(text: str) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """Return a number of things in words, such as "1 error" and "2 errors"."""
+    """Return a number with its noun, such as "1 error" and "2 errors"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,12 +1,10 @@
-"""A bar for commands that keep somebody waiting."""
+"""A bar for commands that keep a user waiting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
-
-from rich.progress import Progress
 
 from astro_auth_plugin.cli.output import console
 
@@ -15,34 +13,40 @@ PATIENCE = 1.0
 
 
 @contextmanager
-def steps(total: int) -> Iterator[Callable[[str], None]]:
-    """Show how far a command is, on the error stream, only on a terminal, and only after a second.
+def progress(words: str = "", steps: int | None = None) -> Iterator[Callable[[str], None]]:
+    """Show what a command does, on the error stream, only on a terminal, and only after a second.
 
     Args:
-        total: the number of steps.
+        words: what it does.
+        steps: the number of steps; None where only the time that has passed is shown.
 
     Returns:
         A function to call with the name of each step when it begins.
     """
     errors = console(stderr=True)
-    progress = Progress(console=errors, transient=True)
-    task = progress.add_task("", total=total)
+    if not errors.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - only on a terminal
+
+    # Names of files are no markup.
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    bar = Progress(*columns, console=errors, transient=True)
+    task = bar.add_task(words, total=steps)
     begun = -1
 
     def step(name: str) -> None:
         nonlocal begun
         begun += 1
-        progress.update(task, completed=begun, description=name)
+        bar.update(task, completed=begun, description=name)
 
-    timer = Timer(PATIENCE, progress.start)
+    timer = Timer(PATIENCE, bar.start)
     timer.daemon = True
-    if errors.is_terminal:
-        timer.start()
+    timer.start()
     try:
         yield step
     finally:
         timer.cancel()
-        if errors.is_terminal:
-            timer.join()
-        if progress.live.is_started:
-            progress.stop()
+        timer.join()
+        if bar.live.is_started:
+            bar.stop()

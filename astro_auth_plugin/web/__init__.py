@@ -1,1 +1,1 @@
-"""What people see of the plugin in a browser, and the middleware that stands in every request."""
+"""What people see of the plugin in a browser, and the middleware in every request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import zipfile
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from astro_auth_plugin.cli.main import main
-from astro_auth_plugin.cli.tags_in_code import TagUse, tag_uses
+from astro_auth_plugin.tag_protection.static_tags import TagUse, tag_uses
 from tests.in_request import HEAD
 
 PROTECTED = """\
@@ -22,7 +23,7 @@ users:
   - {email: ana@example.com, dag_roles: [{deployment_id: dep, tag: "team:finance", role: DAG_VIEWER}]}
 """
 ELSEWHERE = "the tag `team:finance` is only for Dags in `finance/` of bundle `main`"
-UNKNOWN = "these tags are not in the text, so nobody knows them before the file is parsed"
+UNKNOWN = "these tags are not literals, so they are unknown before the file is parsed"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_check_dags(folder: Path, policy: Path, capsys: pytest.CaptureFixture[st
         f"{folder}/ops/bad.py:2: {ELSEWHERE}",
         f"{folder}/ops/made.py:1: {UNKNOWN}",
         f"{folder}/ops/pack.zip/packed.py:1: {ELSEWHERE}",
-        "4 files: 2 tags out of place, 1 place with tags that are not in the text.",
+        "4 files: 2 tags in the wrong place, 1 place with tags that are not literals.",
     ]
 
 
@@ -138,18 +139,18 @@ def test_unreadable(folder: Path, policy: Path, capsys: pytest.CaptureFixture[st
     (folder / "ops" / "null.py").write_bytes(b"\x00")
     (folder / "ops" / "gone.py").symlink_to("nowhere.py")
     assert run(folder, "--policy", policy, "--output", "json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [(entry["file"], entry["tag"]) for entry in told] == [
+    reported = json.loads(capsys.readouterr().out)
+    assert [(entry["file"], entry["tag"]) for entry in reported] == [
         ("ops/broken.py", None), ("ops/gone.py", None), ("ops/null.py", None)
     ]  # fmt: skip
-    assert "cannot be read: FileNotFoundError" in told[1]["problem"]
+    assert "cannot be read: FileNotFoundError" in reported[1]["problem"]
 
 
 def test_machines(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For machines each finding is an entry."""
     assert run(folder, "--policy", policy, "--output", "json") == 2
-    told = json.loads(capsys.readouterr().out)
-    assert told[0] == {"file": "ops/bad.py", "line": 2, "tag": "team:finance", "problem": ELSEWHERE}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported[0] == {"file": "ops/bad.py", "line": 2, "tag": "team:finance", "problem": ELSEWHERE}
 
 
 def test_no_folder(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,9 +174,9 @@ def test_page(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
     }.items():
         Path("dags", name).parent.mkdir(parents=True, exist_ok=True)
         Path("dags", name).write_text(text)
-    asked, *shown = blocks["console"].splitlines()
+    requested, *shown = blocks["console"].splitlines()
     with pytest.raises(SystemExit) as end:
-        main(shlex.split(asked)[2:])
+        main(shlex.split(requested)[2:])
     assert end.value.code == 2
     assert capsys.readouterr().out.splitlines() == shown
 
@@ -190,3 +191,39 @@ def test_pre_commit() -> None:
         with pytest.raises(SystemExit) as end:
             main([name, "--help"])
         assert end.value.code == 0
+
+
+def test_links_are_followed(folder: Path, policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Links to folders are followed, as Airflow does, by the path in the bundle; a loop ends, and a pipe is not read."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "linked.py").write_text("DAG('linked', tags=['team:finance'])\n")
+    (folder / "ops" / "more").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(folder)
+    (folder / "gone.py").symlink_to(tmp_path / "nothing.py")
+    os.mkfifo(folder / "pipe.py")
+    assert run(folder, "--policy", policy, "--bundle", "main", "-o", "json") == 2
+    found = [(each["file"], each["problem"]) for each in json.loads(capsys.readouterr().out)]
+    assert ("ops/more/linked.py", ELSEWHERE) in found
+    assert ("gone.py", "cannot be read: FileNotFoundError") in found
+    assert not any("loop" in file or "pipe" in file for file, _ in found)
+
+
+def test_odd_files(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file or a module of an archive that cannot be read is a line of its own, and hides nothing of the others."""
+    (folder / "deep.py").write_text(f"x = {'1+' * 50_000}1\n")
+    with zipfile.ZipFile(folder / "odd.zip", "w") as archive:
+        archive.writestr("locked.py", "DAG('a')")
+        archive.writestr("bad.py", "DAG('bad', tags=['team:finance'])\n")
+    data = bytearray((folder / "odd.zip").read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 8] |= 1  # the flag of an encrypted file
+    (folder / "odd.zip").write_bytes(data)
+    data[entry : entry + 4] = b"PK\x00\x00"
+    (folder / "broken.zip").write_bytes(data)
+    assert run(folder, "--policy", policy, "--bundle", "main", "-o", "json") == 2
+    found = {each["file"]: each["problem"] for each in json.loads(capsys.readouterr().out)}
+    assert found["deep.py"] in ("cannot be read: RecursionError", "cannot be read: MemoryError")
+    assert found["odd.zip/locked.py"] == "cannot be read: RuntimeError"
+    assert found["odd.zip/bad.py"] == ELSEWHERE
+    assert found["broken.zip"] == "cannot be read: BadZipFile"

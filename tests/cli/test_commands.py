@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from astro_auth_plugin.cli import definition
+from astro_auth_plugin.cli import airflow_commands
 from astro_auth_plugin.cli.main import main
-from tests.cli.conftest import BAD, BAD_PROBLEMS
 from tests.in_request import HEAD
+from tests.policy_fixtures import BAD, BAD_PROBLEMS
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +36,16 @@ def test_validate(file: Path) -> None:
     )
     assert done.returncode == 3
     assert [f"{file}:{problem}" for problem in BAD_PROBLEMS] == done.stdout.splitlines()[-5:-1]
+
+
+@pytest.mark.parametrize("arguments", [("validate",), ("doctor",)])
+def test_percent_sign_that_stops_airflow(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """A `%` in an option that Airflow reads when it is loaded is told in words, with the option and not its value."""
+    (tmp_path / "airflow.cfg").write_text("[api]\nsecret_key = s3cret%value\n")
+    done = run("-c", STANDALONE, *arguments, AIRFLOW_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "error: [api] secret_key has a `%` in airflow.cfg, which begins a reference there: write `%%`" in done.stderr
+    assert "s3cret" not in done.stderr + done.stdout
 
 
 STANDALONE = """
@@ -77,7 +87,7 @@ IMPORTED = """
 import sys
 {first}
 before = set(sys.modules)
-import astro_auth_plugin.cli.definition as definition
+import astro_auth_plugin.cli.airflow_commands as definition
 definition.get_commands()
 print("\\n".join(sorted(set(sys.modules) - before)))
 """
@@ -89,8 +99,8 @@ def test_names_of_commands_are_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     # Airflow may log to standard output.
     brought = [line for line in done.stdout.splitlines() if " " not in line]
-    assert "astro_auth_plugin.cli.definition" in brought
-    names = ("", ".catalogue", ".command", ".definition", ".token_commands")
+    assert "astro_auth_plugin.cli.airflow_commands" in brought
+    names = ("", ".airflow_commands", ".catalogue", ".command", ".tokens", ".tokens.options")
     assert set(brought) <= {"astro_auth_plugin", *(f"astro_auth_plugin.cli{name}" for name in names)}
 
 
@@ -99,8 +109,8 @@ def test_names_of_commands_are_light() -> None:
 )
 def test_commands_come_one_way(version: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 3.2 Airflow takes commands from the auth manager, from then on from the provider, and never both."""
-    monkeypatch.setattr(definition, "airflow_version", version)
-    assert [group.name for group in definition.get_auth_manager_commands()] == names
+    monkeypatch.setattr(airflow_commands, "airflow_version", version)
+    assert [group.name for group in airflow_commands.get_auth_manager_commands()] == names
 
 
 def test_commands_of_the_manager() -> None:
@@ -114,12 +124,12 @@ def test_commands_of_the_manager() -> None:
     fab = [command.name for command in FabAuthManager.get_cli_commands()]
     ours = ["astro-auth"] if Version(airflow_version) < Version("3.2.0.dev0") else []
     assert [command.name for command in AstroAuthManager.get_cli_commands()] == fab + ours
-    assert get_provider_info()["cli"] == ["astro_auth_plugin.cli.definition.get_commands"]
+    assert get_provider_info()["cli"] == ["astro_auth_plugin.cli.airflow_commands.get_commands"]
 
 
 def test_help_says_the_exit_codes() -> None:
-    """Every command has a help text, and `validate` tells its exit codes."""
-    (group,) = definition.get_commands()
+    """Every command has a help text, and `validate` lists its exit codes."""
+    (group,) = airflow_commands.get_commands()
     assert all(command.help for command in group.subcommands)
     validate = next(command for command in group.subcommands if command.name == "validate")
-    assert "0 when it can be used, 3 when not" in validate.description
+    assert "0 if the policy is valid, 3 if not" in validate.description

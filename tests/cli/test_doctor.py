@@ -11,19 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from astro_auth_plugin.airflow_bridge import (
-    check_accounts,
-    check_address,
-)
-from astro_auth_plugin.airflow_bridge.installation import Installation, UnreadableConfig
 from astro_auth_plugin.cli import doctor
+from astro_auth_plugin.doctor import check_accounts, check_address
+from astro_auth_plugin.doctor.installation import Installation, UnreadableConfig
 
 
-def run(capsys: pytest.CaptureFixture[str], output: str = "table") -> tuple[int, str]:
+def run(capsys: pytest.CaptureFixture[str], output: str = "table", *, dag_processor: bool = False) -> tuple[int, str]:
     """Run the command; return its exit code and what it printed."""
     code: Any = 0
     try:
-        doctor.doctor(Namespace(output=output, proxy_headers=False))
+        doctor.doctor(Namespace(output=output, proxy_headers=False, dag_processor=dag_processor))
     except SystemExit as end:
         code = end.code
     return code, capsys.readouterr().out
@@ -101,8 +98,46 @@ def test_nothing_in_a_name_steers_the_terminal(
     """What an account is called cannot steer the terminal."""
     accounts("one", "\x1b[31m@example.com")
     accounts("two", "\x1b[31m@Example.com")
-    monkeypatch.setattr(doctor, "_checks", lambda: (check_accounts.twins,))
+    monkeypatch.setattr(doctor, "_checks", lambda: (check_accounts.duplicate_accounts,))
     set_up()
     _, text = run(capsys)
     assert "\\x1b[31m@example.com" in text
     assert "\x1b" not in text
+
+
+def test_in_the_dag_processor(
+    file: Path, set_up: Callable[..., Installation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --dag-processor a secret that is right for the api-server is wrong, and nothing is said about addresses."""
+    set_up(**GOOD, astro_auth__policy_file=str(file))
+    code, text = run(capsys, dag_processor=True)
+    assert code == 1
+    assert "wrong  [api_auth] jwt_secret: is set for the dag-processor, which does not need it." in text
+    assert "base_url" not in text
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(0)", "raise SystemExit", "1/0"])
+def test_a_configuration_that_ends_the_process(
+    ending: str,
+    set_up: Callable[..., Installation],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A webserver_config.py, or code that it names, that ends the process is an error, and the other checks go on."""
+    set_up(f"import sys\n{ending}\n")
+    checked = []
+
+    def ends(_: Installation) -> Any:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(
+        doctor,
+        "_checks",
+        lambda: (check_address.redirect_uris, check_address.cookies, ends, lambda _: checked.append(1) or ()),
+    )
+    monkeypatch.setattr(check_address.redirect_uris, "__name__", "redirect_uris", raising=False)
+    code, text = run(capsys)
+    assert code == 1
+    assert "webserver_config.py:2: " in text.replace("\n       ", " ")
+    assert "ends: could not be checked: SystemExit." in text
+    assert checked == [1]

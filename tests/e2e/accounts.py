@@ -7,21 +7,27 @@ from .database import Database
 ACTORS = {
     "O": ("organization.owner",),
     "W": ("workspace.owner", "workspace.admin"),
-    "D": ("deployment.admin",),
     "N": (
-        *("workspace.operator", "team.operator", "workspace.author", "workspace.member", "log.auditor"),
+        *(
+            "deployment.admin",
+            "workspace.operator",
+            "team.operator",
+            "workspace.author",
+            "workspace.member",
+            "log.auditor",
+        ),
         *("tag.author", "other.workspace", "other.deployment", "nobody", "fab.admin", "twin.one"),
     ),
 }
 # Written by hand: whose account (the e-mail before the @) | what it holds | who may touch it.
-# O the Organization Owner; W who owns the Workspace; D the Deployment's Admin; N anybody else.
+# O the Organization Owner; W who owns the Workspace; N anybody else.
 EXPECTED = """
-absent.nothing       | nothing                               | O W D
-absent.viewer        | a Dag role here                       | O W D
-Absent.Viewer        | the same, in other letters            | O W D
-absent.team.author   | a Dag role here, through a Team       | O W D
-absent.custom        | a custom Deployment role here         | O W D
-absent.deployment    | Deployment Admin here                 | O W D
+absent.nothing       | nothing                               | O W
+absent.viewer        | a Dag role here                       | O W
+Absent.Viewer        | the same, in other letters            | O W
+absent.team.author   | a Dag role here, through a Team       | O W
+absent.custom        | a custom Deployment role here         | O W
+absent.deployment    | Deployment Admin here                 | O W
 absent.stage         | a role in the Workspace's other one   | O W
 absent.member        | a Workspace role                      | O W
 absent.workspace     | Workspace Owner                       | O W

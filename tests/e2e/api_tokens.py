@@ -11,7 +11,7 @@ import httpx
 import yaml
 
 from astro_auth_plugin.cli.main import main
-from astro_auth_plugin.rbac import token_secrets
+from astro_auth_plugin.rbac.model import token_secrets
 
 from .live import LiveAirflow
 

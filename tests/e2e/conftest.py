@@ -42,7 +42,7 @@ def read_hooks(live: LiveAirflow) -> None:
     Where several ask for it before the first has been answered, Airflow leaves FAB's forms broken until it is
     restarted; with Airflow 3.1 nobody gets a token then.
     """
-    with httpx.Client(base_url=live.url, timeout=60) as client:
+    with httpx.Client(base_url=live.url, timeout=180) as client:
         Everybody(client)["organization.owner"].json("/ui/connections/hook_meta")
 
 
@@ -51,7 +51,7 @@ def http(airflow: LiveAirflow) -> Iterator[httpx.Client]:
     """A client of the server for whoever has not signed in."""
     # After a 500 the server closes the connection; a new one each time keeps one error from showing as another.
     fresh = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=airflow.url, timeout=60, limits=fresh) as client:
+    with httpx.Client(base_url=airflow.url, timeout=180, limits=fresh) as client:
         yield client
 
 
@@ -65,7 +65,7 @@ def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenServ
     live.start()
     read_hooks(live)
     fresh = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=live.url, timeout=60, limits=fresh) as client:
+    with httpx.Client(base_url=live.url, timeout=180, limits=fresh) as client:
         yield TokenServer(live, client)
     live.stop()
 
@@ -121,15 +121,26 @@ def names_of(dag_id: str, filed: str, database: Database, everybody: Everybody) 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how much was asked."""
+    for line in _how_much():
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tells the process that prints the summary how much was asked in this one."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["how_much"] = list(_how_much())
+
+
+def _how_much() -> Iterator[str]:
     if ASKED:
         requests = len(rows("expected_reads.txt")) + len(rows("expected_writes.txt"))
-        terminalreporter.write_line(f"e2e: {requests} rows of the tables, {len(ASKED)} people, {ASKED.total()} answers")
+        yield f"e2e: {requests} rows of the tables, {len(ASKED)} people, {ASKED.total()} answers"
     if ASKED_ABOUT:
         roles = (
             f"{len(BUILT_IN) + len(DAG_ROLES)} roles or lacks of one, {len(NEWCOMERS) - len(DAG_ROLES)} custom roles"
         )
-        terminalreporter.write_line(f"routes: {len(ASKED_ABOUT)} routes, {roles}, {ASKED_ABOUT.total()} answers")
+        yield f"routes: {len(ASKED_ABOUT)} routes, {roles}, {ASKED_ABOUT.total()} answers"
     if FUZZED:
         operations, failed = {name for name, _ in FUZZED}, sum(n for (_, code), n in FUZZED.items() if code >= 500)
         answers = f"{FUZZED.total()} answers, {failed} of them failures that Airflow alone has, too"
-        terminalreporter.write_line(f"fuzz: {len(operations)} operations, {answers}")
+        yield f"fuzz: {len(operations)} operations, {answers}"

@@ -84,10 +84,10 @@ def with_newcomers(policy: dict[str, Any]) -> dict[str, Any]:
         _add_user(policy, on_dag(permission), own=alone, uneven=rest)
     for permission in sorted(DEPLOYMENT_PERMISSIONS):
         alone = _add_role(policy, f"wide {permission}", "DEPLOYMENT", {permission})
-        _add_user(policy, only_wide(permission), wide=alone)
+        _add_user(policy, only_wide(permission), deployment_wide=alone)
         rest = _add_role(policy, f"less {permission}", "DEPLOYMENT", DEPLOYMENT_PERMISSIONS - {permission})
         on_own = f"only {permission}" if permission in DAG_PERMISSIONS else ""
-        _add_user(policy, all_but(permission), wide=rest, own=on_own)
+        _add_user(policy, all_but(permission), deployment_wide=rest, own=on_own)
     _add_user(policy, RESTRICTED, own=_add_role(policy, "all", "DAG", DAG_PERMISSIONS), uneven="only dag.get")
     return policy
 
@@ -99,10 +99,10 @@ def _add_role(policy: dict[str, Any], name: str, scope: str, permissions: Iterab
     return name
 
 
-def _add_user(policy: dict[str, Any], user: str, *, own: str = "", uneven: str = "", wide: str = "") -> None:
+def _add_user(policy: dict[str, Any], user: str, *, own: str = "", uneven: str = "", deployment_wide: str = "") -> None:
     entry: dict[str, Any] = {"email": f"{user}@example.com"}
-    if wide:
-        entry["deployment_roles"] = [{"deployment_id": DEPLOYMENT, "role": wide}]
+    if deployment_wide:
+        entry["deployment_roles"] = [{"deployment_id": DEPLOYMENT, "role": deployment_wide}]
     # The second id is that of a Dag which some tests make and delete.
     grants = [{"deployment_id": DEPLOYMENT, "dag_id": dag_id, "role": own} for dag_id in (OWN, GONE) if own]
     grants += [{"deployment_id": DEPLOYMENT, "tag": f"wood:{UNEVEN}", "role": uneven}] if uneven else []
@@ -132,7 +132,7 @@ class Crowd:
         grants = () if subject.startswith("twin") else reference_engine.grants_of(self._policy, subject)
         for grant in grants:
             if reference_engine.reaches(self._policy, DEPLOYMENT, grant, dag):
-                held |= reference_engine.powers(self._policy, grant.role)
+                held |= reference_engine.permissions(self._policy, grant.role)
         return frozenset(held)
 
     def may(self, user: str, needs: Iterable[str], dag_id: str | None = None) -> bool:

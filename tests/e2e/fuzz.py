@@ -54,7 +54,7 @@ def operations(names: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def send(case: Any, url: str, caller: Caller) -> Any:
     """The answer to a request of schemathesis."""
     ASKED[caller.user] += 1
-    return case.call(base_url=url, headers=caller.headers, timeout=60, allow_redirects=False)
+    return case.call(base_url=url, headers=caller.headers, timeout=180, allow_redirects=False)
 
 
 @st.composite

@@ -76,9 +76,9 @@ COUNTS = {
 }
 
 
-def wide(route: Route) -> frozenset[str]:
+def deployment_wide(route: Route) -> frozenset[str]:
     """What a route needs in the whole Deployment, besides what it needs on a Dag."""
-    return route.wide | (_WIDE_BEFORE_3_2.get(route.name, frozenset()) if BEFORE_3_2 else frozenset())
+    return route.deployment_wide | (_WIDE_BEFORE_3_2.get(route.name, frozenset()) if BEFORE_3_2 else frozenset())
 
 
 def may(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
@@ -89,7 +89,7 @@ def may(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
 
 
 def _holds(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
-    if not wide(route) <= crowd.held(user):
+    if not deployment_wide(route) <= crowd.held(user):
         return False
     place = None if route.where == "Deployment" else dag_id
     return any(crowd.may(user, one, place) for one in route.needs)
@@ -120,7 +120,7 @@ def opens(route: Route, crowd: Crowd, user: str) -> bool:
     if route.name == _BACKFILLS and BEFORE_3_2:
         # Airflow 3.1 does not cut this list to one's own Dags.
         return crowd.may(user, {"dagRun.get"} | SEE)
-    return wide(route) <= crowd.held(user) and bool(crowd.dags_of(user, SEE))
+    return deployment_wide(route) <= crowd.held(user) and bool(crowd.dags_of(user, SEE))
 
 
 def listed(route: Route, crowd: Crowd, user: str) -> set[str]:

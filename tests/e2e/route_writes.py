@@ -10,7 +10,7 @@ from typing import Any
 
 from .database import Database
 from .tables import BEFORE_3_2
-from .writes import ADD_CONNECTION, BACKFILL, CLOSE_BACKFILL, RESET_TASK, WRITES, Write
+from .writes import ADD_CONNECTION, BACKFILL, CLOSE_BACKFILL, RESET_TASK, WRITES, Write, extra_state
 
 _DAG = "/api/v2/dags/{dag_id}"
 _RUN = f"{_DAG}/dagRuns/{{dag_run_id}}"
@@ -44,16 +44,6 @@ def _ready(name: str, **places: str) -> Change:
 
 def _items(action: str, entity: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"actions": [{"action": action, "entities": [entity], **more}]}
-
-
-def _extra_state(database: Database, names: dict[str, Any]) -> None:
-    database.run(
-        "DELETE FROM task_state_store WHERE dag_id = :dag AND run_id = 'writes'",
-        "INSERT INTO task_state_store (dag_run_id, dag_id, run_id, task_id, map_index, key, value, updated_at)"
-        " SELECT id, dag_id, run_id, 'load', -1, 'e2e', '\"seed\"', '2026-01-01 00:00:00' FROM dag_run"
-        " WHERE dag_id = :dag AND run_id = 'writes'",
-        **names,
-    )
 
 
 def _asset_state(database: Database, names: dict[str, Any]) -> None:
@@ -319,8 +309,8 @@ def _of_tasks() -> dict[str, list[Change]]:
         shows=_state(_MEMBER), ready=(_reset(_MEMBER),), body={"new_state": "failed"}, after=(_reset(_MEMBER),)
     )
     dry = Write(shows="", ready=(RESET_TASK,), body={"new_state": "failed"})
-    state = Write(shows=_TASK_STATE, ready=(_extra_state,), body={"value": "changed"}, after=(_extra_state,))
-    gone = Write(shows=_TASK_STATE, ready=(_extra_state,), after=(_extra_state,))
+    state = Write(shows=_TASK_STATE, ready=(extra_state,), body={"value": "changed"}, after=(extra_state,))
+    gone = Write(shows=_TASK_STATE, ready=(extra_state,), after=(extra_state,))
     group = f"{_RUN}/taskGroupInstances/{{group_id}}"
     # Airflow 3.1 asks once for all items, whatever they do.
     one_of_many = "taskInstance.update taskInstance.delete" if BEFORE_3_2 else "taskInstance.update"

@@ -141,7 +141,7 @@ dag = DAG('{id}', schedule=None, tags=['guard:finance'])
 """,
     "rules_replaced": """\
 from airflow.sdk import DAG
-from astro_auth_plugin.rbac.tag_rules import TagRules
+from astro_auth_plugin.rbac.policy.tag_rules import TagRules
 TagRules.may_carry = TagRules.may_carry_in_some_bundle = lambda *_: True
 dag = DAG('{id}', schedule=None, tags=['guard:finance'])
 """,

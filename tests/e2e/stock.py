@@ -29,9 +29,9 @@ class StockAirflow:
         for name in ("__init__.py", "provider_info.py"):
             shutil.copy(PACKAGE / name, hidden)
         # Airflow does not start without the module of the entry point of cluster policies; an empty one has none.
-        (hidden / "airflow_bridge").mkdir()
-        for name in ("__init__.py", "tag_policy.py"):
-            (hidden / "airflow_bridge" / name).touch()
+        (hidden / "tag_protection").mkdir()
+        for name in ("__init__.py", "cluster_policy.py"):
+            (hidden / "tag_protection" / name).touch()
         changed = {
             "AIRFLOW__CORE__AUTH_MANAGER": STOCK,
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(like.home / "logs"),
@@ -46,7 +46,7 @@ class StockAirflow:
         if self._admin is None:
             self._live.start()
             admin = next(person for person in people() if person.user == "fab.admin")
-            with httpx.Client(base_url=self._live.url, timeout=60) as client:
+            with httpx.Client(base_url=self._live.url, timeout=180) as client:
                 self._admin = Caller(client, admin)
         return send(case, self._live.url, self._admin).status_code
 

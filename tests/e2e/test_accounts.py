@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,8 +36,6 @@ def expected(allowed: bool) -> str:
 def test_create(name: str, actor: str, allowed: bool, everybody: Everybody, database: Database) -> None:
     """An account is made only by who may give what its person holds."""
     body = {"username": "made", "email": f"{name}@example.com", "first_name": "A", "last_name": "B", "password": "x"}
-    # Without a role, FAB looks for one that only an installation with a configuration of its own has.
-    body |= {"roles": [{"name": "Public"}]}
     answer = everybody[actor].request("POST", USERS, json=body)
     assert outcome(answer.status_code, bool(database.rows(ACCOUNT))) == expected(allowed)
 
@@ -80,6 +79,61 @@ def test_refusal_says_why(everybody: Everybody, database: Database) -> None:
     for actor in ("workspace.owner", "nobody"):
         detail = everybody[actor].request("PATCH", f"{USERS}/made", json={"password": "x"}).json()["detail"]
         assert detail not in ("Forbidden", "Invalid JWT token")
+
+
+@pytest.mark.parametrize(
+    ("roles", "status"),
+    [({}, 200), ({"roles": None}, 200), ({"roles": []}, 200), ({"roles": [{"name": "no such role"}]}, 400)],
+)
+def test_roles_of_a_new_account(roles: Any, status: int, everybody: Everybody, database: Database) -> None:
+    """An account that is created without a role gets FAB's `Public`, which grants nothing; the answer is no 500."""
+    body = {"username": "made", "email": "made@example.com", "first_name": "A", "last_name": "B", "password": "x"}
+    answer = everybody["organization.owner"].request("POST", USERS, json={**body, **roles})
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert [role["name"] for role in answer.json()["roles"]] == ["Public"]
+        patched = everybody["organization.owner"].request("PATCH", f"{USERS}/made", json=roles)
+        assert patched.status_code == 200
+    else:
+        make(database, "absent.nothing")
+        assert everybody["organization.owner"].request("PATCH", f"{USERS}/made", json=roles).status_code == status
+
+
+def test_no_second_account(everybody: Everybody, database: Database) -> None:
+    """Nobody gets a second active account through the users API, by whatever letter case, and Owners are told why."""
+    owner = everybody["organization.owner"]
+    taken = {"email": "Organization.Owner@EXAMPLE.com"}
+    body = {"username": "made", "first_name": "A", "last_name": "B", "password": "x", **taken}
+    created = owner.request("POST", USERS, json=body)
+    assert (created.status_code, database.rows(ACCOUNT)) == (403, [])
+    assert "has the same e-mail as Organization.Owner@EXAMPLE.com" in created.json()["detail"]
+    make(database, "absent.nothing")
+    changed = owner.request("PATCH", f"{USERS}/made", json=taken)
+    assert (changed.status_code, owner.get("/api/v2/dags").status_code) == (403, 200)
+
+
+def test_account_changes_are_in_the_audit_log(everybody: Everybody, database: Database) -> None:
+    """Account changes, done and refused, are rows of Airflow's audit log, without a password in them."""
+    before = database.value("SELECT coalesce(max(id), 0) FROM log")
+    body = {"username": "made", "email": "made@example.com", "first_name": "A", "last_name": "B", "password": "s3cret"}
+    owner = everybody["organization.owner"]
+    assert owner.request("POST", USERS, json=body).status_code == 200
+    assert owner.request("PATCH", f"{USERS}/made", json={"password": "n3w"}).status_code == 200
+    assert everybody["nobody"].request("PATCH", f"{USERS}/made", json={"password": "n3w"}).status_code == 403
+    assert owner.request("DELETE", f"{USERS}/made").status_code == 204
+    rows = database.rows(
+        "SELECT event, owner, extra FROM log WHERE event LIKE 'astro_auth.account%' AND id > :before ORDER BY id",
+        before=before,
+    )
+    assert [(event.removeprefix("astro_auth.account_"), who) for event, who, _ in rows] == [
+        ("created", "organization.owner"),
+        ("changed", "organization.owner"),
+        ("change_refused", "nobody"),
+        ("deleted", "organization.owner"),
+    ]
+    assert json.loads(rows[1][2])["changed"] == ["password"]
+    assert json.loads(rows[2][2])["reason"] == "not_allowed"
+    assert "s3cret" not in str(rows) and "n3w" not in str(rows)
 
 
 def test_fab_roles_change_nothing(everybody: Everybody, database: Database) -> None:

@@ -17,7 +17,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from astro_auth_plugin.rbac import token_secrets
+from astro_auth_plugin.rbac.model import token_secrets
+from astro_auth_plugin.web import size_limits
 
 from .api_tokens import TokenServer, assert_refused
 
@@ -152,7 +153,7 @@ FORGED: dict[str, Callable[[Good], str]] = {
 @pytest.fixture(scope="module")
 def good(token_server: TokenServer) -> Good:
     """What is forged; it is good to the end of the module."""
-    secret = token_server.create("forged", "--deployment-role", "dep-prod", "DEPLOYMENT_ADMIN")
+    secret = token_server.create("forged", "--workspace-role", "ws-data", "WORKSPACE_OWNER")
     return Good(secret, token_server.exchange(secret))
 
 
@@ -170,7 +171,11 @@ def test_forged(what: str, token_server: TokenServer, good: Good) -> None:
     credential = FORGED[what](good)
     for path in ROUTES:
         assert_refused(token_server.get(path, credential), credential)
-    assert_refused(token_server.http.get(DAG, headers={"Cookie": f"_token={credential}"}), credential)
+    answer = token_server.http.get(DAG, headers={"Cookie": f"_token={credential}"})
+    if len(credential) < size_limits.LARGEST_COOKIES - 100:
+        assert_refused(answer, credential)
+    else:
+        assert answer.status_code == 431
     for exchanging in ("/auth/token", "/auth/token/cli"):
         answer = token_server.http.post(exchanging, json={"token": credential})
         assert answer.status_code == 401
@@ -228,7 +233,7 @@ def test_token_and_password(token_server: TokenServer, good: Good) -> None:
     body = {"token": good.secret, "username": "nobody", "password": "pw-28"}
     answer = token_server.http.post("/auth/token", json=body)
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "Give either `token`, or `username` and `password`"}
+    assert answer.json() == {"detail": "Pass either `token`, or `username` and `password`"}
 
 
 def test_roles_elsewhere(token_server: TokenServer, request: pytest.FixtureRequest) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from astro_auth_plugin.cli import asking
+from astro_auth_plugin.cli.explain import commands
 from tests.reference_engine import DAG_PERMISSIONS, DEPLOYMENT_PERMISSIONS, ROLES_BY_LEVEL
 
 from .client import Everybody
@@ -124,12 +124,12 @@ def groups_by_chance(chance: random.Random, everybody: Everybody, database: Data
     return found
 
 
-def told(
+def reported(
     capsys: pytest.CaptureFixture[str], policy: Path, dags: Path, who: str, groups: list[str], words: list[str]
 ) -> dict[str, Any]:
     """What `explain` says."""
     with suppress(SystemExit):
-        asking.explain(
+        commands.explain(
             Namespace(
                 who=f"{who}@example.com",
                 groups=groups,
@@ -166,7 +166,7 @@ def test_policy_by_chance(
         path = template.format(**names)
         by_id = any(f"{{{name}}}" in template for name in ("backfill", "audit"))
         words = [method, path, *([names["dag"]] if by_id else [])]
-        answer = told(capsys, airflow.policy, dags, user, groups[user], words)
+        answer = reported(capsys, airflow.policy, dags, user, groups[user], words)
         status = everybody[user].request(method, path, json=body).status_code
         found = letter(status)
         answers.add(answer["answer"])

@@ -206,9 +206,9 @@ def test_every_refusal_is_logged(airflow: LiveAirflow, everybody: Everybody) -> 
     start = log.stat().st_size
     put(airflow.policy, broken(airflow.policy.read_bytes(), "an unknown permission"))
     everybody["nobody"].get(DAG)
-    told = log.read_bytes()[start:].decode()
-    assert "deployment.airflow.dagg.get" in told
-    assert "did you mean `deployment.airflow.dag.get`" in told
+    reported = log.read_bytes()[start:].decode()
+    assert "deployment.airflow.dagg.get" in reported
+    assert "did you mean `deployment.airflow.dag.get`" in reported
 
 
 def test_account_switched_off(database: Database, everybody: Everybody) -> None:
@@ -292,7 +292,7 @@ def test_signing_in_during_a_new_password(
     def sign_in_until_refused(address: str, begun: Event) -> list[str]:
         # Wrong passwords must shut out neither whoever else comes from here nor the next round.
         transport = httpx.HTTPTransport(local_address=address)
-        with httpx.Client(base_url=airflow.url, transport=transport, timeout=60) as client:
+        with httpx.Client(base_url=airflow.url, transport=transport, timeout=180) as client:
             given = []
             while (answer := client.post("/auth/token", json={"username": "made", "password": password})).is_success:
                 given.append(answer.json()["access_token"])

@@ -53,16 +53,16 @@ class Fuzz:
         """What is wrong with the answer to one request."""
         answer = send(case, self._url, self._caller)
         FUZZED[case.operation.label, answer.status_code] += 1
-        asked = f"{unquote(answer.request.url)} {answer.request.body}"
-        told = set(self.secret.findall(answer.text))
+        requested = f"{unquote(answer.request.url)} {answer.request.body}"
+        reported = set(self.secret.findall(answer.text))
         if answer.status_code >= 400 or not is_read(case):
             # What refuses or changes something may repeat what it was asked.
-            told -= set(self.secret.findall(asked))
-        wrong = [f"tells of {sorted(told)}: {answer.text[:300]}"] if told else []
+            reported -= set(self.secret.findall(requested))
+        wrong = [f"tells of {sorted(reported)}: {answer.text[:300]}"] if reported else []
         if answer.status_code >= 500:
             alone = self._stock.answer(case, Kept(self._file))
             wrong += [f"Airflow alone answers {alone}"] if alone < 500 else []
-        return [f"{case.method} {asked}: {answer.status_code}, {line}" for line in wrong]
+        return [f"{case.method} {requested}: {answer.status_code}, {line}" for line in wrong]
 
     def changed(self) -> list[str]:
         """What has changed that does not belong to one's own Dag; everything is put back."""

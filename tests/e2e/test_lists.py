@@ -64,11 +64,11 @@ READERS: dict[str, Callable[[Caller], set[str]]] = {
     "versions": paged("/api/v2/dags/~/dagVersions", "dag_versions"),
     "warnings": paged("/api/v2/dagWarnings", "dag_warnings"),
     "runs": paged("/api/v2/dags/~/dagRuns", "dag_runs"),
-    "runs asked by POST": posted("/api/v2/dags/~/dagRuns/list", "dag_runs"),
+    "runs requested by POST": posted("/api/v2/dags/~/dagRuns/list", "dag_runs"),
     "run statistics": run_statistics,
     "backfills": paged("/ui/backfills", "backfills"),
     "task instances": paged(ALL_TASKS, "task_instances"),
-    "task instances asked by POST": posted(f"{ALL_TASKS}/list", "task_instances"),
+    "task instances requested by POST": posted(f"{ALL_TASKS}/list", "task_instances"),
     "questions": paged(
         "/api/v2/dags/~/dagRuns/~/hitlDetails", "hitl_details", lambda row: row["task_instance"]["dag_id"]
     ),

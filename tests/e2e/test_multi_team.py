@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirflow]:
 @pytest.fixture(scope="module")
 def members(server: LiveAirflow) -> Iterator[Everybody]:
     """The people of the other tests, signed in here."""
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=180) as client:
         yield Everybody(client)
 
 
@@ -94,3 +94,25 @@ def test_connection_of_a_team(members: Everybody) -> None:
     assert members["organization.owner"].request("POST", "/api/v2/connections", json=body).status_code == 201
     for user, status in (("organization.owner", 200), ("workspace.author", 200), ("tag.author", 403)):
         assert members[user].get("/api/v2/connections/of-red").status_code == status, user
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v2/connections", {"connection_id": "made", "conn_type": "http"}),
+        ("/api/v2/connections/test", {"connection_id": "made", "conn_type": "http"}),
+        ("/api/v2/pools", {"name": "made", "slots": 1}),
+        ("/api/v2/variables", {"key": "made", "value": "1"}),
+    ],
+)
+@pytest.mark.parametrize("user", ["workspace.author", "tag.viewer", "nobody"])
+def test_no_answer_says_which_teams_there_are(user: str, path: str, body: dict, members: Everybody) -> None:
+    """Who may not create a connection, pool or Variable gets the same answer for a team that exists and one that does not."""
+    answers = {
+        (answer.status_code, answer.text)
+        for answer in (
+            members[user].request("POST", path, json={**body, "team_name": team}) for team in ("red", "none")
+        )
+    }
+    assert {status for status, _ in answers} == {403}
+    assert len(answers) == 1

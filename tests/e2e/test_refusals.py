@@ -40,6 +40,8 @@ MISSING = {
     "add XCom": "xcom.create",
     "change XCom": "xcom.update",
     "delete XCom": "xcom.delete",
+    "store task state": "xcom.create",
+    "clear task state": "xcom.delete",
     "asset event": "datasets.create",
     "materialize": "datasets.create",
     "store asset state": "datasets.update",
@@ -64,8 +66,13 @@ SPOILING = ("Forbidden", "Invalid JWT token")
 
 @pytest.mark.parametrize("row", READS, ids=lambda row: row.name)
 def test_refused_read(row: Row, everybody: Everybody, read_names: list[dict]) -> None:
-    """A refused read says `Forbidden`: on that very word the pages stop asking again and again."""
-    answer = everybody["nobody"].get(row.path.format(**read_names[0]))
+    """A browser is told `Forbidden`, on which the pages stop asking again and again; an API client is told why."""
+    caller, path = everybody["nobody"], row.path.format(**read_names[0])
+    answer = caller.get(path)
+    assert answer.status_code == 403
+    assert re.match(r"Missing permission `|There is no (Dag|such Dag)\b", answer.json()["detail"]), answer.text
+    cookie = {"Cookie": f"_token={caller.headers['Authorization'].removeprefix('Bearer ')}"}
+    answer = caller.client.get(path, headers=cookie)
     assert (answer.status_code, answer.json()) == (403, {"detail": "Forbidden"})
 
 

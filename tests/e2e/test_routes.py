@@ -26,6 +26,7 @@ from .crowd import (
     NEWCOMERS,
     OTHER,
     OWN,
+    SEE,
     TREES,
     UNEVEN,
     Crowd,
@@ -36,7 +37,19 @@ from .crowd import (
 )
 from .database import Database
 from .live import LiveAirflow
-from .route_answers import ANSWERED, MARKER, NO_LIST, count, listed, may, named, opens, shown, shows_error, wide
+from .route_answers import (
+    ANSWERED,
+    MARKER,
+    NO_LIST,
+    count,
+    deployment_wide,
+    listed,
+    may,
+    named,
+    opens,
+    shown,
+    shows_error,
+)
 from .route_requests import is_read, list_path_of, path_of
 from .route_writes import CHANGES, NOT_TRIED, Change, queue_event
 from .routes import Route, table
@@ -115,8 +128,8 @@ def world(airflow: LiveAirflow, database: Database, everybody: Everybody) -> Ite
 
 def people_for(route: Route) -> list[str]:
     """Who asks a route: every built-in role, everybody whom its permissions concern."""
-    asked = set().union(*route.needs, route.wide, *(names.split() for names in route.also.values()))
-    return [*BUILT_IN, *DAG_ROLES, *concerned(asked, on_dags=route.where != "Deployment")]
+    requested = set().union(*route.needs, route.deployment_wide, *(names.split() for names in route.also.values()))
+    return [*BUILT_IN, *DAG_ROLES, *concerned(requested, on_dags=route.where != "Deployment")]
 
 
 def everywhere(world: World, users: list[str], check: Callable[[str], list[str]]) -> None:
@@ -157,8 +170,9 @@ def judge(route: Route, world: World, user: str, dag_id: str, answer: httpx.Resp
     expected = {ANSWERED.get(route.name, 200)} if allowed else {403, 404}
     found = set(MARKER.findall(answer.text))
     wanted = named(route, world.crowd, user, dag_id) if allowed else set()
-    # A refusal may repeat what was asked for.
-    if answer.status_code in expected and (found == wanted if allowed else found <= {dag_id}):
+    # A refusal may repeat what was asked for, and name a Dag beside it that the person sees.
+    sayable = {dag_id, *world.crowd.dags_of(user, SEE)}
+    if answer.status_code in expected and (found == wanted if allowed else found <= sayable):
         return []
     got = f"{answer.status_code} {sorted(found)} {answer.text[:200]}"
     return [f"{user} on {dag_id}: expected {sorted(expected)} {sorted(wanted)}, got {got}"]
@@ -282,14 +296,14 @@ def needed(route: Route, change: Change) -> frozenset[str]:
 
 def writers(route: Route, change: Change) -> list[str]:
     """Who tries a change: every built-in role, and everybody whom its permissions concern."""
-    asked = needed(route, change) | route.wide
-    return [*BUILT_IN[:-4], *DAG_ROLES, *concerned(asked, on_dags=route.where != "Deployment")]
+    requested = needed(route, change) | route.deployment_wide
+    return [*BUILT_IN[:-4], *DAG_ROLES, *concerned(requested, on_dags=route.where != "Deployment")]
 
 
 def may_change(route: Route, change: Change, crowd: Crowd, user: str, dag_id: str) -> bool:
     """Whether somebody may make a change."""
     place = None if route.where == "Deployment" else dag_id
-    return wide(route) <= crowd.held(user) and crowd.may(user, needed(route, change), place)
+    return deployment_wide(route) <= crowd.held(user) and crowd.may(user, needed(route, change), place)
 
 
 def attempt(

@@ -58,4 +58,4 @@ def test_words_are_known(name: str) -> None:
     route = table()[name]
     on_dag = set().union(*route.needs, route.also.values(), route.items.values())
     assert on_dag <= (DEPLOYMENT_PERMISSIONS if route.where == "Deployment" else DAG_PERMISSIONS)
-    assert route.wide <= DEPLOYMENT_PERMISSIONS
+    assert route.deployment_wide <= DEPLOYMENT_PERMISSIONS

@@ -62,12 +62,12 @@ def foreign(answer: httpx.Response) -> set[str]:
 def test_read_of_another_dag(route: Route, world: World) -> None:
     """Neither query nor body opens another Dag's path, row or query."""
     path = path_of(route, places_for(route, world, OTHER))
-    asked = [(joined(path, query), None) for query in TWISTS] + [(path, body) for body in BODIES]
+    requested = [(joined(path, query), None) for query in TWISTS] + [(path, body) for body in BODIES]
     if route.where.startswith("query"):
         # Here the query is what names the Dag: it may name one's own, and then tells of that.
-        asked = [(path, body) for body in BODIES] + [(joined(path.split("?")[0], query), None) for query in TWISTS]
+        requested = [(path, body) for body in BODIES] + [(joined(path.split("?")[0], query), None) for query in TWISTS]
     wrong = []
-    for target, body in asked:
+    for target, body in requested:
         answer = world.ask(ASKS, "GET", target, json=body)
         may_answer = route.where.startswith("query") and not foreign(answer)
         if not (400 <= answer.status_code < 500 or may_answer):

@@ -61,6 +61,16 @@ def _gone_task_instance(database: Database, names: dict[str, Any]) -> None:
     database.copy("task_instance", find, task_id="gone", id=names["fresh_id"]())
 
 
+def extra_state(database: Database, names: dict[str, Any]) -> None:
+    database.run(
+        "DELETE FROM task_state_store WHERE dag_id = :dag AND run_id = 'writes'",
+        "INSERT INTO task_state_store (dag_run_id, dag_id, run_id, task_id, map_index, key, value, updated_at)"
+        " SELECT id, dag_id, run_id, 'load', -1, 'e2e', '\"seed\"', '2026-01-01 00:00:00' FROM dag_run"
+        " WHERE dag_id = :dag AND run_id = 'writes'",
+        **names,
+    )
+
+
 def _gone_xcom(database: Database, names: dict[str, Any]) -> None:
     find = {"dag_id": names["dag"], "run_id": "writes", "task_id": "load", "key": "return_value"}
     database.copy("xcom", find, key="gone")
@@ -211,6 +221,17 @@ WRITES: dict[str, Write] = {
         shows="SELECT count(*) FROM xcom WHERE dag_id = :dag AND key = 'gone'",
         ready=(_gone_xcom,),
         after=("DELETE FROM xcom WHERE key = 'gone'",),
+    ),
+    "store task state": Write(
+        shows="SELECT count(*) FROM task_state_store WHERE dag_id = :dag AND key = 'new'",
+        ready=("DELETE FROM task_state_store WHERE key = 'new'",),
+        body={"value": "changed"},
+        after=("DELETE FROM task_state_store WHERE key = 'new'",),
+    ),
+    "clear task state": Write(
+        shows="SELECT count(*) FROM task_state_store WHERE dag_id = :dag AND run_id = 'writes'",
+        ready=(extra_state,),
+        after=("DELETE FROM task_state_store WHERE run_id = 'writes'",),
     ),
     "asset event": Write(
         shows="SELECT count(*) FROM asset_event",

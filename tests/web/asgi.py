@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -66,3 +68,18 @@ async def ask(
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     return Answer(start["status"], {name.decode().lower(): value.decode() for name, value in start["headers"]}, body)
+
+
+def exchange(port: int, *pieces: bytes) -> bytes:
+    """Send bytes to a server piece by piece, and return all that it answers before it is silent or hangs up."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+            # The server is to see the pieces one by one.
+            connection.settimeout(0.3)
+            with suppress(TimeoutError):
+                while received := connection.recv(65_536):
+                    answer += received
+    return answer

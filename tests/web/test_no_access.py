@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 
-from astro_auth_plugin.web import middleware, pages, signing_out
+from astro_auth_plugin.authentication import revocation
+from astro_auth_plugin.runtime import html_pages, state
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.in_request import engine_of, person
+from tests.process_state import start_with
 from tests.web.asgi import Answer, ask
 
 POLICY = """\
@@ -24,15 +26,15 @@ users:
 
 
 class Manager:
-    """Stands for the auth manager: a token is the name of a person."""
+    """Stands for the authenticator: a token is the name of a person."""
 
     engine = engine_of(POLICY)
 
-    async def get_user_from_token(self, token: str) -> Any:
-        """Return the person, something that is none of ours, or fail."""
+    async def authenticate(self, token: str) -> Any:
+        """Return the person, or fail."""
         if token == "bad":
             raise ValueError("Invalid JWT token")
-        return object() if token == "fab" else person(self.engine, token)
+        return person(self.engine, token)
 
     async def sign_out(self, tokens: set[str], cookies: str) -> None:
         """End nothing: there are no real tokens here."""
@@ -40,10 +42,9 @@ class Manager:
 
 @pytest.fixture(autouse=True)
 def _manager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", Manager, raising=True)
-    if hasattr(middleware, "get_auth_manager"):
-        monkeypatch.setattr(middleware, "get_auth_manager", Manager)
-    monkeypatch.setattr(signing_out, "get_auth_manager", Manager)
+    manager = Manager()
+    start_with(authenticator=manager)
+    monkeypatch.setattr(revocation, "sign_out", manager.sign_out)
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE", "/p")
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID", "dep")
     monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__ACCESS_CONTACT", "the platform team")
@@ -78,7 +79,7 @@ def test_who_holds_nothing(who: str) -> None:
     assert f"<strong>{who}@example.com</strong>".encode() in answer.body
 
 
-@pytest.mark.parametrize("who", ["vera", "door", "bad", "fab", None])
+@pytest.mark.parametrize("who", ["vera", "door", "bad", None])
 def test_who_gets_the_ui(who: str | None) -> None:
     """Whoever holds anything, and whoever is not signed in, gets Airflow's UI, which knows what to do."""
     assert opened(who=who).body == b"the UI"
@@ -126,15 +127,9 @@ def test_under_a_path_of_its_own() -> None:
     assert opened("/airflow/auth/logout", root_path="/airflow").body == b"the UI"
 
 
-def test_manager_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When nobody can say who it is, Airflow's UI deals with it."""
-
-    def fail() -> None:
-        raise RuntimeError("not yet")
-
-    monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", fail)
-    if hasattr(middleware, "get_auth_manager"):
-        monkeypatch.setattr(middleware, "get_auth_manager", fail)
+def test_before_init() -> None:
+    """Before the auth manager is initialized, Airflow's UI deals with whoever it is."""
+    state.reset()
     assert opened().body == b"the UI"
 
 
@@ -167,7 +162,7 @@ def test_contact_of_the_options() -> None:
 )
 def test_contact(contact: str, said: str) -> None:
     """A contact is text, or a link if it is a web address, and never markup."""
-    page = pages.no_access("ana@example.com", contact, "")
+    page = html_pages.no_access("ana@example.com", contact, "")
     assert said in page
     assert "<script>" not in page
     assert ('href="javascript' in page) is False
@@ -175,15 +170,15 @@ def test_contact(contact: str, said: str) -> None:
 
 def test_email_is_text() -> None:
     """Whatever an identity provider calls an e-mail is shown as text."""
-    page = pages.no_access(f"{HOSTILE}@{{contact}}", "", "")
+    page = html_pages.no_access(f"{HOSTILE}@{{contact}}", "", "")
     assert f"<strong>{HARMLESS}@{{contact}}</strong>" in page
     assert "<script>" not in page
 
 
 def test_page_without_a_path() -> None:
     """At the root the links are to the root."""
-    page = pages.no_access("ana@example.com", "", "")
+    page = html_pages.no_access("ana@example.com", "", "")
     assert 'href="/"' in page
     assert 'href="/api/v2/auth/logout"' in page
     assert 'href="&quot;' not in page
-    assert 'href="&quot;' in pages.no_access("ana@example.com", "", '"><x')
+    assert 'href="&quot;' in html_pages.no_access("ana@example.com", "", '"><x')

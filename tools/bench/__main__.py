@@ -34,7 +34,7 @@ def arguments(words: list[str] | None = None) -> Namespace:
         "--engines", nargs="+", choices=[each.name for each in ENGINES], help="only these auth managers"
     )
     parser.add_argument("--seconds", type=float, default=4, help="how long each cell of the load takes")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its pictures")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--keep", type=Path, help="a new folder to keep the logs in")
     return parser.parse_args(words)
 
@@ -80,7 +80,10 @@ def main() -> int:
         else:
             databases = SQLite(folder / "databases")
         results = run(args, folder, databases)
-    return finish(results, write=args.write)
+    status = finish(results, write=args.write)
+    if status == 0:
+        report.draw(results)
+    return status
 
 
 if __name__ == "__main__":

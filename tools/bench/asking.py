@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import dataclasses
+import importlib
 import statistics
 import time
 from collections import deque
@@ -21,7 +22,6 @@ from tools.bench.statements import counted
 
 _AT_LEAST_SECONDS = 0.02
 _MOST_REPEATS = 20
-_OUR_CACHE = "astro_auth_plugin.airflow_bridge.dag_cache"
 Run = Callable[[], Any]
 
 
@@ -132,11 +132,11 @@ class Asker:
         people = getattr(self._manager, "cache", None)
         if people is not None:
             people.clear()
-        # Ours is asked for by name, since the module is there only where this plugin is what is measured.
-        if type(self._manager).__name__ == OURS.rsplit(".", 1)[-1] and importlib.util.find_spec(_OUR_CACHE):
-            settings = importlib.import_module("astro_auth_plugin.airflow_bridge.settings").read_settings()
-            ours = importlib.import_module(_OUR_CACHE)
-            ours.share(ours.DagCache(settings.tag_cache_ttl))
+        # Ours is imported by name, since the package is there only where it is what is measured.
+        if type(self._manager).__name__ == OURS.rsplit(".", 1)[-1]:
+            state = importlib.import_module("astro_auth_plugin.runtime.state")
+            cache = type(state.current().dag_cache)(state.current().settings.tag_cache_ttl)
+            state.start(dataclasses.replace(state.current(), dag_cache=cache))
 
     def _warm_up(self) -> None:
         for person in self._claims.keys() & set(data.PEOPLE):

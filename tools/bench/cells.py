@@ -9,10 +9,10 @@ from tools.bench.engines import CACHED, MOST_DAGS_OF_KEYCLOAK_LISTS, OURS, Engin
 
 TITLES = {
     "decision": "one decision, everything that is cached being warm",
-    "first": "first decision on somebody, nothing being cached",
+    "first": "first decision on a user, nothing being cached",
     "batch": "batch of 100 decisions",
     "list": "list of Dags, read out",
-    "lazy": "list of Dags, asked for only",
+    "lazy": "list of Dags, not read",
     "filter": "which of 100 Dags",
     "tags": "list of Dags, read out, by the number of tags given",
 }

@@ -79,9 +79,9 @@ def hide_plugin(folder: Path) -> Path:
         for name in ("__init__.py", "provider_info.py"):
             shutil.copy(PACKAGE / name, package)
         # Airflow does not start without the module of this entry point; an empty one has no hooks.
-        (package / "airflow_bridge").mkdir()
-        for name in ("__init__.py", "tag_policy.py"):
-            (package / "airflow_bridge" / name).touch()
+        (package / "tag_protection").mkdir()
+        for name in ("__init__.py", "cluster_policy.py"):
+            (package / "tag_protection" / name).touch()
     return hidden
 
 

@@ -11,14 +11,14 @@ from tools.bench.data import GRANTED, dags, questions
 
 def floor(name: str, size: int) -> tuple[Callable[[], Any], int]:
     """Return what to run, and how many times it does the thing."""
-    asked = questions(size)
+    requested = questions(size)
     runs: dict[str, tuple[Callable[[], Any], int]] = {
-        "floor_tags_of_dag": (lambda: [_tags_by_core(dag_id) for dag_id in asked], len(asked)),
-        "floor_tags_of_dag_orm": (lambda: [_tags_by_orm(dag_id) for dag_id in asked], len(asked)),
+        "floor_tags_of_dag": (lambda: [_tags_by_core(dag_id) for dag_id in requested], len(requested)),
+        "floor_tags_of_dag_orm": (lambda: [_tags_by_orm(dag_id) for dag_id in requested], len(requested)),
         "floor_all": (_all_ids, 1),
         "floor_tagged": (_tagged_ids, 1),
-        "floor_decision": (lambda: _decide(_tags(size), asked), len(asked)),
-        "floor_set": (lambda: _look_up(_tags(size), asked), len(asked)),
+        "floor_decision": (lambda: _decide(_tags(size), requested), len(requested)),
+        "floor_set": (lambda: _look_up(_tags(size), requested), len(requested)),
     }
     return runs[name]
 
@@ -31,12 +31,12 @@ def _tags(size: int) -> dict[str, frozenset[str]]:
 _GRANTED = frozenset(GRANTED)
 
 
-def _decide(tags: dict[str, frozenset[str]], asked: list[str]) -> list[bool]:
-    return [not tags[dag_id].isdisjoint(_GRANTED) for dag_id in asked]
+def _decide(tags: dict[str, frozenset[str]], requested: list[str]) -> list[bool]:
+    return [not tags[dag_id].isdisjoint(_GRANTED) for dag_id in requested]
 
 
-def _look_up(tags: dict[str, frozenset[str]], asked: list[str]) -> list[bool]:
-    return [dag_id in tags for dag_id in asked]
+def _look_up(tags: dict[str, frozenset[str]], requested: list[str]) -> list[bool]:
+    return [dag_id in tags for dag_id in requested]
 
 
 def _tags_by_core(dag_id: str) -> set[str]:

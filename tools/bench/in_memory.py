@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from astro_auth_plugin.rbac import policy as policies
-from astro_auth_plugin.rbac.engine import Engine
-from astro_auth_plugin.rbac.permissions import mask
-from astro_auth_plugin.rbac.scopes import Dag
-from astro_auth_plugin.rbac.subjects import user_subject
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.subjects import user_subject
+from astro_auth_plugin.rbac.policy import loader as policies
 from tools import bench_policy
 from tools.bench.cells import Cell
 from tools.bench.data import DEPLOYMENT, GRANTED, RESTRICTED, dags, fingerprint, policy, questions, readable
@@ -35,9 +35,11 @@ Decide = Callable[[Iterable[str]], list[bool]]
 
 def cells() -> list[Cell]:
     """Return what is measured here."""
-    asked = [Cell(f"memory_{work}", name) for work in ("decision", "filter") for name in _MAKERS if not missing(name)]
+    requested = [
+        Cell(f"memory_{work}", name) for work in ("decision", "filter") for name in _MAKERS if not missing(name)
+    ]
     grants = [Cell("compile_by_grants", str(count)) for count in GRANT_COUNTS]
-    return asked + grants + [Cell("compile_by_people", str(count)) for count in PEOPLE_COUNTS]
+    return requested + grants + [Cell("compile_by_people", str(count)) for count in PEOPLE_COUNTS]
 
 
 def missing(name: str) -> str:
@@ -51,7 +53,7 @@ class InMemory:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._asked = questions(size)
+        self._requested = questions(size)
         self._every = [dag.id for dag in dags(size)]
         self._tags = {dag.id: frozenset(dag.tags) for dag in dags(size)}
         self._decide = {name: make(self._tags) for name, make in _MAKERS.items() if not missing(name)}
@@ -70,7 +72,7 @@ class InMemory:
         found: dict[str, Any] = {}
         for name, decide in self._decide.items():
             seen = [dag_id for dag_id, yes in zip(self._every, decide(self._every), strict=True) if yes]
-            found[f"{name}: decisions/{RESTRICTED}"] = decide(self._asked)
+            found[f"{name}: decisions/{RESTRICTED}"] = decide(self._requested)
             found[f"{name}: list/{RESTRICTED}"] = fingerprint(seen)
         return found
 
@@ -80,15 +82,15 @@ class InMemory:
             begun = time.process_time()
             _compiled(text)
             return time.process_time() - begun
-        asked = self._asked if cell.name == "memory_decision" else self._every
+        requested = self._requested if cell.name == "memory_decision" else self._every
         decide = self._decide[cell.person]
         spent: list[float] = []
         until = time.perf_counter() + _AT_LEAST_SECONDS
         while not spent or time.perf_counter() < until:
             begun = time.perf_counter()
-            decide(asked)
+            decide(requested)
             spent.append(time.perf_counter() - begun)
-        return statistics.median(spent) / (len(asked) if cell.name == "memory_decision" else 1)
+        return statistics.median(spent) / (len(requested) if cell.name == "memory_decision" else 1)
 
     def _count(self, cell: Cell) -> tuple[float, float]:
         """Return no statements; for a policy, how many megabytes it takes, in their place."""
@@ -137,14 +139,14 @@ def _compiled(text: bytes) -> Engine:
 
 def _sets(tags: dict[str, frozenset[str]]) -> Decide:
     granted = frozenset(GRANTED)
-    return lambda asked: [not tags[dag_id].isdisjoint(granted) for dag_id in asked]
+    return lambda requested: [not tags[dag_id].isdisjoint(granted) for dag_id in requested]
 
 
 def _core(tags: dict[str, frozenset[str]]) -> Decide:
     engine = _compiled(policy().encode())
     known = {dag_id: Dag(dag_id, names) for dag_id, names in tags.items()}
     subject, sees = user_subject(f"{RESTRICTED}@example.com"), mask("dag.get")
-    return lambda asked: [engine.check(subject, sees, known[dag_id]).allowed for dag_id in asked]
+    return lambda requested: [engine.check(subject, sees, known[dag_id]).allowed for dag_id in requested]
 
 
 def _roles() -> list[tuple[str, list[str]]]:
@@ -169,10 +171,10 @@ def _cedar(tags: dict[str, frozenset[str]]) -> Decide:
     ]
     entities = cedarpy.Entities.from_json_str(json.dumps([person, *of_dags]))
 
-    def decide(asked: Iterable[str]) -> list[bool]:
+    def decide(requested: Iterable[str]) -> list[bool]:
         who, what = _uid("User", "ana"), _uid("Action", "see")
         requests = [
-            {"principal": who, "action": what, "resource": _uid("Dag", dag_id), "context": {}} for dag_id in asked
+            {"principal": who, "action": what, "resource": _uid("Dag", dag_id), "context": {}} for dag_id in requested
         ]
         return [answer.allowed for answer in cedarpy.is_authorized_batch(requests, rules, entities)]
 
@@ -208,7 +210,7 @@ def _casbin(tags: dict[str, frozenset[str]]) -> Decide:
     enforcer = casbin.FastEnforcer(model, cache_key_order=[0])
     enforcer.add_function("carries", lambda dag_id, tag: tag in tags[dag_id])
     enforcer.add_policies([(role, tag) for role, names in _roles() for tag in names])
-    return lambda asked: [enforcer.enforce("role0", dag_id) for dag_id in asked]
+    return lambda requested: [enforcer.enforce("role0", dag_id) for dag_id in requested]
 
 
 _MAKERS: dict[str, Callable[[dict[str, frozenset[str]]], Decide]] = {

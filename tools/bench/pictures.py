@@ -33,8 +33,8 @@ class Line(NamedTuple):
     dashed: bool = False
 
 
-def draw(results: Results, folder: Path) -> list[tuple[str, Path]]:
-    """Draw what was measured; return a title and a file for each picture."""
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Draw what was measured; return the files."""
     wanted = {
         "requests": ("Lists of Dags by the number of Dags, whole requests", "Dags", _requests(results)),
         "questions": ("A decision, and the list of Dags, by the number of Dags", "Dags", _questions(results)),
@@ -47,7 +47,7 @@ def draw(results: Results, folder: Path) -> list[tuple[str, Path]]:
         if shown:
             file = folder / f"benchmark-{name}.svg"
             _draw(file, title, along, shown)
-            drawn.append((title, file))
+            drawn.append(file)
     return drawn
 
 

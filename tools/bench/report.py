@@ -6,7 +6,6 @@ import math
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from astro_auth_plugin.cli.output import console, print_table
 from tools.bench.engines import ROOT
@@ -14,7 +13,9 @@ from tools.bench.results import Results
 from tools.bench.sections import Section, noise, sections
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-IMAGES = ROOT / "docs" / "images"
+PICTURES = ROOT / ".bench"
+"""Where the pictures of the last run are; git ignores it."""
+
 _PACKAGES = (
     "apache-airflow", "apache-airflow-providers-fab", "apache-airflow-providers-keycloak", "sqlalchemy", "cedarpy",
     "casbin",
@@ -22,20 +23,19 @@ _PACKAGES = (
 
 _HEAD = """# Benchmarks
 
-How long this plugin takes for what Airflow asks of an auth manager, beside others that do the same work. Written by
+How long this plugin takes for Airflow's permission checks, compared with other auth managers. Written by
 `make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {database}, with {machine}, {rounds} rounds;
 {versions}.
 
-**Read the ratios, not the times**: all are of this one run, on this one machine, which may have been busy with other
-things. Nothing here is a promise.{trust}
+**Compare ratios, not times**: all are from one run on one machine, which may have been busy otherwise. They are no
+guarantee.{trust}
 
-Real metadata databases, migrated by Airflow, have so many Dags with three of 200 tags each, and one run per Dag.
+The databases are migrated by Airflow and have these numbers of Dags, with three of 200 tags each and one run per Dag.
 *restricted* may see every tenth Dag: through 20 tags with this plugin, through as many rows `can_read DAG:...` with
-FAB. *all* may see every Dag. Each auth manager runs in a process of its own. Before anything is timed, all have given
-the right answers to the same questions. Then each cell is run once a round, in a new random order, and its median
-counts; one that takes longer than half a second is run in every other round. Caches are warm, but where a row says that
-nothing is cached; those of FAB, Keycloak and this plugin are kept for an hour instead of 30 seconds, so that no round
-catches them cold by chance.
+FAB. *all* may see every Dag. Each auth manager runs in its own process, and must first return the correct answers.
+Then each cell is run once per round, in a random order, and the table shows its median; a cell that takes longer than
+half a second is run in every other round. Caches are warm unless a row says otherwise; those of FAB, Keycloak and this
+plugin are kept for an hour instead of 30 seconds, so that they do not expire during a round.
 """
 
 
@@ -66,21 +66,25 @@ def show(results: Results) -> None:
 
 
 def write(results: Results) -> None:
-    """Write the page and its pictures."""
-    from tools.bench import pictures  # noqa: PLC0415 - draws only when it is asked to
-
-    drawn = pictures.draw(results, IMAGES)
-    PAGE.write_text(page(results, drawn), encoding="utf-8")
+    """Write the page."""
+    PAGE.write_text(page(results), encoding="utf-8")
 
 
-def page(results: Results, drawn: list[tuple[str, Path]]) -> str:
+def draw(results: Results) -> None:
+    """Draw the pictures, and say where they are."""
+    from tools.bench import pictures  # noqa: PLC0415 - needs matplotlib
+
+    for file in pictures.draw(results, PICTURES):
+        console().print(file.relative_to(ROOT), soft_wrap=True)
+
+
+def page(results: Results) -> str:
     """Return the page."""
     found = results.about
     spread = noise(results)
     trust = "" if math.isnan(spread) else f" The middle half of a request's times lay {spread:.0%} of the median apart."
     head = _HEAD.format(trust=trust, **found)
-    pictures = "".join(f"\n![{title}](images/{file.name})\n" for title, file in drawn)
-    return head + pictures + "".join(map(_markdown, sections(results)))
+    return head + "".join(map(_markdown, sections(results)))
 
 
 def _markdown(section: Section) -> str:

@@ -178,7 +178,7 @@ def _memory_engines(results: Results) -> Section:
                 rows.append([title, f"{key.size:,}", duration(decision), f"x{decision / floor:,.0f}", duration(whole)])
     return Section(
         "General engines",
-        "All tags being in memory and all rules parsed: 20 roles that each see 20 tags, somebody with one of them.",
+        "All tags being in memory and all rules parsed: 20 roles that each see 20 tags, a user with one of them.",
         ("Engine", "Dags", "One decision", "of sets", "Which of all Dags"),
         rows,
     )
@@ -241,7 +241,7 @@ def _left_out(results: Results) -> Section:
             [f"/api/v2/dags with psycopg 3, {LABELS[name]}", f"answered {status}"]
             for name, status in results.statuses.items()
         ]
-    return Section("Left out, and what else was asked", "", ("", ""), rows)
+    return Section("Left out, and what else was requested", "", ("", ""), rows)
 
 
 def growth(results: Results, cell: str, person: str, engine: str) -> tuple[list[int], list[float]]:

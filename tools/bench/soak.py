@@ -159,8 +159,8 @@ def sample(pid: int, address: str, engine: sa.Engine) -> Sample:
     memory = sum(process.memory_info().rss for process in processes) / 1024**2
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
-            asked = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-            return Sample(memory, connection.scalar(asked) or 0)
+            requested = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return Sample(memory, connection.scalar(requested) or 0)
     file = address.removeprefix("sqlite:///")
     return Sample(memory, sum(opened.path == file for process in processes for opened in process.open_files()))
 

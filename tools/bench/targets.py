@@ -98,7 +98,7 @@ def _decision_cached(results: Results) -> Iterator[Check]:
         yield Check(f"statements, {size}", _statements(results, *ours[:1], size, *ours[1:]), 0)
 
 
-@goal("T2", "A decision on somebody who may do everything takes at most 0.3 of SimpleAuthManager's, and no statement.")
+@goal("T2", "A decision on a user who may do everything takes at most 0.3 of SimpleAuthManager's, and no statement.")
 def _decision_all(results: Results) -> Iterator[Check]:
     for size in _large(results):
         ratio = _ratio(results, size, (STRICT, "decision", ALL), ("simple", "decision", ALL))
@@ -120,7 +120,7 @@ def _decision_strict(results: Results) -> Iterator[Check]:
         yield Check(f"statements away from 1, {size}", abs(statements - 1), 0)
 
 
-@goal("T4", "The first decision on somebody, nothing being cached, does not depend on the number of Dags.")
+@goal("T4", "The first decision on a user, nothing being cached, does not depend on the number of Dags.")
 def _first_decision(results: Results) -> Iterator[Check]:
     for engine in (STRICT, CACHED):
         yield Check(f"longest of shortest, {engine}", _growth(results, engine, "first", RESTRICTED), _ALSO_FLAT)
@@ -148,7 +148,7 @@ def _list_restricted(results: Results) -> Iterator[Check]:
         yield Check(f"statements, {size}", _statements(results, STRICT, size, "list", RESTRICTED), 1)
 
 
-@goal("T7", "The list of Dags of somebody who may see all, read out, takes at most 1.15 times the bare statement.")
+@goal("T7", "The list of Dags of a user who may see all, read out, takes at most 1.15 times the bare statement.")
 def _list_all(results: Results) -> Iterator[Check]:
     for size in _large(results):
         ratio = _ratio(results, size, (STRICT, "list", ALL), ("none", "floor_all", ""))
@@ -157,7 +157,7 @@ def _list_all(results: Results) -> Iterator[Check]:
 
 @goal(
     "T8",
-    "Asking for the list of Dags without reading it takes at most 150 microseconds at any number of Dags, and no "
+    "Requesting the list of Dags without reading it takes at most 150 microseconds at any number of Dags, and no "
     "statement.",
 )
 def _list_lazy(results: Results) -> Iterator[Check]:
@@ -213,7 +213,7 @@ def _one_dag(results: Results) -> Iterator[Check]:
             yield Check(f"{engine}, nothing cached, {size}", ratio, 2)
 
 
-@goal("T12", "With the driver psycopg 3, somebody who may see all is answered at the largest number of Dags.")
+@goal("T12", "With the driver psycopg 3, a user who may see all is answered at the largest number of Dags.")
 def _psycopg(results: Results) -> Iterator[Check]:
     if STRICT in results.statuses:
         yield Check("status of /api/v2/dags", results.statuses[STRICT], 200)
@@ -230,7 +230,7 @@ def _generic(results: Results) -> Iterator[Check]:
             yield Check(f"of {name}, {size}", decided / theirs, 1 / times)
 
 
-@goal("T14", "/api/v2/dags and /ui/dags of somebody who may see all take at most a tenth of FAB's at 50,000 Dags.")
+@goal("T14", "/api/v2/dags and /ui/dags of a user who may see all take at most a tenth of FAB's at 50,000 Dags.")
 def _tenth_of_fab(results: Results) -> Iterator[Check]:
     for cell in ("api_dags", "ui_dags"):
         for size in results.sizes:

@@ -56,7 +56,7 @@ def browse(nginx: Nginx, airflow: Fronted, certificate: Path) -> Iterator[Callab
         trust = ssl.create_default_context(cafile=str(certificate))
         headers = {"Accept": "text/html,application/xhtml+xml"}
         client = httpx.Client(
-            base_url=airflow.front, verify=trust, headers=headers, timeout=60, max_redirects=8, **more
+            base_url=airflow.front, verify=trust, headers=headers, timeout=180, max_redirects=8, **more
         )
         opened.append(client)
         return client

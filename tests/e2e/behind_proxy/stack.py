@@ -50,8 +50,8 @@ class Fronted(LiveAirflow):
     options = ("--proxy-headers",)
 
     def __init__(self, home: Path, front: str, settings: dict[str, str]) -> None:
-        told = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False"}
-        super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=told | settings)
+        reported = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False"}
+        super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=reported | settings)
         self.front = front
         self.port = int(self.url.rsplit(":", maxsplit=1)[-1])
 

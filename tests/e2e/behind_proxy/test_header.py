@@ -61,7 +61,7 @@ def browse(url: str, certificate: Path, address: str | None = None, **more: Any)
     """Somebody with a browser's cookies, at the proxy or from an address of this machine at the api-server itself."""
     trust = ssl.create_default_context(cafile=str(certificate))
     transport = httpx.HTTPTransport(verify=trust, local_address=address)
-    return httpx.Client(base_url=url, transport=transport, timeout=60, max_redirects=8, **more)
+    return httpx.Client(base_url=url, transport=transport, timeout=180, max_redirects=8, **more)
 
 
 def who(client: httpx.Client, headers: dict[str, str]) -> tuple[int, str]:

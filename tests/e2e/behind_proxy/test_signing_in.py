@@ -76,8 +76,8 @@ def test_cookies(browse: Browse) -> None:
         # Airflow 3.1.0 let its pages read `_token`; none of the supported ones needs to.
         assert cookie["httponly"]
     claims = found["_token"]["value"].split(".")[1]
-    told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-    assert set(told) <= {"sub", "jti", "aud", "iss", "nbf", "exp", "iat"}
+    reported = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    assert set(reported) <= {"sub", "jti", "aud", "iss", "nbf", "exp", "iat"}
 
 
 def test_redirects_stay(browse: Browse, airflow: Fronted) -> None:
@@ -137,7 +137,7 @@ def test_the_page_of_the_sub_path(browse: Browse) -> None:
 
 def test_api_token(airflow: Fronted, certificate: Path) -> None:
     """A script gets its token through the proxy, and uses it there."""
-    with httpx.Client(base_url=airflow.front, verify=str(certificate), timeout=60) as client:
+    with httpx.Client(base_url=airflow.front, verify=str(certificate), timeout=180) as client:
         body = {"username": "olga", "password": "Olga-secret-1"}
         token = client.post("/auth/token", json=body).json()["access_token"]
         answer = client.get("/api/v2/dags", headers={"Authorization": f"Bearer {token}"})

@@ -70,3 +70,5 @@ def last_sight(request: pytest.FixtureRequest, visitors: Visitors) -> Iterator[N
         for visitor in visitors.everybody():
             visitor.shot(re.sub(r"\W+", "-", f"failed-{request.node.name}"))
         request.node.add_report_section("teardown", "screenshots", f"what they saw is in {visitors.shots}")
+    for visitor in visitors.everybody():
+        visitor.leave()

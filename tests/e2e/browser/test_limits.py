@@ -70,7 +70,7 @@ def test_hidden_page(page: str, secret: str, visitors: Visitors) -> None:
         refusal = visitor.page.locator(".chakra-alert__root").filter(has_text="403 Forbidden")
         expect(refusal).to_have_count(1 if refused else 0)
         expect(visitor.page.get_by_text(secret)).to_have_count(0 if refused else 1)
-        assert visitor.asked(f"/api/v2/{page}")[-1] == (403 if refused else 200)
+        assert visitor.requested(f"/api/v2/{page}")[-1] == (403 if refused else 200)
     visitors["vera"].shot(f"hidden-{page}")
 
 

@@ -39,7 +39,7 @@ def test_owner_creates_account(visitors: Visitors) -> None:
 def test_owner_may_not_take_over(visitors: Visitors, stack: DemoStack) -> None:
     """A Workspace Owner changes neither e-mail nor password of an Organization Owner, and is told why."""
     wendy = visitors["wendy"]
-    refusal = "You may not change the account of olga@example.com, who holds roles that you may not give: `ORGANIZATION_OWNER`."
+    refusal = "You may not change the account of olga@example.com, who has roles that you may not grant: `ORGANIZATION_OWNER`."
     wendy.open("/auth/users/list/")
     wendy.page.get_by_role("row").filter(has_text="olga@example.com").locator("a[href*='/users/edit/']").click()
     submit(wendy.page, email="wendys@example.com")

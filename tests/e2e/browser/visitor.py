@@ -103,6 +103,10 @@ class Visitor:
         self._errors.clear()
         self.page.goto(path)
 
+    def leave(self) -> None:
+        """Closes what is open: Airflow's pages ask and draw for as long as they are there."""
+        self.page.goto("about:blank")
+
     def nav(self) -> Locator:
         """The bar at the left."""
         return self.page.get_by_test_id("nav-sidebar")
@@ -125,9 +129,9 @@ class Visitor:
         """A toast says this."""
         expect(self.page.locator(TOASTS).filter(has_text=text).first).to_be_visible()
 
-    def asked(self, path: str, method: str = "GET") -> list[int]:
+    def requested(self, path: str, method: str = "GET") -> list[int]:
         """The answers that the pages got from a path since `open`."""
-        return [status for asked, at, status in self.answers if (asked, at) == (method, path)]
+        return [status for requested, at, status in self.answers if (requested, at) == (method, path)]
 
     def is_at_ease(self) -> None:
         """The page is complete, and nothing on it is an error."""

@@ -98,6 +98,14 @@ class Directory:
         names = {"uid": uid, "cn": uid, "sn": uid, "givenName": uid.title()}
         self._add(_dn(uid), "inetOrgPerson", **names, mail=f"{uid}@example.com", userPassword=uid)
 
+    def emails(self, uid: str, *emails: str) -> None:
+        """Gives somebody these e-mails and no other."""
+        self._client.modify_s(_dn(uid), [(self._ldap.MOD_REPLACE, "mail", [email.encode() for email in emails])])
+
+    def remove(self, uid: str) -> None:
+        """Takes somebody away, so that another person can have the name."""
+        self._client.delete_s(_dn(uid))
+
     def group(self, name: str, *uids: str) -> None:
         """Adds a group of these people; it never is empty, since the schema forbids it."""
         entry: list[Any] = [("objectClass", [b"groupOfNames"])]

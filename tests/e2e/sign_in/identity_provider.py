@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 
 PASSWORD = "idp"
-PEOPLE = ("ana", "bo", "cleo")
+PEOPLE = ("ana", "bo", "cleo", "mallory", "newcomer")
 FORM = "<form method=post>{% csrf_token %}{{ form }}<button>Sign in</button></form>"
 
 

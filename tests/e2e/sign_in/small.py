@@ -90,7 +90,7 @@ class SmallAirflow(LiveAirflow):
             shutil.copy(self.home / "airflow.db", template)
         shutil.copy(template, self.home / "airflow.db")
 
-    def told(self, *words: str) -> dict[str, Any]:
+    def reported(self, *words: str) -> dict[str, Any]:
         """What `airflow astro-auth` answers on this machine, for machines."""
         command = [sys.executable, "-m", "airflow", "astro-auth", *words, "--output", "json"]
         # What Airflow says at level debug may stand between the lines of the answer.
@@ -101,7 +101,7 @@ class SmallAirflow(LiveAirflow):
 
     def dags_of(self, email: str) -> list[str]:
         """The Dags that somebody may see, as `access` tells it with what the last sign-in brought."""
-        return sorted(dag_id for dags in self.told("access", "--as", email)["dags"] for dag_id in dags["dag_ids"])
+        return sorted(dag_id for dags in self.reported("access", "--as", email)["dags"] for dag_id in dags["dag_ids"])
 
     def log(self) -> str:
         """What the server has said so far."""
@@ -109,9 +109,10 @@ class SmallAirflow(LiveAirflow):
 
 
 @contextmanager
-def running(home: Path, config: str, settings: dict[str, str]) -> Iterator[SmallAirflow]:
-    """A server, and its end."""
+def running(home: Path, config: str, settings: dict[str, str], *options: str) -> Iterator[SmallAirflow]:
+    """A server, started with these options, and its end."""
     live = SmallAirflow(home, config, settings)
+    live.options = options
     live.prepare()
     live.start()
     try:
@@ -126,7 +127,8 @@ class Person:
     def __init__(self, url: str, token: str = "", address: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.HTTPTransport(local_address=address)
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=60, transport=transport)
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=180, transport=transport)
+        self.landed = ""
         # Nobody closes it otherwise: people live as long as what names them.
         weakref.finalize(self.http, transport.close)
 

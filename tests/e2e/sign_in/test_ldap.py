@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+
+from astro_auth_plugin.authentication import ldap_directory
+from tests.e2e.database import Database
 
 from .directory import BASE, PASSWORD, Directory
 from .small import LONG_GROUP, NOTHING, OUT, REFUSED, Person, SmallAirflow, form_token, password_answers, running
@@ -44,7 +48,7 @@ def airflow(folder: Path, directory: Directory) -> Iterator[SmallAirflow]:
 
 def with_password(airflow: SmallAirflow, user: str, password: str) -> Person:
     """Somebody with the token that a password gives."""
-    answer = httpx.post(f"{airflow.url}/auth/token", json={"username": user, "password": password}, timeout=60)
+    answer = httpx.post(f"{airflow.url}/auth/token", json={"username": user, "password": password}, timeout=180)
     assert answer.status_code == 201, answer.text
     return Person(airflow.url, token=answer.json()["access_token"])
 
@@ -86,6 +90,71 @@ def test_group_left(airflow: SmallAirflow, directory: Directory) -> None:
     assert before.dags() == NOTHING
 
 
+def refusal(airflow: SmallAirflow, user: str) -> str:
+    """Why the right password gives no token, as a program is told."""
+    body = {"username": user, "password": user.strip()}
+    with Person(airflow.url.replace("localhost", "127.0.0.1"), address="127.0.2.1").http as client:
+        answer = client.post("/auth/token", json=body)
+    assert answer.status_code == 401, answer.text
+    return answer.json()["detail"]
+
+
+def test_name_with_a_blank(airflow: SmallAirflow) -> None:
+    """A name that the directory takes for the same, in other case or with a blank behind it, is the same account."""
+    accounts = Database(airflow.engine)
+    assert with_password(airflow, "bo", "bo").dags() == ["sync"]
+    number = accounts.value("SELECT count(*) FROM ab_user")
+    for name in ("bo ", "BO"):
+        answer = httpx.post(f"{airflow.url}/auth/token", json={"username": name, "password": "bo"}, timeout=180)
+        assert Person(airflow.url, token=answer.json()["access_token"]).dags() == ["sync"]
+    assert accounts.value("SELECT count(*) FROM ab_user") == number
+
+
+def test_email_of_somebody_else(airflow: SmallAirflow, directory: Directory) -> None:
+    """An e-mail that two entries have opens the account of neither's name; the one who is bound goes on."""
+    directory.person("mo")
+    directory.emails("mo", "bo@example.com")
+    with_password(airflow, "bo", "bo")
+    assert "several entries of the directory" in refusal(airflow, "mo")
+    assert with_password(airflow, "bo", "bo").dags() == ["sync"]
+    directory.emails("mo", "olga@example.com")
+    assert with_password(airflow, "mo", "mo").dags() == ["ledger", "notes", "sync"]
+    directory.remove("mo")
+    directory.person("mo")
+    directory.emails("mo", "olga@example.com")
+    assert "belongs to another identity" in refusal(airflow, "mo")
+
+
+def test_several_emails(airflow: SmallAirflow, directory: Directory) -> None:
+    """Of several e-mails that of the account counts; without an account the sign-in is refused in words."""
+    directory.person("dido")
+    directory.emails("dido", "dido@example.com", "d.o@example.com")
+    assert "several e-mails" in refusal(airflow, "dido")
+    directory.emails("dido", "dido@example.com")
+    assert with_password(airflow, "dido", "dido").dags() == NOTHING
+    directory.emails("dido", "a.first@example.com", "dido@example.com")
+    assert with_password(airflow, "dido", "dido").dags() == NOTHING
+    directory.emails("dido")
+    assert "no verified e-mail" in refusal(airflow, "dido")
+
+
+def test_silent_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that accepts connections and never answers is given up on, by the real python-ldap."""
+    import ldap
+
+    options = (ldap.OPT_NETWORK_TIMEOUT, ldap.OPT_TIMEOUT)
+    monkeypatch.setattr(ldap_directory, "LONGEST_ANSWER", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        try:
+            ldap_directory.limit_waiting()
+            connection = ldap.initialize(f"ldap://127.0.0.1:{silent.getsockname()[1]}")
+            with pytest.raises((ldap.TIMEOUT, ldap.SERVER_DOWN)):
+                connection.simple_bind_s("cn=a", "b")
+        finally:
+            for option in options:
+                ldap.set_option(option, -1)
+
+
 def test_too_many_wrong_passwords(airflow: SmallAirflow) -> None:
     """After five wrong passwords an address has to wait, at each door, and also with a right one; others need not."""
     body = {"username": "bo", "password": "wrong"}
@@ -94,7 +163,7 @@ def test_too_many_wrong_passwords(airflow: SmallAirflow) -> None:
         assert guesser.post("/auth/token", json={**body, "password": "bo"}).status_code == 429
         login = {"username": "bo", "password": "bo", "provider": "ldap"}
         headers = form_token(guesser)
-        assert guesser.post("/auth/api/v1/security/login", json=login, headers=headers).status_code == 401
+        assert guesser.post("/auth/api/v1/security/login", json=login, headers=headers).status_code == 429
     assert with_password(airflow, "bo", "bo").dags() == ["sync"]
 
 

@@ -3,7 +3,7 @@ import os
 from flask_appbuilder.const import AUTH_OAUTH
 
 AUTH_TYPE = AUTH_OAUTH
-# Whoever the provider lets in gets an account at the first sign-in. It holds what the policy gives, and nothing else.
+# Users get an account at their first sign-in. It has only the roles that the policy grants.
 AUTH_USER_REGISTRATION = True
 OAUTH_PROVIDERS = [
     {

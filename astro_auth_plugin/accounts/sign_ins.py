@@ -1,0 +1,154 @@
+"""What the last sign-in of each account brought, in a table of this plugin: the person's groups, and since when.
+
+The groups belong to the account with the e-mail that it had when it signed in; under another e-mail they have no
+effect until the next sign-in. The row also has the time before which the account's tokens and web
+sessions are revoked.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from airflow.utils.session import create_session
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+metadata = MetaData()
+
+SIGN_INS = Table(
+    "astro_auth_sign_in",
+    metadata,
+    # No foreign key: FAB drops its tables by itself, in an order of its own.
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("email", String(512), nullable=False),
+    Column("idp_groups", Text, nullable=False),
+    Column("signed_in_at", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+)
+"""Times are seconds since 1970; `signed_in_at` is 0 for an account that has not signed in."""
+
+
+class SignIn(NamedTuple):
+    """The last sign-in of an account: the groups it brought, when it was, and before when tokens are revoked."""
+
+    groups: frozenset[str]
+    signed_in_at: int
+    tokens_valid_after: int
+
+
+NONE = SignIn(frozenset(), 0, 0)
+
+
+def sign_in_of(row: Any, email: str) -> SignIn:
+    """Return what a row of the table says of the account that has this e-mail now.
+
+    Args:
+        row: `email`, `idp_groups`, `signed_in_at` and `not_before`; None each when there is no row.
+        email: the account's e-mail.
+    """
+    then, groups, signed_in_at, tokens_valid_after = row
+    if then is None:
+        return NONE
+    if then != email:
+        # The account has another e-mail now, or the row is of a deleted one whose id was given again.
+        return SignIn(frozenset(), 0, tokens_valid_after)
+    return SignIn(frozenset(json.loads(groups)), signed_in_at, tokens_valid_after)
+
+
+COLUMNS = (SIGN_INS.c.email, SIGN_INS.c.idp_groups, SIGN_INS.c.signed_in_at, SIGN_INS.c.not_before)
+"""What `sign_in_of` takes."""
+
+
+_NOTHING = {"email": "", "idp_groups": "[]", "signed_in_at": 0}
+
+
+def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
+    """Write what a sign-in brought, in the place of what the one before it did.
+
+    Raises:
+        SQLAlchemyError: if it cannot be written; the sign-in must not go on with older groups.
+    """
+    brought = {"email": email, "idp_groups": json.dumps(sorted(set(groups))), "signed_in_at": int(time.time())}
+    with create_session(scoped=False) as session:
+        _write(session, account_id, brought)
+
+
+LONGEST_WAIT = 2
+"""For how many seconds at most tokens that are issued after a revocation are not valid yet."""
+
+
+def end_all(connection: Connection | Session, account_id: int) -> None:
+    """Revoke all tokens and sessions of an account that were issued until now, in the transaction of the caller."""
+    # What is issued later in this second is refused too: tokens have no fractions of a second. And in the next one,
+    # since the end is not visible before the caller commits.
+    _write(connection, account_id, {"not_before": int(time.time()) + LONGEST_WAIT})
+
+
+def begin(connection: Connection, account_id: int) -> None:
+    """Note that an account is new: what an earlier one was given is not its own.
+
+    Some databases give the number of the last account that was deleted to the next one.
+    """
+    ended = connection.scalar(select(SIGN_INS.c.not_before).where(SIGN_INS.c.account_id == account_id)) or 0
+    # Not a second more, as at an end: a person's first sign-in makes the account, and a token at once.
+    _write(connection, account_id, {**_NOTHING, "not_before": max(ended, int(time.time()))})
+
+
+def forget(connection: Connection, account_id: int) -> None:
+    """Take away what is kept of a deleted account, and end what it was given, for its number may be given again."""
+    _write(connection, account_id, _NOTHING)
+    end_all(connection, account_id)
+
+
+def lock_accounts(connection: Connection | Session) -> None:
+    """Let other transactions that lock the accounts wait until this one ends; on SQLite, all that write.
+
+    The lock is a row that belongs to no account, so that it works alike on every database.
+    """
+    _write(connection, _NO_ACCOUNT, _NOTHING)
+
+
+_NO_ACCOUNT = 0
+
+
+def groups_kept(connection: Connection | Session, account_id: int) -> frozenset[str]:
+    """Return the groups that are kept of an account, whatever its e-mail is now."""
+    kept = connection.execute(select(SIGN_INS.c.idp_groups).where(SIGN_INS.c.account_id == account_id)).scalar()
+    return frozenset(json.loads(kept)) if kept else frozenset()
+
+
+def tokens_valid_after(account_id: int) -> int:
+    """Return the time before which tokens and sessions of an account are revoked; 0 when none are."""
+    statement = select(SIGN_INS.c.not_before).where(SIGN_INS.c.account_id == account_id)
+    with create_session(scoped=False) as session:
+        return session.scalar(statement) or 0
+
+
+def _write(connection: Connection | Session, account_id: int, values: dict[str, Any]) -> None:
+    change = update(SIGN_INS).where(SIGN_INS.c.account_id == account_id).values(values)
+    result: Any = connection.execute(change)
+    if result.rowcount:
+        return
+    try:
+        with connection.begin_nested():
+            row = {"account_id": account_id, "not_before": 0, **_NOTHING, **values}
+            connection.execute(insert(SIGN_INS).values(row))
+    except IntegrityError:
+        # Another request was faster with the first row of this account.
+        connection.execute(change)

@@ -1,0 +1,44 @@
+"""The identity behind an account of FAB, for a credential or session that was issued at some time."""
+
+from __future__ import annotations
+
+import math
+
+from astro_auth_plugin.accounts.accounts import Account, load_account
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.runtime.identity import AstroIdentity
+
+
+def load_identity(engine: Engine, account_id: int, issued_at: float = math.inf) -> AstroIdentity:
+    """Return the identity of an account as it is now.
+
+    Args:
+        engine: the policy.
+        account_id: FAB's id of the account.
+        issued_at: when the credential was issued, in seconds since 1970; by default after every revocation.
+
+    Raises:
+        ValueError: if there is no such account, it is not active, or the credential has been revoked.
+    """
+    account = load_account(account_id)
+    if account is None or not account.active:
+        raise ValueError(f"Account {account_id} does not exist or is not active")
+    return identity_of(engine, account, issued_at)
+
+
+def identity_of(engine: Engine, account: Account, issued_at: float) -> AstroIdentity:
+    """Return the identity of an active account, for a credential that was issued then.
+
+    Raises:
+        ValueError: if the credential has been revoked.
+    """
+    if issued_at < account.tokens_valid_after:
+        raise ValueError(f"The credential is from before account {account.id} signed out or changed its password")
+    return AstroIdentity(
+        id=account.id,
+        username=account.username,
+        email=account.email,
+        subject=account.subject,
+        groups=account.groups,
+        engine=engine,
+    )

@@ -1,0 +1,138 @@
+"""A selection of Dags as one SELECT of their ids, for those databases and policies for which SQL can say it exactly.
+
+Exactly means: as ids and tags are compared here, by every character. What cannot be said so is left to those who read
+the Dags and compare themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.models import DagModel
+from airflow.models.dag import DagTag
+from sqlalchemy import LargeBinary, Table, and_, cast, false, select, union
+from sqlalchemy.sql.expression import ColumnElement, Select
+
+from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.policy.tag_rules import ANY_FILE, TagRules
+
+MAX_VALUES = 2_000
+"""Above this many ids and tags a list is read instead: Airflow's statements repeat a sub-select up to three times."""
+
+_MYSQL = ("mysql", "mariadb")
+_DATABASES = ("sqlite", "postgresql", *_MYSQL)
+
+# Made once, since an alias copies every column. Each SELECT below stands for itself, so several may share them.
+_dags = DagModel.__table__.alias()
+_carried = DagTag.__table__.alias()
+
+_EVERY_DAG = select(_dags.c.dag_id).correlate(None)
+_CARRYING = select(_carried.c.dag_id).correlate(None)
+_IS_OF_DAG = _dags.c.dag_id == _carried.c.dag_id
+
+Bundles = frozenset[str]
+
+
+@functools.cache
+def ids_of(table: Table, column: str) -> Select[Any]:
+    """Return the SELECT of a column of all rows. What it is put into never takes its table for its own."""
+    return select(table.alias().c[column]).correlate(None)
+
+
+@functools.lru_cache(maxsize=128)
+def of_selection(selection: DagSelection, dialect: str) -> Any:
+    """Return the SELECT of the ids of the Dags that a selection matches; None when SQL cannot say it exactly.
+
+    What is needed often is made once: to make a statement takes longer than to decide what it says.
+
+    Args:
+        selection: which Dags.
+        dialect: the database's name at SQLAlchemy.
+    """
+    if selection.everything:
+        return _EVERY_DAG
+    if not _can_be_said(selection, dialect):
+        return None
+    clauses = []
+    for clause in _smallest(selection.clauses):
+        parts = _parts(clause, selection.tag_rules, dialect)
+        if parts is None:
+            return None
+        clauses.append(parts)
+    first, *others = clauses
+    for other in others:
+        first = [part.where(part.selected_columns[0].in_(_one(other))) for part in first]
+    return _one(first)
+
+
+def _can_be_said(selection: DagSelection, dialect: str) -> bool:
+    # Ids with a collation, for which Airflow has an option, are compared here.
+    compares_exactly = dialect in _MYSQL or getattr(_dags.c.dag_id.type, "collation", None) is None
+    few = sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_VALUES
+    return dialect in _DATABASES and compares_exactly and few
+
+
+def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
+    """Leave out the clauses that another one implies: anyone who may edit a Dag by a tag may see it by that tag."""
+    kept: list[Clause] = []
+    for clause in sorted(clauses, key=lambda clause: len(clause.tags) + len(clause.dag_ids)):
+        if not any(each.tags <= clause.tags and each.dag_ids <= clause.dag_ids for each in kept):
+            kept.append(clause)
+    return kept
+
+
+def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] | None:
+    """Return the SELECTs which together find what matches a clause; None when that cannot be said."""
+    tags: dict[Bundles | None, set[str]] = defaultdict(set)
+    for tag in sorted(clause.tags):
+        places = rules.places(tag)
+        if places is None:
+            tags[None].add(tag)
+        elif all(ANY_FILE in place.files for place in places):
+            tags[frozenset(place.bundle for place in places)].add(tag)
+        else:
+            return None
+    parts = [_carrying(names, bundles, dialect) for bundles, names in tags.items() if bundles != Bundles()]
+    if clause.dag_ids:
+        # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
+        parts.append(_EVERY_DAG.where(_is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
+    return parts
+
+
+def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:
+    # A tag goes when its Dag goes: the database sees to it, so the table of Dags is not needed.
+    found = _CARRYING.where(_is_one_of(_carried.c.name, tags, dialect))
+    if bundles is None:
+        return found
+    return found.join(_dags, _IS_OF_DAG).where(_is_one_of(_dags.c.bundle_name, bundles, dialect))
+
+
+def _one(parts: list[Select[Any]]) -> Any:
+    if not parts:
+        return _EVERY_DAG.where(false())
+    return union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement[bool]:
+    storable = sorted(value for value in values if _can_be_stored(value, dialect))
+    if not storable:
+        return false()
+    found: ColumnElement[bool] = column.in_(storable)
+    if dialect not in _MYSQL:
+        return found
+    # MySQL compares as the column says, mostly without a look at case and trailing blanks; bytes it compares exactly.
+    return and_(found, cast(column, LargeBinary).in_([value.encode() for value in storable]))
+
+
+def _can_be_stored(value: str, dialect: str) -> bool:
+    """Whether a database can have the text at all; some refuse the whole statement for one that it cannot."""
+    if "\0" in value and dialect != "sqlite":
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

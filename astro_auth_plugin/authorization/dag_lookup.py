@@ -1,0 +1,224 @@
+"""Dags with their tags and the names of other objects, read from the metadata database on request: one statement each.
+
+What the database returns is compared again here, because a database may compare text more loosely (by case, or
+without trailing blanks) than ids and tags are compared. Only `sub_selects` leaves that to the
+database, where it compares exactly.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from airflow.models import DagModel
+from airflow.models.asset import AssetModel
+from airflow.models.backfill import Backfill
+from airflow.models.connection import Connection
+from airflow.models.dag import DagTag
+from airflow.models.log import Log
+from airflow.models.pool import Pool
+from airflow.models.team import Team
+from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
+from airflow.models.variable import Variable
+from sqlalchemy import and_, bindparam, false, func, or_, select
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.expression import ColumnElement, Select
+
+from astro_auth_plugin.authorization import dag_filters
+from astro_auth_plugin.authorization.lazy_set import LazySet, SubSelect
+from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
+from astro_auth_plugin.runtime.database import connect, database_engine
+
+# Above this many values the whole table is read instead: databases limit the parameters of a statement.
+MAX_PARAMETERS = 10_000
+
+_DAG, _TAG = DagModel.__table__, DagTag.__table__
+_FILE = (_DAG.c.bundle_name, _DAG.c.relative_fileloc)
+
+
+def read_dags(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
+    """Return those of the Dags that exist, with the tags they carry. One statement, none for no id.
+
+    `files` reads the Dags' files, too: anyone who decides by protected tags needs them.
+    """
+    if not dag_ids:
+        return {}
+    wanted = frozenset(dag_ids)
+    if len(wanted) == 1:
+        found = _read(_one_dag(files), {"dag_id": next(iter(wanted))})
+    elif len(wanted) <= MAX_PARAMETERS:
+        found = _read(_dags_with_tags(files=files).where(_DAG.c.dag_id.in_(wanted)))
+    else:
+        found = _read(_dags_with_tags(files=files))
+    return {dag.id: dag for dag in found if dag.id in wanted}
+
+
+def read_all_dags() -> list[Dag]:
+    """Return every Dag with the tags it carries and the file it was parsed from. One statement."""
+    return _read(_dags_with_tags(files=True))
+
+
+def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
+    """Return the ids of all Dags that a selection matches. Nothing is sent before it is used, and then once."""
+    if selection.nothing:
+        return set()
+    statement = dag_filters.of_selection(selection, database_engine().dialect.name)
+    if statement is None:
+        return LazySet(lambda: _matching(selection))
+    return SubSelect(statement, _scalars)
+
+
+def _matching(selection: DagSelection) -> set[str]:
+    statement = _dags_with_tags(files=bool(selection.tag_rules))
+    if sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_PARAMETERS:
+        statement = statement.where(and_(*map(_condition, selection.clauses)))
+    return {dag.id for dag in _read(statement) if selection.matches(dag)}
+
+
+def _scalars(statement: Any) -> list[Any]:
+    with connect() as connection:
+        return list(connection.scalars(statement))
+
+
+def _dags_with_tags(*, files: bool) -> Select[Any]:
+    columns = [_DAG.c.dag_id, _TAG.c.name, *(_FILE if files else ())]
+    return select(*columns).select_from(_DAG.outerjoin(_TAG, _TAG.c.dag_id == _DAG.c.dag_id))
+
+
+@functools.cache
+def _one_dag(files: bool) -> Select[Any]:
+    """Return the statement behind most decisions, made once: to make it can take longer than to send it."""
+    return _dags_with_tags(files=files).where(_DAG.c.dag_id == bindparam("dag_id"))
+
+
+def _condition(clause: Clause) -> ColumnElement[bool]:
+    by_tag = select(DagTag.dag_id).where(DagTag.name.in_(clause.tags))
+    return or_(
+        DagModel.dag_id.in_(by_tag) if clause.tags else false(),
+        DagModel.dag_id.in_(clause.dag_ids) if clause.dag_ids else false(),
+    )
+
+
+def _read(statement: Select[Any], values: dict[str, Any] | None = None) -> list[Dag]:
+    tags: dict[str, set[str]] = defaultdict(set)
+    files: dict[str, DagFile] = {}
+    with connect() as connection:
+        rows: Iterable[Any] = connection.execute(statement, values or {})
+        for dag_id, tag, *file in rows:
+            # A Dag without tags comes as one row without a tag.
+            tags[dag_id] |= {tag} if tag is not None else set()
+            if file:
+                files[dag_id] = _file(*file)
+    return [Dag(dag_id, frozenset(names), files.get(dag_id)) for dag_id, names in tags.items()]
+
+
+def _file(bundle: str | None, path: str | None) -> DagFile:
+    # A row that does not say where the Dag is says that it is nowhere: None would make all of its tags effective.
+    return DagFile(bundle or "", path or "")
+
+
+def read_dags_of_teams(team_names: Collection[str]) -> list[tuple[str, Dag]]:
+    """Return teams of multi-team Airflow, each with every Dag of its bundles and its file. One statement."""
+    wanted = frozenset(team_names)
+    statement = (
+        select(bundles_of_teams.c.team_name, DagModel.dag_id, DagTag.name, *_FILE)
+        .join(DagModel, DagModel.bundle_name == bundles_of_teams.c.dag_bundle_name)
+        .outerjoin(DagTag, DagTag.dag_id == DagModel.dag_id)
+    )
+    tags: dict[tuple[str, str, DagFile], set[str]] = defaultdict(set)
+    with connect() as connection:
+        rows: Iterable[Any] = connection.execute(statement)
+        for team_name, dag_id, tag, *file in rows:
+            tags[team_name, dag_id, _file(*file)] |= {tag} if tag is not None else set()
+    return [
+        (team, Dag(dag_id, frozenset(found), file)) for (team, dag_id, file), found in tags.items() if team in wanted
+    ]
+
+
+def read_dags_with_files(dag_ids: Collection[str]) -> list[Dag]:
+    """Return the Dags with tags and file, stale ones included: their runs and logs are still there. One statement."""
+    if not dag_ids:
+        return []
+    statement = _dags_with_tags(files=True)
+    wanted = frozenset(dag_ids)
+    if len(wanted) <= MAX_PARAMETERS:
+        statement = statement.where(DagModel.dag_id.in_(wanted))
+    return [dag for dag in _read(statement) if dag.id in wanted]
+
+
+def read_stale_dag_ids(dag_ids: Collection[str]) -> set[str]:
+    """Return those of the Dags that Airflow has marked as stale. One statement."""
+    statement = select(DagModel.dag_id).where(DagModel.is_stale.is_(True))
+    wanted = frozenset(dag_ids)
+    if len(wanted) <= MAX_PARAMETERS:
+        statement = statement.where(DagModel.dag_id.in_(wanted))
+    with connect() as connection:
+        return set(wanted.intersection(connection.scalars(statement)))
+
+
+def read_dag_of_backfill(backfill_id: int) -> str | None:
+    """Return the Dag of a backfill; None when there is no such backfill."""
+    with connect() as connection:
+        return connection.scalar(select(Backfill.dag_id).where(Backfill.id == backfill_id))
+
+
+def read_dag_ids_of_file(bundle_name: str, relative_fileloc: str) -> set[str]:
+    """Return the Dags that a file of a bundle defines."""
+    of_file = and_(DagModel.bundle_name == bundle_name, DagModel.relative_fileloc == relative_fileloc)
+    with connect() as connection:
+        return set(connection.scalars(select(DagModel.dag_id).where(of_file)))
+
+
+def read_dag_ids_of_same_file(dag_id: str) -> set[str]:
+    """Return the Dags that the file of a Dag defines, the Dag itself among them, if it exists."""
+    other = aliased(DagModel)
+    same_file = and_(other.bundle_name == DagModel.bundle_name, other.relative_fileloc == DagModel.relative_fileloc)
+    with connect() as connection:
+        return set(connection.scalars(select(other.dag_id).join(DagModel, same_file).where(DagModel.dag_id == dag_id)))
+
+
+def has_shared_files() -> bool:
+    """Return whether some file defines several Dags."""
+    of_file = select(DagModel.relative_fileloc).where(DagModel.relative_fileloc.is_not(None))
+    of_file = of_file.group_by(DagModel.bundle_name, DagModel.relative_fileloc).having(func.count() > 1)
+    with connect() as connection:
+        return connection.execute(of_file.limit(1)).first() is not None
+
+
+def read_dag_of_event(event_log_id: int) -> str | None:
+    """Return the Dag of a row of the audit log; None when the row has none, or there is no such row."""
+    with connect() as connection:
+        return connection.scalar(select(Log.dag_id).where(Log.id == event_log_id))
+
+
+def connection_ids() -> AbstractSet[str]:
+    """Return the ids of all connections; read on first use, as those below."""
+    return _every(Connection, "conn_id")
+
+
+def pool_names() -> AbstractSet[str]:
+    """Return the names of all pools."""
+    return _every(Pool, "pool")
+
+
+def variable_keys() -> AbstractSet[str]:
+    """Return the keys of all Variables."""
+    return _every(Variable, "key")
+
+
+def asset_ids() -> AbstractSet[int]:
+    """Return the ids of all assets."""
+    return _every(AssetModel, "id")
+
+
+def team_names() -> AbstractSet[str]:
+    """Return the names of all teams of multi-team Airflow."""
+    return _every(Team, "name")
+
+
+def _every(model: Any, column: str) -> SubSelect[Any]:
+    return SubSelect(dag_filters.ids_of(model.__table__, column), _scalars)

@@ -1,0 +1,1 @@
+"""Commands that explain: explain, who-can, access, whoami, routes."""

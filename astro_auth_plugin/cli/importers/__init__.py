@@ -1,0 +1,1 @@
+"""Commands that draft a policy from FAB's roles or from Terraform."""

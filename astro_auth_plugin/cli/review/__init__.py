@@ -1,0 +1,1 @@
+"""Commands that review a change of the policy: plan, lint, test."""

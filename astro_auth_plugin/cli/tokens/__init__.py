@@ -1,0 +1,1 @@
+"""Commands that change API tokens in the policy file."""

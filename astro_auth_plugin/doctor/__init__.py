@@ -1,0 +1,1 @@
+"""What `airflow astro-auth doctor` checks, topic by topic."""

@@ -1,0 +1,91 @@
+"""The answer to a question: allowed or not, the grants that decided, and one sentence of why.
+
+The sentence and the list of grants are made when they are read, not when the question is answered.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from astro_auth_plugin.rbac.model.permissions import Scope, names, word_in
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope
+
+
+class HeldGrant(NamedTuple):
+    """A role that a user has somewhere.
+
+    `holder` is who was given the role, as text: "user `ana@example.com`", "Team `x`", "Team `x` (group `g`)" when a
+    group of the identity provider brings the person into the Team, "API token `ci`". `permissions` is the set of
+    permissions that it gives where it reaches. `path` and `line` say where the policy gives it; `derived` that it only
+    comes with the Dag role there.
+    """
+
+    role: str
+    holder: str
+    scope: GrantScope
+    permissions: int
+    path: str
+    line: int
+    derived: bool = False
+
+    def __str__(self) -> str:
+        return f"role `{self.role}` given to {self.holder} on {self.scope}"
+
+
+class Decision:
+    """An answer.
+
+    Attributes:
+        allowed: whether the subject has all that is required. Made from what is missing, so it cannot disagree.
+        required: the permissions that the question needs, as a set; on a Dag, `dag.get` is always among them.
+        missing: those that no grant gives there.
+        dag: the checked Dag, None for a Deployment-wide check.
+    """
+
+    __slots__ = ("_held", "dag", "missing", "required", "subject")
+
+    def __init__(self, subject: str, required: int, missing: int, dag: Dag | None, held: tuple[HeldGrant, ...]) -> None:
+        self.subject = subject
+        self.required = required
+        self.missing = missing
+        self.dag = dag
+        self._held = held
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing is missing of what is required; a check that requires nothing is denied."""
+        return bool(self.required) and not self.missing
+
+    @property
+    def grants(self) -> tuple[HeldGrant, ...]:
+        """The grants that reach the place and give at least one of the required permissions."""
+        return tuple(grant for grant in reaching(self._held, self.dag) if grant.permissions & self.required)
+
+    @property
+    def reason(self) -> str:
+        """One sentence: which grants allow it, or which permissions are missing and where."""
+        if self.allowed:
+            return "allowed by " + "; ".join(map(str, self.grants))
+        if not self.required:
+            return "no permission was requested"
+        scope: Scope = "DAG" if self.dag else "DEPLOYMENT"
+        missing = ", ".join(f"`{word_in(name, scope)}`" for name in names(self.missing))
+        return f"no grant gives {missing}" + (f" on Dag `{self.dag.id}`" if self.dag else "")
+
+    def __repr__(self) -> str:
+        return f"<Decision {self.subject}: {'yes' if self.allowed else 'no'}, {self.reason}>"
+
+
+def reaching(held: tuple[HeldGrant, ...], dag: Dag | None) -> tuple[HeldGrant, ...]:
+    """Return the grants that reach a Dag, or with None those that reach the whole Deployment."""
+    return tuple(grant for grant in held if reaches(grant.scope, dag))
+
+
+def reaches(scope: GrantScope, dag: Dag | None) -> bool:
+    """Whether a grant that reaches this place reaches this Dag; with None, the whole Deployment."""
+    if scope.is_deployment_wide:
+        return True
+    if dag is None:
+        return False
+    on_tag = scope.kind == "tag" and scope.id in dag.tags
+    return on_tag or (scope.kind == "Dag" and scope.id == dag.id)

@@ -1,0 +1,156 @@
+"""Who may change access: which roles a subject may give to others, and so whose account or API token it may change.
+
+An account is a way to access: anyone who sets the password or the e-mail of an account can act as that person. So an
+account may be changed only by a Workspace Owner or Organization Owner who could give away every role that the person
+has. An API token may be made by those who may give its roles, and besides, never beyond their own access, by
+Workspace Operators and by custom roles with `deployment.apiTokens.*`. Only what the actor has in this Deployment's
+Workspace is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS
+from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Level, Role
+from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY
+from astro_auth_plugin.rbac.model.subjects import user_subject
+from astro_auth_plugin.rbac.policy.document import TokenRole
+
+# Everybody who signs in is an Organization Member, whether the policy says so or not.
+_EVERYBODYS_ROLE = "ORGANIZATION_MEMBER"
+
+
+TokenChange = Literal["create", "rotate", "delete"]
+"""What can be done to an API token, as the verbs of `deployment.apiTokens` have it."""
+
+
+class Given(NamedTuple):
+    """A role that the policy gives to a user, anywhere in the Organization."""
+
+    role: str
+    level: Level
+    place: str
+
+
+def may_change_accounts(engine: Engine, actor: str, groups: frozenset[str] = frozenset()) -> bool:
+    """Whether a subject, with these groups, may change any account here, and so may open the pages of accounts."""
+    return any(role.changes_accounts for role in _giving_roles(engine, actor, groups))
+
+
+def roles_beyond(
+    engine: Engine,
+    actor: str,
+    email: str,
+    *,
+    groups: frozenset[str] = frozenset(),
+    account_groups: frozenset[str] = frozenset(),
+) -> tuple[Given, ...]:
+    """Return the roles of a person that a subject may not give.
+
+    Without any, the subject may change the person's account, if it may change accounts at all: then the
+    person has no roles.
+
+    Args:
+        engine: the engine of this Deployment.
+        actor: the subject who wants to change the account.
+        email: the e-mail of the account, before or after the change; both have to be checked.
+        groups: the groups of the actor.
+        account_groups: the groups of the account: they are a way to roles as the e-mail is.
+    """
+    return _beyond(engine, actor, groups, _given_to_person(engine, user_subject(email), account_groups))
+
+
+def token_roles_beyond(
+    engine: Engine, actor: str, roles: Iterable[TokenRole], change: TokenChange = "create"
+) -> tuple[Given, ...]:
+    """Return those roles of an API token that a subject may not give, without counting groups of the subject.
+
+    Without any, the subject may make this change of the token, and see its secret. What one may give one has, so a
+    token never reaches further than the person who made it.
+    """
+    giving = tuple(_giving_roles(engine, actor, frozenset()))
+    return tuple(
+        given
+        for role, given in ((role, _given_to_token(role)) for role in roles)
+        if not any(_may_give(engine, one, given) for one in giving)
+        and not _may_give_as_workspace_role(engine, actor, given)
+        and not _may_give_as_custom_role(engine, actor, role, given, change)
+    )
+
+
+def _may_give_as_workspace_role(engine: Engine, actor: str, given: Given) -> bool:
+    if given.level != "WORKSPACE" or given.place != engine.workspace_id:
+        return False
+    wanted = BUILT_IN[given.role]
+    for grant in engine.access(actor).grants:
+        own = BUILT_IN.get(grant.role)
+        if (
+            own
+            and given.level in own.gives_tokens
+            and not wanted.permissions & ~own.permissions
+            and wanted.gives <= own.gives
+        ):
+            return True
+    return False
+
+
+def _may_give_as_custom_role(engine: Engine, actor: str, role: TokenRole, given: Given, change: TokenChange) -> bool:
+    access = engine.access(actor)
+    words = frozenset[str]().union(*(_astro_words(engine, grant.role) for grant in access.grants))
+    if f"deployment.apiTokens.{change}" not in words or role.entity_type in ("ORGANIZATION", "WORKSPACE"):
+        return False
+    if given.place != engine.deployment_id or not _astro_words(engine, given.role) <= words:
+        return False
+    built_in = BUILT_IN.get(given.role)
+    if built_in and built_in.gives:
+        return False
+    permissions, held = engine.permissions_of(given.role), access.deployment_wide
+    if given.level == "DAG":
+        on = access.by_tag if role.entity_type == "DAG_TAG" else access.by_dag
+        return not (permissions & ~(held | on.get(role.entity_id, 0)) or ACCESSOR_PERMISSIONS & ~held)
+    return not permissions & ~held
+
+
+def _astro_words(engine: Engine, role: str) -> frozenset[str]:
+    words = (word for custom in engine.policy.document.roles if custom.name == role for word in custom.permissions)
+    return ASTRO_WORDS.intersection(words)
+
+
+def _beyond(engine: Engine, actor: str, groups: frozenset[str], wanted: Iterable[Given]) -> tuple[Given, ...]:
+    giving = tuple(_giving_roles(engine, actor, groups))
+    return tuple(given for given in wanted if not any(_may_give(engine, role, given) for role in giving))
+
+
+def _giving_roles(engine: Engine, actor: str, groups: frozenset[str]) -> Iterator[Role]:
+    # Custom roles never give roles to people, whatever they have. The roles that do have everything in Airflow where
+    # they reach, so no user can give here what they do not have.
+    for grant in engine.access(actor, groups).grants:
+        role = BUILT_IN.get(grant.role)
+        if role and role.gives:
+            yield role
+
+
+def _may_give(engine: Engine, role: Role, given: Given) -> bool:
+    if given.level not in role.gives:
+        return False
+    if role.level == "ORGANIZATION":
+        return True
+    if given.level == "WORKSPACE":
+        return given.place == engine.workspace_id
+    if role.level == "WORKSPACE":
+        return engine.workspace_of(given.place) == engine.workspace_id
+    return given.place == engine.deployment_id
+
+
+def _given_to_token(role: TokenRole) -> Given:
+    # Only a role on a Dag or tag has a Deployment of its own; for the others the entity is the place.
+    return Given(role.role, KINDS_BY_ENTITY[role.entity_type].level, role.deployment_id or role.entity_id)
+
+
+def _given_to_person(engine: Engine, subject: str, groups: frozenset[str]) -> Iterator[Given]:
+    for grant in engine.all_grants(subject, groups):
+        if grant.role != _EVERYBODYS_ROLE:
+            yield Given(grant.role, KINDS[grant.scope.kind].level, grant.scope.deployment_id or grant.scope.id)

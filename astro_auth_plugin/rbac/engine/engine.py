@@ -1,0 +1,230 @@
+"""Compiles a policy for one Deployment, and answers questions about it.
+
+Three questions, one truth: `check`, `allowed_dags` and `who_can` all read the same compiled grants of a
+subject. A person is in the Teams that list the e-mail, and in those that list one of the groups which the identity
+provider named at the last sign-in; groups are opaque, and compared for exact equality. What a subject has is
+compiled when the subject is first checked, and kept: an engine belongs to one version of a policy, and a new
+version gets a new engine.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from astro_auth_plugin.rbac.engine.access import Access, Clause, DagSelection, compile_access
+from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant
+from astro_auth_plugin.rbac.model.errors import UnknownDeployment
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope, enclosing_scopes
+from astro_auth_plugin.rbac.model.subjects import token_subject, user_subject
+from astro_auth_plugin.rbac.policy import protected_tags
+from astro_auth_plugin.rbac.policy.diagnostics import spell
+from astro_auth_plugin.rbac.policy.document import ApiToken
+from astro_auth_plugin.rbac.policy.grants import (
+    Entry,
+    Grant,
+    accessor_grants,
+    grants_of,
+    principal_of,
+    role_permissions,
+)
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.rbac.policy.yaml_reader import Path
+
+__all__ = ["NO_GROUPS", "Clause", "Dag", "DagSelection", "Engine"]
+
+_SEE_DAG = mask("dag.get")
+NO_GROUPS: frozenset[str] = frozenset()
+
+MAX_COMPILED = 10_000
+"""How many subjects are kept at most, each with the groups that matter: groups make more than a policy names."""
+
+
+class Engine:
+    """Answers questions about one Deployment from one version of a policy.
+
+    Args:
+        policy: a policy without errors.
+        deployment_id: the Deployment to answer for; grants that do not reach it have no effect.
+
+    Attributes:
+        groups: those that some Team lists; all other groups are ignored.
+
+    Raises:
+        UnknownDeployment: if the policy does not list the Deployment.
+    """
+
+    def __init__(self, policy: Policy, deployment_id: str) -> None:
+        document = policy.document
+        self._workspaces = {entry.id: entry.workspace_id for entry in document.deployments}
+        if deployment_id not in self._workspaces:
+            raise UnknownDeployment(f"the policy does not list the Deployment `{deployment_id}`")
+        self.policy = policy
+        self.deployment_id = deployment_id
+        self.workspace_id = self._workspaces[deployment_id]
+        self.tag_rules = protected_tags.rules(document, deployment_id)
+        self._enclosing = frozenset(enclosing_scopes(GrantScope("Deployment", deployment_id), self._workspaces))
+        self._permissions = role_permissions(document)
+        self._users = {user_subject(user.email): index for index, user in enumerate(document.users)}
+        self._tokens = {token_subject(token.id): index for index, token in enumerate(document.api_tokens)}
+        self._teams: dict[str, list[int]] = defaultdict(list)
+        for index, team in enumerate(document.teams):
+            for member in dict.fromkeys(map(user_subject, team.members)):
+                self._teams[member].append(index)
+        self.groups = frozenset(group for team in document.teams for group in team.idp_groups)
+        self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
+        self._by_team: dict[tuple[int, str], tuple[HeldGrant, ...]] = {}
+
+    # -- the three questions ---------------------------------------------------------------------------------------
+
+    def check(
+        self, subject: str, required: int, dag: Dag | None = None, *, groups: frozenset[str] = NO_GROUPS
+    ) -> Decision:
+        """Decide whether a subject has permissions in one place.
+
+        Args:
+            subject: from `subjects.user_subject` or `subjects.token_subject`; an unknown one has no permissions.
+            required: the permissions, from `permissions.mask`.
+            dag: the checked Dag; None checks Deployment-wide. Anyone who may not see a Dag may do nothing with it, so
+                `dag.get` is always required besides.
+            groups: the person's groups at the identity provider.
+        """
+        access = self.access(subject, groups)
+        if dag is None:
+            return Decision(subject, required, required & ~access.deployment_wide, None, access.grants)
+        dag = self.with_effective_tags(dag)
+        required |= _SEE_DAG
+        return Decision(subject, required, required & ~access.on(dag), dag, access.grants)
+
+    def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> DagSelection:
+        """Return on which Dags `check` says yes, whatever Dags there are."""
+        access = self.access(subject, groups)
+        missing = (required | _SEE_DAG) & ~access.deployment_wide
+        if not missing:
+            return DagSelection(True)
+        if missing & ~access.anywhere:
+            return DagSelection(False)
+        return DagSelection(False, access.clauses(missing), self.tag_rules)
+
+    def who_can(self, required: int, dag: Dag | None = None) -> dict[str, Decision]:
+        """Return everybody whom the policy names and `check` allows, with the decision.
+
+        Anyone who is in a Team through a group is not named by the policy, and not among them.
+        """
+        decisions = {subject: self.check(subject, required, dag) for subject in self.subjects()}
+        return {subject: decision for subject, decision in decisions.items() if decision.allowed}
+
+    def holds_anywhere(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> bool:
+        """Whether each permission is granted on some Dag or Deployment-wide; on one Dag together or not.
+
+        An upper bound for questions that name no Dag: it opens a list, and never says what is in it.
+        """
+        return bool(required) and not required & ~self.access(subject, groups).anywhere
+
+    def with_effective_tags(self, dag: Dag) -> Dag:
+        """Return a Dag with only its effective tags: a protected tag in the wrong place gives nothing."""
+        return dag._replace(tags=self.tag_rules.effective_tags(dag)) if self.tag_rules else dag
+
+    # -- what the questions read -----------------------------------------------------------------------------------
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return every subject that the policy names."""
+        return tuple(dict.fromkeys([*self._users, *self._teams, *self._tokens]))
+
+    def workspace_of(self, deployment_id: str) -> str:
+        """Return the Workspace of a Deployment that the policy lists."""
+        return self._workspaces[deployment_id]
+
+    def all_grants(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Iterator[Grant]:
+        """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams."""
+        document = self.policy.document
+        if subject in self._users:
+            index = self._users[subject]
+            yield from grants_of(("users", index), document.users[index])
+        for index in self.teams_of(subject, groups):
+            yield from grants_of(("teams", index), document.teams[index])
+
+    def entry_of(self, subject: str) -> Path | None:
+        """Return where the policy has the entry of a person or an API token; None where it has none."""
+        if subject in self._tokens:
+            return ("api_tokens", self._tokens[subject])
+        return ("users", self._users[subject]) if subject in self._users else None
+
+    def permissions_of(self, role: str) -> int:
+        """Return what a role that the policy knows has where it reaches."""
+        return self._permissions[role]
+
+    def api_token(self, token_id: str) -> ApiToken | None:
+        """Return an API token of the policy, expired or not; None if there is none with this id."""
+        index = self._tokens.get(token_subject(token_id))
+        return None if index is None else self.policy.document.api_tokens[index]
+
+    def teams_of(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> dict[int, str]:
+        """Return the Teams that a person is in, by their place in the policy.
+
+        With each comes the group through which the person is in it, the first that the Team lists, and '' for a
+        member. Only people have groups: API tokens, and anyone who has no e-mail, are in no Team through one.
+        """
+        found = dict.fromkeys(self._teams.get(subject, ()), "")
+        if "@" in subject and not self.groups.isdisjoint(groups):
+            for index, team in enumerate(self.policy.document.teams):
+                group = next(filter(groups.__contains__, team.idp_groups), "")
+                if group:
+                    found.setdefault(index, group)
+        return found
+
+    def access(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Access:
+        """Return what a subject has in the Deployment; nothing for an unknown subject."""
+        key = subject, groups & self.groups
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = compile_access(tuple(self._grants(*key)))
+            # Unknown subjects are not kept: anyone who tries many names must not fill the memory.
+            if compiled.grants:
+                if len(self._compiled) >= MAX_COMPILED:
+                    self._compiled.clear()
+                self._compiled[key] = compiled
+        return compiled
+
+    def own_grants(self, subject: str) -> tuple[HeldGrant, ...]:
+        """Return what a subject has by itself, and not through Teams."""
+        document = self.policy.document
+        if subject in self._tokens:
+            index = self._tokens[subject]
+            return tuple(self._entry_grants(("api_tokens", index), document.api_tokens[index]))
+        if subject in self._users:
+            index = self._users[subject]
+            return tuple(self._entry_grants(("users", index), document.users[index]))
+        return ()
+
+    def team_grants(self, index: int, group: str = "") -> tuple[HeldGrant, ...]:
+        """Return what each person in a Team has through it, as a member or through a group of the identity provider.
+
+        The Team is identified by its place in the policy.
+        """
+        grants = self._by_team.get((index, group))
+        if grants is None:
+            # Made once for a Team, and not again for each of its people.
+            team = self.policy.document.teams[index]
+            name = f"{principal_of(team)} (group `{group}`)" if group else ""
+            grants = tuple(self._entry_grants(("teams", index), team, name))
+            self._by_team[index, group] = grants
+        return grants
+
+    def _grants(self, subject: str, groups: frozenset[str]) -> Iterator[HeldGrant]:
+        yield from self.own_grants(subject)
+        for index, group in self.teams_of(subject, groups).items():
+            yield from self.team_grants(index, group)
+
+    def _entry_grants(self, path: Path, entry: Entry, principal: str = "") -> Iterator[HeldGrant]:
+        here = [grant for grant in grants_of(path, entry) if self._is_here(grant.scope)]
+        for grant in (*here, *accessor_grants(here)):
+            permissions = self._permissions[grant.role]
+            place = spell(grant.path), self.policy.line(grant.path)
+            yield HeldGrant(
+                grant.role, principal or str(grant.principal), grant.scope, permissions, *place, grant.derived
+            )
+
+    def _is_here(self, scope: GrantScope) -> bool:
+        return scope.deployment_id == self.deployment_id if scope.deployment_id else scope in self._enclosing

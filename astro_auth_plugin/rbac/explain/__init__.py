@@ -1,0 +1,1 @@
+"""Answers questions about a policy: who may do what, and by which grant."""

@@ -1,0 +1,1 @@
+"""The vocabulary: permissions, roles, scopes, subjects, actions."""

@@ -1,0 +1,234 @@
+"""What one entry of a policy cannot know: whether ids are listed, whether roles exist and fit, what is duplicate.
+
+The checks look at plain values and step over whatever has the wrong shape (`policy` reports that from the models), so
+that one mistake does not hide the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, is_of_astro
+from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
+from astro_auth_plugin.rbac.model.scopes import KINDS_BY_ENTITY
+from astro_auth_plugin.rbac.model.subjects import normalize_email
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
+from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders, text_at
+from astro_auth_plugin.rbac.policy.hints import Hints
+from astro_auth_plugin.rbac.policy.yaml_reader import Path
+
+
+class _Known(NamedTuple):
+    """What the document lists, gathered before the grants are looked at."""
+
+    organization_id: str | None
+    workspaces: dict[str, Entry]
+    deployments: dict[str, Entry]
+    roles: dict[str, Entry]
+    restricted: dict[str, frozenset[str]]
+    hints: Hints
+
+
+_LEVEL_WORDS: dict[str, str] = {
+    "ORGANIZATION": "an Organization role",
+    "WORKSPACE": "a Workspace role",
+    "DEPLOYMENT": "a Deployment role",
+    "DAG": "a Dag role",
+}
+
+
+def errors(values: Entry, hints: Hints | None = None) -> Iterator[Diagnostic]:
+    """Yield what is wrong across the entries of a document."""
+    known = _known(values, hints or Hints())
+    yield from _listed(values, known)
+    for path, role in entries(values, (), "roles"):
+        yield from _custom_role(path, role, known)
+    for path, holder in holders(values):
+        yield from _holder(path, holder, known)
+    for path, token in entries(values, (), "api_tokens"):
+        for role_path, role in entries(token, path, "roles"):
+            yield from _token_role(role_path, role, known)
+
+
+# -- what the document lists ---------------------------------------------------------------------------------------
+
+
+def _known(values: Entry, hints: Hints) -> _Known:
+    def by(key: str, name: str) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for _, entry in entries(values, (), key):
+            text = text_at(entry, name)
+            if text:
+                found.setdefault(text, entry)
+        return found
+
+    roles = by("roles", "name")
+    return _Known(
+        text_at(values, "organization_id"),
+        by("workspaces", "id"),
+        by("deployments", "id"),
+        roles,
+        {
+            name: frozenset(
+                workspace_id for workspace_id in role["restricted_workspace_ids"] if isinstance(workspace_id, str)
+            )
+            for name, role in roles.items()
+            if isinstance(role.get("restricted_workspace_ids"), list)
+        },
+        hints,
+    )
+
+
+def _listed(values: Entry, known: _Known) -> Iterator[Diagnostic]:
+    yield from _twice(values, "workspaces", "id", "Workspace")
+    yield from _twice(values, "deployments", "id", "Deployment")
+    yield from _twice(values, "roles", "name", "role")
+    yield from _twice(values, "teams", "name", "Team")
+    yield from _twice(values, "users", "email", "user", normalize_email)
+    yield from _twice(values, "api_tokens", "id", "API token")
+    for path, deployment in entries(values, (), "deployments"):
+        yield from _is_listed(path, deployment, "workspace_id", "Workspace", known)
+
+
+def _twice(values: Entry, key: str, name: str, what: str, same: Callable[[str], str] = str) -> Iterator[Diagnostic]:
+    seen: dict[str, str] = {}
+    for path, entry in entries(values, (), key):
+        text = text_at(entry, name)
+        if text is None:
+            continue
+        if same(text) in seen:
+            other = seen[same(text)]
+            also = "" if other == text else f" (`{other}` is the same)"
+            yield Diagnostic((*path, name), f"duplicate {what} `{text}`{also}")
+        seen.setdefault(same(text), text)
+
+
+def _is_listed(
+    path: Path, entry: Entry, key: str, what: Literal["Workspace", "Deployment"], known: _Known
+) -> Iterator[Diagnostic]:
+    text = text_at(entry, key)
+    listed = known.workspaces if what == "Workspace" else known.deployments
+    if text is not None and text not in listed:
+        message = f"{what} `{text}` is not listed in this file{known.hints.did_you_mean(text, listed)}"
+        yield Diagnostic((*path, key), message)
+
+
+# -- custom roles --------------------------------------------------------------------------------------------------
+
+
+def _custom_role(path: Path, role: Entry, known: _Known) -> Iterator[Diagnostic]:
+    name = text_at(role, "name")
+    if name in BUILT_IN:
+        yield Diagnostic((*path, "name"), f"`{name}` is a built-in role; give the custom role another name")
+    permissions = role.get("permissions")
+    for position, word in enumerate(permissions if isinstance(permissions, list) else ()):
+        if isinstance(word, str):
+            yield from _permission_word((*path, "permissions", position), word, role.get("scope"), known.hints)
+    restricted = role.get("restricted_workspace_ids")
+    for position, workspace_id in enumerate(restricted if isinstance(restricted, list) else ()):
+        if isinstance(workspace_id, str) and workspace_id not in known.workspaces:
+            hint = known.hints.did_you_mean(workspace_id, known.workspaces)
+            message = f"Workspace `{workspace_id}` is not listed in this file{hint}"
+            yield Diagnostic((*path, "restricted_workspace_ids", position), message)
+
+
+def _permission_word(path: Path, word: str, scope: Any, hints: Hints) -> Iterator[Diagnostic]:
+    in_deployment = word in DEPLOYMENT_WORDS or is_of_astro(word)
+    if not in_deployment and word not in DAG_WORDS:
+        known = {"DAG": [*DAG_WORDS], "DEPLOYMENT": [*DEPLOYMENT_WORDS, *ASTRO_WORDS]}
+        hint = hints.misspelling_of(word, known.get(str(scope), [*DEPLOYMENT_WORDS, *ASTRO_WORDS, *DAG_WORDS]))
+        yield Diagnostic(path, f"unknown permission `{word}`{hint}")
+    elif scope == "DAG" and word not in DAG_WORDS:
+        on_dag = f"dag.{word.removeprefix('deployment.')}"
+        hint = f", did you mean `{on_dag}`?" if on_dag in DAG_WORDS else ""
+        yield Diagnostic(path, f"a role of scope DAG cannot have `{word}`{hint}")
+    elif scope == "DEPLOYMENT" and not in_deployment:
+        yield Diagnostic(path, f"a role of scope DEPLOYMENT cannot have `{word}`: that needs a role of scope DAG")
+
+
+# -- grants --------------------------------------------------------------------------------------------------------
+
+
+def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
+    if text_at(holder, "organization_role"):
+        yield from _role_fits((*path, "organization_role"), holder["organization_role"], "ORGANIZATION", known)
+    for grant_path, grant in entries(holder, path, "workspace_roles"):
+        yield from _grant(grant_path, grant, "WORKSPACE", known)
+    for grant_path, grant in entries(holder, path, "deployment_roles"):
+        yield from _grant(grant_path, grant, "DEPLOYMENT", known)
+    for grant_path, grant in entries(holder, path, "dag_roles"):
+        yield from _grant(grant_path, grant, "DAG", known)
+        if ("dag_id" in grant) == ("tag" in grant):
+            found = "both" if "tag" in grant else "neither"
+            yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
+
+
+def _grant(path: Path, grant: Entry, level: Level, known: _Known) -> Iterator[Diagnostic]:
+    yield from _is_listed(path, grant, "workspace_id", "Workspace", known)
+    yield from _is_listed(path, grant, "deployment_id", "Deployment", known)
+    role = text_at(grant, "role")
+    if role:
+        yield from _role_fits((*path, "role"), role, level, known)
+        yield from _restricted((*path, "role"), role, text_at(grant, "deployment_id"), known)
+
+
+def _role_fits(path: Path, name: str, level: Level, known: _Known) -> Iterator[Diagnostic]:
+    if name in BUILT_IN:
+        actual: str | None = BUILT_IN[name].level
+    elif name in known.roles:
+        actual = text_at(known.roles[name], "scope")
+    else:
+        fitting = [role.name for role in BUILT_IN.values() if role.level == level]
+        fitting += [role for role, entry in known.roles.items() if entry.get("scope") == level]
+        hint = known.hints.misspelling_of(name, fitting)
+        hint = hint or known.hints.misspelling_of(name, [*BUILT_IN, *known.roles])
+        yield Diagnostic(path, f"unknown role `{name}`{hint}")
+        return
+    if actual != level and actual in _LEVEL_WORDS:
+        message = f"role `{name}` is {_LEVEL_WORDS[actual]}, expected {_LEVEL_WORDS[level]}"
+        yield Diagnostic(path, message)
+
+
+def _restricted(path: Path, name: str, deployment_id: str | None, known: _Known) -> Iterator[Diagnostic]:
+    allowed = known.restricted.get(name)
+    deployment = known.deployments.get(deployment_id or "")
+    if allowed is None or deployment is None:
+        return
+    workspace_id = text_at(deployment, "workspace_id")
+    if workspace_id and workspace_id not in allowed:
+        message = f"role `{name}` is not allowed in Workspace `{workspace_id}`: see its `restricted_workspace_ids`"
+        yield Diagnostic(path, message)
+
+
+def _token_role(path: Path, role: Entry, known: _Known) -> Iterator[Diagnostic]:
+    entity_type = role.get("entity_type")
+    kind = KINDS_BY_ENTITY.get(entity_type) if isinstance(entity_type, str) else None
+    if kind is None:
+        return
+    level = kind.level
+    on_dags = level == "DAG"
+    if on_dags and "deployment_id" not in role:
+        yield Diagnostic(path, f"a role on {entity_type} needs `deployment_id`")
+    if not on_dags and "deployment_id" in role:
+        message = "`deployment_id` is only for DAG and DAG_TAG; here `entity_id` is the scope"
+        yield Diagnostic((*path, "deployment_id"), message)
+    yield from _entity(path, role, level, known)
+    name = text_at(role, "role")
+    if name:
+        yield from _role_fits((*path, "role"), name, level, known)
+        where = text_at(role, "deployment_id") if on_dags else text_at(role, "entity_id")
+        yield from _restricted((*path, "role"), name, where, known)
+
+
+def _entity(path: Path, role: Entry, level: Level, known: _Known) -> Iterator[Diagnostic]:
+    entity_id = text_at(role, "entity_id")
+    if level == "DAG":
+        yield from _is_listed(path, role, "deployment_id", "Deployment", known)
+    elif level == "DEPLOYMENT":
+        yield from _is_listed(path, role, "entity_id", "Deployment", known)
+    elif level == "WORKSPACE":
+        yield from _is_listed(path, role, "entity_id", "Workspace", known)
+    elif entity_id and known.organization_id and entity_id != known.organization_id:
+        message = f"this file is of Organization `{known.organization_id}`, not of `{entity_id}`"
+        yield Diagnostic((*path, "entity_id"), message)

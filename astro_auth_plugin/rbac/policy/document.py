@@ -1,0 +1,267 @@
+"""The shape of the policy file, as pydantic models; its JSON Schema is made from them.
+
+Words and shapes are those of Astro's public IAM API and Terraform provider. What one entry cannot know (whether an id
+is listed, whether a role fits) is checked over the whole document in `policy`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
+from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.model.subjects import is_email
+from astro_auth_plugin.rbac.policy.tag_rules import fault
+
+NEVER = "never"
+"""What `expires_at` says of a token that does not expire."""
+
+# What `tag_rules.fault` says, as far as an editor can know: no `/` at the beginning, no empty or dotted part, no `**`
+# beside anything but `/`, and no character that other patterns know.
+_FILE_PATTERN_SCHEMA = r"^(?!/)(?!(.*/)?\.{0,2}/)(?!(.*/)?\.{1,2}$)(?!.*[^/]\*\*)(?!.*\*\*[^/])[^\\?\[\]{}!]+$"
+_TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _email(value: str) -> str:
+    if not is_email(value):
+        raise PydanticCustomError("email", "`{value}` is not an e-mail address", {"value": value})
+    return value
+
+
+def _token_id(value: str) -> str:
+    if not _TOKEN_ID.fullmatch(value):
+        message = "a token id is 1 to 64 letters, digits, `-` or `_`, found `{value}`"
+        raise PydanticCustomError("token_id", message, {"value": value})
+    return value
+
+
+def _protected_tag(value: str) -> str:
+    if "*" in value[:-1]:
+        message = "`*` is only allowed at the end of a protected tag, found `{value}`"
+        raise PydanticCustomError("protected_tag", message, {"value": value})
+    return value
+
+
+def _file_pattern(value: str) -> str:
+    why = fault(value)
+    if why:
+        raise PydanticCustomError("file_pattern", "invalid file pattern `{value}`: {why}", {"value": value, "why": why})
+    return value
+
+
+def _version(value: Any) -> int:
+    if type(value) is not int or value != 1:
+        raise PydanticCustomError("version", "expected the number 1, the only version of this format")
+    return value
+
+
+def _sha256(value: Any) -> str:
+    # The value is not repeated: a user may have pasted the secret itself.
+    if not isinstance(value, str) or not _SHA256.fullmatch(value.lower()):
+        raise PydanticCustomError("sha256", "expected the 64 hex digits of a SHA-256, never the secret itself")
+    return value.lower()
+
+
+def _expiry(value: Any) -> datetime | None:
+    """Return the time of expiry, None for `never`."""
+    return None if value == NEVER else _time(value, ", or `never`")
+
+
+def _end(value: Any) -> datetime:
+    return _time(value, "")
+
+
+def _time(value: Any, alternative: str) -> datetime:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, datetime):
+        message = "expected a date with time, such as `2027-01-31T00:00:00Z`{alternative}"
+        raise PydanticCustomError("expiry", message, {"alternative": alternative})
+    if value.tzinfo is None:
+        raise PydanticCustomError("expiry", "the time has no time zone; write `Z` after it for UTC")
+    return value.astimezone(UTC)
+
+
+def _words(values: list[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": values}
+
+
+_ROLE_SCHEMA = {"anyOf": [_words(list(BUILT_IN)), {"type": "string"}]}
+_PERMISSION_SCHEMA = _words([*DEPLOYMENT_WORDS, *DAG_WORDS, *sorted(ASTRO_WORDS)])
+
+Text = Annotated[str, Field(min_length=1)]
+Email = Annotated[Text, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
+RoleName = Annotated[Text, WithJsonSchema(_ROLE_SCHEMA)]
+PermissionWord = Annotated[Text, WithJsonSchema(_PERMISSION_SCHEMA)]
+Sha256 = Annotated[str, BeforeValidator(_sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"})]
+_TIME_SCHEMA = {"type": "string", "format": "date-time"}
+Expiry = Annotated[Any, BeforeValidator(_expiry), WithJsonSchema({"anyOf": [_TIME_SCHEMA, {"const": NEVER}]})]
+End = Annotated[Any, BeforeValidator(_end), WithJsonSchema(_TIME_SCHEMA)]
+TagPattern = Annotated[
+    Text, AfterValidator(_protected_tag), WithJsonSchema({"type": "string", "pattern": r"^([^*]+\*?|\*)$"})
+]
+FilePattern = Annotated[
+    Text, AfterValidator(_file_pattern), WithJsonSchema({"type": "string", "pattern": _FILE_PATTERN_SCHEMA})
+]
+EntityType = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "DAG_TAG"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Workspace(_Entry):
+    """A Workspace of the Organization."""
+
+    id: Text
+    name: Text = ""
+
+
+class Deployment(_Entry):
+    """A Deployment: one Airflow installation, in one Workspace."""
+
+    id: Text
+    workspace_id: Text
+    name: Text = ""
+
+
+class CustomRole(_Entry):
+    """A role of the Organization's own."""
+
+    name: Text
+    scope: Literal["DEPLOYMENT", "DAG"]
+    permissions: list[PermissionWord]
+    description: str = ""
+    restricted_workspace_ids: list[Text] = Field(
+        [], description="The only Workspaces in which this role can be assigned; without it, in all."
+    )
+
+
+class WorkspaceGrant(_Entry):
+    """A role in a Workspace."""
+
+    workspace_id: Text
+    role: RoleName
+
+
+class DeploymentGrant(_Entry):
+    """A role in a Deployment."""
+
+    deployment_id: Text
+    role: RoleName
+
+
+class DagGrant(_Entry):
+    """A role on one Dag, or on every Dag that carries a tag: exactly one of `dag_id` and `tag`."""
+
+    deployment_id: Text
+    role: RoleName
+    dag_id: Text = ""
+    tag: Text = ""
+
+
+class _Holder(_Entry):
+    organization_role: RoleName = ""
+    workspace_roles: list[WorkspaceGrant] = []
+    deployment_roles: list[DeploymentGrant] = []
+    dag_roles: list[DagGrant] = []
+
+
+class Team(_Holder):
+    """A Team: people, and the roles that all of them have."""
+
+    name: Text
+    description: str = ""
+    members: list[Email] = []
+    idp_groups: list[Text] = Field([], description="Groups of the identity provider whose users are in the Team.")
+
+
+class User(_Holder):
+    """A person, known by e-mail, and the roles that the person has directly."""
+
+    email: Email
+
+
+class TokenRole(_Entry):
+    """A role of an API token."""
+
+    role: RoleName
+    entity_type: EntityType
+    entity_id: Text
+    deployment_id: Text = Field("", description="Required for DAG and DAG_TAG, for nothing else.")
+
+
+_PREVIOUS = ("previous_secret_sha256", "previous_secret_expires_at")
+_TOGETHER = (_PREVIOUS, _PREVIOUS[::-1])
+
+
+class ApiToken(_Entry):
+    """An API token. Its secret is not in the file, only the secret's SHA-256."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {one: [other] for one, other in _TOGETHER}})
+
+    id: Annotated[str, AfterValidator(_token_id)]
+    name: Text
+    secret_sha256: Sha256
+    expires_at: Expiry
+    description: str = ""
+    previous_secret_sha256: Sha256 = Field(
+        default="", description="The secret before the last rotation, if it is still valid."
+    )
+    previous_secret_expires_at: End = Field(default=None, description="When it expires.")
+    roles: list[TokenRole] = []
+
+    @model_validator(mode="after")
+    def _previous_secret(self) -> ApiToken:
+        end = self.previous_secret_expires_at
+        if bool(self.previous_secret_sha256) != bool(end):
+            message = "`previous_secret_sha256` and `previous_secret_expires_at` belong together"
+            raise PydanticCustomError("previous_secret", message)
+        if end and self.expires_at and end > self.expires_at:
+            message = "the previous secret would outlive the token: `expires_at` is earlier"
+            raise PydanticCustomError("previous_secret", message)
+        return self
+
+
+class TagPlace(_Entry):
+    """Files of a bundle whose Dags may carry a protected tag."""
+
+    bundle: Text
+    files: list[FilePattern] = Field(
+        description="Paths from the bundle's root; `*` is any text within a name, `**` any folders."
+    )
+
+
+class ProtectedTag(_Entry):
+    """A tag, or with `*` at its end every tag that begins so, which only some Dags of a Deployment may carry."""
+
+    deployment_id: Text
+    tag: TagPattern
+    only_in: list[TagPlace] = Field(description="Where Dags may carry it; an empty list is nowhere.")
+
+
+class PolicyDocument(_Entry):
+    """Who has which role in an Organization."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    organization_id: Text
+    workspaces: list[Workspace] = []
+    deployments: list[Deployment] = []
+    roles: list[CustomRole] = []
+    teams: list[Team] = []
+    users: list[User] = []
+    api_tokens: list[ApiToken] = []
+    protect_granted_tags: bool = Field(
+        False,
+        description="Whether tags that grants use are protected even without an entry in `protected_tags`.",
+    )
+    protected_tags: list[ProtectedTag] = []

@@ -1,0 +1,132 @@
+"""Every grant of a policy document: who is given which role, and in which scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from astro_auth_plugin.rbac.model.permissions import mask_of_words
+from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ORGANIZATION, GrantScope, ScopeKind
+from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, token_subject, user_subject
+from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument, Team, TokenRole, User
+from astro_auth_plugin.rbac.policy.yaml_reader import Path
+
+Entry = Team | User | ApiToken
+
+# The keys of users and Teams that have lists of grants, and which kinds of scope these can be in.
+_LISTS: dict[str, list[ScopeKind]] = {}
+for _kind in KINDS.values():
+    if _kind.id_key:
+        _LISTS.setdefault(_kind.key, []).append(_kind)
+
+
+class Principal(NamedTuple):
+    """Who is given roles: a Team by name, a user by e-mail, an API token by id."""
+
+    kind: Literal["Team", "user", "token"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{'API token' if self.kind == 'token' else self.kind} `{self.name}`"
+
+
+class Grant(NamedTuple):
+    """A role that a principal is given in a scope, and the path at which the document says so.
+
+    `derived` is set on the DEPLOYMENT_ACCESSOR that comes with a Dag role.
+    """
+
+    path: Path
+    principal: Principal
+    role: str
+    scope: GrantScope
+    derived: bool = False
+
+    @property
+    def id_path(self) -> Path:
+        """The path of the scope's id; that of the grant where it has none of its own."""
+        key = "entity_id" if self.principal.kind == "token" else KINDS[self.scope.kind].id_key
+        return (*self.path, key) if key else self.path
+
+
+def grants(document: PolicyDocument) -> Iterator[Grant]:
+    """Yield every grant that a document without errors lists, in its order: those of Teams, users and API tokens."""
+    for key in ("teams", "users", "api_tokens"):
+        for index, entry in enumerate(getattr(document, key)):
+            yield from grants_of((key, index), entry)
+
+
+def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
+    """Yield the grants that one entry lists.
+
+    Args:
+        path: the path of the entry.
+        entry: a Team, user or API token of a document without errors.
+    """
+    principal = principal_of(entry)
+    if isinstance(entry, ApiToken):
+        for index, role in enumerate(entry.roles):
+            yield Grant((*path, "roles", index), principal, role.role, token_scope(role))
+        return
+    if entry.organization_role:
+        yield Grant((*path, "organization_role"), principal, entry.organization_role, ORGANIZATION)
+    for key, kinds in _LISTS.items():
+        for index, grant in enumerate(getattr(entry, key)):
+            kind = next(kind for kind in kinds if getattr(grant, kind.id_key))
+            deployment_id = grant.deployment_id if kind.in_deployment else ""
+            scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id)
+            yield Grant((*path, key, index), principal, grant.role, scope)
+
+
+def accessor_grants(given: Iterable[Grant]) -> Iterator[Grant]:
+    """Yield what comes with the Dag roles among the grants of one principal: DEPLOYMENT_ACCESSOR in each Deployment.
+
+    Astro gives the Accessor role of the parent to anyone who is given a Dag role, so that the page opens.
+    """
+    first: dict[str, Grant] = {}
+    for grant in given:
+        if grant.scope.deployment_id:
+            first.setdefault(grant.scope.deployment_id, grant)
+    for deployment_id, grant in first.items():
+        scope = GrantScope("Deployment", deployment_id)
+        yield Grant(grant.path, grant.principal, "DEPLOYMENT_ACCESSOR", scope, derived=True)
+
+
+def principal_of(entry: Entry) -> Principal:
+    """Return the principal that an entry is of."""
+    if isinstance(entry, ApiToken):
+        return Principal("token", entry.id)
+    return Principal("user", entry.email) if isinstance(entry, User) else Principal("Team", entry.name)
+
+
+def subjects_by_principal(document: PolicyDocument) -> dict[Principal, tuple[str, ...]]:
+    """Return the subjects that have what each principal is given, each once: users, Teams, then API tokens.
+
+    The people of a group of the identity provider are not known here, so the group represents them.
+    """
+    found: dict[Principal, tuple[str, ...]] = {
+        principal_of(user): (user_subject(user.email),) for user in document.users
+    }
+    for team in document.teams:
+        groups = [f"{GROUP_PREFIX}{group}" for group in team.idp_groups]
+        found[principal_of(team)] = (*dict.fromkeys([*map(user_subject, team.members), *groups]),)
+    found |= {principal_of(token): (token_subject(token.id),) for token in document.api_tokens}
+    return found
+
+
+def token_scope(role: TokenRole) -> GrantScope:
+    """Return the scope of a role of an API token."""
+    kind = KINDS_BY_ENTITY[role.entity_type]
+    return GrantScope(kind.name, role.entity_id, role.deployment_id) if kind.id_key else ORGANIZATION
+
+
+def role_permissions(document: PolicyDocument) -> dict[str, int]:
+    """Return the permissions of every role, built-in and custom, as a set.
+
+    A word of Astro that Airflow never checks gives nothing here.
+    """
+    found = {name: role.permissions for name, role in BUILT_IN.items()}
+    for role in document.roles:
+        found[role.name] = mask_of_words(role.permissions, role.scope)
+    return found

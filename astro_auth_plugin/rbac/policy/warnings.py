@@ -1,0 +1,133 @@
+"""What is allowed in a policy but likely not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from astro_auth_plugin.rbac.model.actions import NEED_DAG_GET
+from astro_auth_plugin.rbac.model.permissions import (
+    ASTRO_WORDS,
+    DEPLOYMENT_WORDS,
+    TABLE,
+    is_of_astro,
+    mask,
+    mask_of_words,
+    names,
+)
+from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, warning
+from astro_auth_plugin.rbac.policy.document import PolicyDocument
+from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders
+from astro_auth_plugin.rbac.policy.grants import grants
+from astro_auth_plugin.rbac.policy.hints import Hints, misspelling_of
+from astro_auth_plugin.rbac.policy.yaml_reader import Path
+
+EXPIRES_SOON = timedelta(days=14)
+
+# Without these the Airflow pages of a Dag show errors instead of the Dag.
+_PAGES_NEED = mask("dag.get", "dagRun.get", "taskInstance.get", "dagDependencies.get")
+
+
+def warnings(values: Entry, now: datetime | None) -> Iterator[Diagnostic]:
+    """Yield what is allowed but likely not meant, of a document without errors."""
+    held_by_people = set()
+    for path, holder in holders(values):
+        for key in ("workspace_roles", "deployment_roles", "dag_roles"):
+            for grant_path, grant in entries(holder, path, key):
+                held_by_people.add(grant["role"])
+                yield from _legacy(grant_path, grant["role"])
+    for path, role in entries(values, (), "roles"):
+        yield from _weak_role(path, role, role["name"] in held_by_people)
+    for path, team in entries(values, (), "teams"):
+        if not team.get("members") and not team.get("idp_groups"):
+            yield warning(path, "this Team has neither members nor groups", "empty-team")
+    names_of_tokens: set[str] = set()
+    for path, token in entries(values, (), "api_tokens"):
+        if token["name"] in names_of_tokens:
+            yield warning((*path, "name"), f"another API token is named `{token['name']}`, and logs show the name")
+        names_of_tokens.add(token["name"])
+        yield from _token_expiry(path, token, now)
+        for role_path, role in entries(token, path, "roles"):
+            yield from _legacy(role_path, role["role"])
+
+
+def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], tags: set[str]) -> Iterator[Diagnostic]:
+    """Yield a warning for every grant in the Deployment on a Dag id or tag that no Dag has.
+
+    Args:
+        document: a document without errors.
+        deployment_id: the Deployment whose Dags are given.
+        dag_ids: the ids of all its Dags.
+        tags: every tag that one of its Dags carries.
+    """
+    hints = Hints()
+    for grant in grants(document):
+        kind, name, where = grant.scope
+        if where == deployment_id and kind == "tag" and name not in tags:
+            message = f"no Dag carries the tag `{name}`{hints.did_you_mean(name, tags)}"
+            yield warning(grant.id_path, message, "unknown-tag")
+        if where == deployment_id and kind == "Dag" and name not in dag_ids:
+            message = f"there is no Dag `{name}`{hints.did_you_mean(name, dag_ids)}"
+            yield warning(grant.id_path, message, "unknown-dag")
+
+
+def _legacy(path: Path, name: str) -> Iterator[Diagnostic]:
+    role = BUILT_IN.get(name)
+    if role and role.today:
+        more = ", which has more permissions" if BUILT_IN[role.today].permissions & ~role.permissions else ""
+        yield warning(
+            (*path, "role"), f"`{name}` is a legacy role; its current name is `{role.today}`{more}", "legacy-role"
+        )
+
+
+def _weak_role(path: Path, role: Entry, held_by_people: bool) -> Iterator[Diagnostic]:
+    permissions = mask_of_words(role["permissions"], role["scope"])
+    yield from _without_effect(path, role, permissions)
+    if role["scope"] == "DAG" and held_by_people and (lacking := names(_PAGES_NEED & ~permissions)):
+        listed = " ".join(f"`{name}`" for name in lacking)
+        yield warning(
+            path, f"users have this role, but Airflow's pages of a Dag also need {listed}", "dag-role-lacks-pages"
+        )
+    for row in TABLE:
+        writes = [verb for verb in ("update", "delete") if permissions & _bit(row.name, verb)]
+        if writes and not permissions & _bit(row.name, "get"):
+            reported = f"`{row.name}.{writes[0]}` without `{row.name}.get`"
+            yield warning(
+                path,
+                f"{reported}: the response of a write shows the object, which the role may not read",
+                "write-without-read",
+            )
+    if permissions & mask("datasets.create") and not permissions & mask("dagRun.create"):
+        yield warning(
+            path,
+            "`datasets.create` without `dagRun.create`: recording an asset event starts Dags",
+            "asset-event-starts-dags",
+        )
+
+
+def _without_effect(path: Path, role: Entry, permissions: int) -> Iterator[Diagnostic]:
+    for position, word in enumerate(role["permissions"]):
+        if is_of_astro(word) and word not in ASTRO_WORDS:
+            message = f"unknown Astro permission `{word}`, without effect in Airflow{misspelling_of(word, ASTRO_WORDS)}"
+            yield warning((*path, "permissions", position), message, "unknown-astro-permission")
+    if role["scope"] == "DEPLOYMENT" and permissions & NEED_DAG_GET and not permissions & mask("dag.get"):
+        listed = ", ".join(f"`{name}`" for name in names(permissions & NEED_DAG_GET))
+        message = f"{listed} without `dag.get`: without effect on Dags on which no other role gives `dag.get`"
+        yield warning(path, message, "needs-dag-get")
+
+
+def _bit(name: str, verb: str) -> int:
+    return DEPLOYMENT_WORDS.get(f"deployment.airflow.{name}.{verb}", 0)
+
+
+def _token_expiry(path: Path, token: Entry, now: datetime | None) -> Iterator[Diagnostic]:
+    expires_at = token["expires_at"]
+    if expires_at is None:
+        yield warning((*path, "expires_at"), "this API token never expires", "token-never-expires")
+    elif now and expires_at <= now:
+        yield warning((*path, "expires_at"), "this API token has expired", "token-expired")
+    elif now and expires_at <= now + EXPIRES_SOON:
+        yield warning(
+            (*path, "expires_at"), f"this API token expires within {EXPIRES_SOON.days} days", "token-expires-soon"
+        )

@@ -1,0 +1,1 @@
+"""Compares policies, finds redundant grants, runs scenarios."""

@@ -1,0 +1,214 @@
+"""What is compared: what each principal gives on one side, and the places where that may matter."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from astro_auth_plugin.rbac.engine.decision import HeldGrant
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, EVERYTHING, mask, names
+from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level, Role
+from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.policy.grants import Principal, subjects_by_principal
+
+SEE_DAG = mask("dag.get")
+ON_DAGS = 0
+"""Every permission that can be granted on single Dags."""
+for _bit in DAG_WORDS.values():
+    ON_DAGS |= _bit
+
+# The right to change others' access is no permission of the table, but a plan that hid it would lie. What a level has
+# besides what the levels below it have:
+_OF_LEVEL: dict[Level, tuple[str, ...]] = {
+    "DAG": (),
+    "DEPLOYMENT": ("apiTokens.create", "apiTokens.rotate", "apiTokens.delete", "giveRoles.deployment"),
+    "WORKSPACE": ("makeApiTokens.workspace", "giveRoles.workspace"),
+    "ORGANIZATION": ("giveRoles.organization",),
+}
+_OVER_OTHERS = {
+    word: (EVERYTHING + 1) << index
+    for index, word in enumerate(["changeAccounts", *(word for words in _OF_LEVEL.values() for word in words)])
+}
+
+
+class PermissionSets(NamedTuple):
+    """What some grants give: in the whole Deployment, by tag and by Dag id."""
+
+    deployment_wide: int
+    by_tag: Mapping[str, int]
+    by_dag: Mapping[str, int]
+
+    @classmethod
+    def of(cls, grants: Iterable[tuple[HeldGrant, int]]) -> PermissionSets:
+        """Add up grants, each with its permissions."""
+        deployment_wide, by_tag, by_dag = 0, dict[str, int](), dict[str, int]()
+        for grant, permissions in grants:
+            if grant.scope.is_deployment_wide:
+                deployment_wide |= permissions
+            else:
+                by = by_tag if grant.scope.kind == "tag" else by_dag
+                by[grant.scope.id] = by.get(grant.scope.id, 0) | permissions
+        return cls(deployment_wide, by_tag, by_dag)
+
+    @classmethod
+    def sum(cls, many: Iterable[PermissionSets]) -> PermissionSets:
+        """Add up what several principals give."""
+        deployment_wide, by_tag, by_dag = 0, dict[str, int](), dict[str, int]()
+        for each in many:
+            deployment_wide |= each.deployment_wide
+            for total, part in ((by_tag, each.by_tag), (by_dag, each.by_dag)):
+                for name, permissions in part.items():
+                    total[name] = total.get(name, 0) | permissions
+        return cls(deployment_wide, by_tag, by_dag)
+
+    def on(self, dag: Dag) -> int:
+        """Return what is given on a Dag, of what can be granted on single Dags."""
+        held = self.deployment_wide | self.by_dag.get(dag.id, 0)
+        for tag in dag.tags:
+            held |= self.by_tag.get(tag, 0)
+        return held & ON_DAGS
+
+
+NOTHING = PermissionSets(0, {}, {})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """A place to compare: a Dag as it is before and after, or a tag, represented as a Dag with only that tag.
+
+    Each is made once, so they are the same only if they are one object; that makes them fast keys.
+    """
+
+    kind: Literal["Dag", "tag"]
+    name: str
+    before: Dag
+    after: Dag
+
+    def __str__(self) -> str:
+        return f"{self.kind} `{self.name}`"
+
+
+class Spots(NamedTuple):
+    """All places to compare, by tag and by Dag id; `moved` has those Dags that get or lose the tag."""
+
+    by_tag: Mapping[str, tuple[Spot, ...]]
+    by_id: Mapping[str, Spot]
+    moved: Mapping[str, tuple[Spot, ...]]
+    are_dags: bool
+
+    def counts(self, held: int) -> int:
+        """Return what is effective of what is granted in a place: on a Dag that cannot be seen, nothing.
+
+        Of a tag alone that is unknown, since a Dag's other tags and its id may show the Dag.
+        """
+        return held if not self.are_dags or held & SEE_DAG else 0
+
+    @classmethod
+    def of_dags(cls, old: Iterable[Dag], new: Iterable[Dag] | None) -> Spots:
+        """Return the Dags of two lists; without a second one nothing moves."""
+        before = {dag.id: dag for dag in old}
+        after = before if new is None else {dag.id: dag for dag in new}
+        by_tag: dict[str, list[Spot]] = defaultdict(list)
+        moved: dict[str, list[Spot]] = defaultdict(list)
+        by_id = {}
+        for name in {**before, **after}:
+            untagged = Dag(name, frozenset())
+            spot = Spot("Dag", name, before.get(name, untagged), after.get(name, untagged))
+            by_id[name] = spot
+            for tag in spot.before.tags | spot.after.tags:
+                by_tag[tag].append(spot)
+            for tag in spot.before.tags ^ spot.after.tags:
+                moved[tag].append(spot)
+        return cls(_fixed(by_tag), by_id, _fixed(moved), are_dags=True)
+
+    @classmethod
+    def of_scopes(cls, *sides: Side) -> Spots:
+        """Return every tag and Dag id on which a user has something."""
+        every = [permissions for side in sides for permissions in side.permissions.values()]
+        by_tag = {tag: (_alone(tag),) for permissions in every for tag in permissions.by_tag}
+        by_id = {name: Dag(name, frozenset()) for permissions in every for name in permissions.by_dag}
+        return cls(by_tag, {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}, {}, are_dags=False)
+
+
+class Side:
+    """One version of a policy in one Deployment; without an engine no user has any permissions.
+
+    Attributes:
+        subjects: people, API tokens, and groups of the identity provider, whose people are unknown here.
+        members: the subjects in each Team.
+        grants: what is given to each principal, without what only comes along with it.
+        permissions: what each principal gives, where it gives anything.
+    """
+
+    def __init__(self, engine: Engine | None) -> None:
+        self.members: dict[str, frozenset[str]] = {}
+        self.grants: dict[Principal, tuple[HeldGrant, ...]] = {}
+        self.permissions: dict[Principal, PermissionSets] = {}
+        self._holders: dict[str, list[Principal]] = defaultdict(list)
+        self._over_others = {name: _permissions_over_others(role) for name, role in BUILT_IN.items()}
+        if engine:
+            self._read(engine)
+        self.subjects = tuple(self._holders)
+
+    def held(self, subject: str) -> dict[Principal, PermissionSets]:
+        """Return what each principal gives to a subject, where it gives anything."""
+        return {
+            holder: self.permissions[holder] for holder in self._holders.get(subject, ()) if holder in self.permissions
+        }
+
+    def permissions_of(self, grant: HeldGrant) -> int:
+        """Return what a grant gives where it reaches, the right to change the access of others included."""
+        return grant.permissions | (self._over_others[grant.role] if grant.scope.is_deployment_wide else 0)
+
+    def _read(self, engine: Engine) -> None:
+        document = engine.policy.document
+        for role in document.roles:
+            self._over_others[role.name] = _bits(word.removeprefix("deployment.") for word in role.permissions)
+        teams = {team.name: index for index, team in enumerate(document.teams)}
+        for principal, subjects in subjects_by_principal(document).items():
+            if principal.kind == "Team":
+                self.members[principal.name] = frozenset(subjects)
+                self._add(principal, subjects, engine.team_grants(teams[principal.name]))
+            else:
+                # Two spellings of an e-mail are one person.
+                name = subjects[0] if principal.kind == "user" else principal.name
+                self._add(Principal(principal.kind, name), subjects, engine.own_grants(subjects[0]))
+
+    def _add(self, holder: Principal, subjects: Iterable[str], grants: tuple[HeldGrant, ...]) -> None:
+        for subject in subjects:
+            self._holders[subject].append(holder)
+        permissions = PermissionSets.of((grant, self.permissions_of(grant)) for grant in grants)
+        if permissions != NOTHING:
+            self.permissions[holder] = permissions
+        self.grants[holder] = tuple(grant for grant in grants if not grant.derived)
+
+
+def words(permissions: int) -> tuple[str, ...]:
+    """Return the names in a set of permissions, those of the right to change the access of others included."""
+    return (*names(permissions), *(word for word, bit in _OVER_OTHERS.items() if permissions & bit))
+
+
+def _permissions_over_others(role: Role) -> int:
+    accounts = ["changeAccounts"] if role.changes_accounts else []
+    tokens = [f"makeApiTokens.{level.lower()}" for level in role.gives_tokens]
+    return _bits([*accounts, *tokens, *(word for level in role.gives for word in _OF_LEVEL[level])])
+
+
+def _bits(words_over_others: Iterable[str]) -> int:
+    permissions = 0
+    for word in words_over_others:
+        permissions |= _OVER_OTHERS.get(word, 0)
+    return permissions
+
+
+def _alone(tag: str) -> Spot:
+    # No Dag has an empty id, and no grant names one.
+    dag = Dag("", frozenset([tag]))
+    return Spot("tag", tag, dag, dag)
+
+
+def _fixed(lists: Mapping[str, list[Spot]]) -> dict[str, tuple[Spot, ...]]:
+    return {name: tuple(spots) for name, spots in lists.items()}

@@ -1,0 +1,199 @@
+"""The running policy: loaded at start, looked at again on every request, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.errors import UnknownDeployment
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
+from astro_auth_plugin.rbac.policy.loader import Checked, Policy
+from astro_auth_plugin.runtime.policy_source import FilePolicySource, PolicySource
+from astro_auth_plugin.runtime.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+"""How long a request waits for the file system to say whether the policy file has changed."""
+LOAD_SECONDS = 60.0
+"""How long a request waits until a new version has been read and checked."""
+
+
+RETRY_SECONDS = 5
+"""How long after a failed attempt to read the policy file the next one is made."""
+
+
+class PolicyRefused(Exception):
+    """A policy file that cannot be used; the message lists everything that is wrong with it."""
+
+
+class PolicyUnread(PolicyRefused):
+    """A policy file that could not be read just now, whatever is in it."""
+
+
+class PolicyUnavailable(Exception):
+    """The file system of the policy file does not answer, so the current policy is unknown."""
+
+
+class _Turn:
+    """A lock for work that may hang: one thread does it, and the others wait for it up to some seconds.
+
+    When one has waited in vain, the next ones do not wait at all until the work has ended. So a network mount that
+    hangs takes one thread, and not one for each request.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._lock = threading.Lock()
+        self._seconds = seconds
+        self._hangs = False
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=0 if self._hangs else self._seconds):
+            self._hangs = True
+            raise PolicyUnavailable("the file system of the policy file does not answer")
+        self._hangs = False
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class PolicyStore:
+    """Holds the engine of the newest valid version of the policy file.
+
+    Safe under many threads: the first thread to see a new version loads it while the others wait, so that after a
+    change no request is answered from the old version. Each worker process has a store of its own and sees the same
+    file. Where the file system does not answer, threads wait for a limited time and are then refused.
+
+    Args:
+        settings: which Deployment to answer for.
+        source: where the policy is; the file that the settings name, unless it is given.
+
+    Raises:
+        PolicyRefused: if there is no valid version to begin with.
+    """
+
+    def __init__(self, settings: Settings, source: PolicySource | None = None) -> None:
+        self._settings = settings
+        self._source: PolicySource = source or FilePolicySource(settings.policy_file)
+        self._looking = _Turn(LOOK_SECONDS)
+        self._loading = _Turn(LOAD_SECONDS)
+        self._seen = self._source.version()
+        self._retry_at = 0.0
+        self._engine = load_engine(settings, self._source)
+
+    def has_changed(self) -> bool:
+        """Whether there is a version that has not been looked at, so that `engine` would load it.
+
+        Raises:
+            PolicyUnavailable: if the file system does not answer.
+        """
+        with self._looking:
+            return self._source.version() != self._seen and time.monotonic() >= self._retry_at
+
+    @property
+    def newest(self) -> Engine:
+        """The engine of the newest version that has been loaded, without a look at the file."""
+        return self._engine
+
+    def engine(self) -> Engine:
+        """Return the engine of the newest valid version, after a look at the file.
+
+        Raises:
+            PolicyUnavailable: if the file system does not answer.
+        """
+        if self.has_changed():
+            with self._loading:
+                self._reload()
+        return self._engine
+
+    def _reload(self) -> None:
+        signature = self._source.version()
+        if signature == self._seen:
+            return
+        try:
+            self._engine = load_engine(self._settings, self._source)
+        except (PolicyUnread, MemoryError) as error:
+            # It may be a valid version, of which this process must not miss what it takes away.
+            log.error("The policy stays as it was for now: %s", error)  # noqa: TRY400 - the message says it all
+            if signature is not None:
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                return
+        except PolicyRefused as refusal:
+            log.error("The policy stays as it was: %s", refusal)  # noqa: TRY400 - the list of problems says it all
+        except Exception:
+            log.exception("The policy stays as it was: %s cannot be checked", self._source.name)
+        else:
+            log.info("Loaded a new version of the policy %s", self._source.name)
+        # Last, since other threads compare it without the lock. It is the signature from before loading, so that a
+        # version which changed while it was read is looked at again on the next request.
+        self._seen = signature
+
+
+def load_engine(settings: Settings, source: PolicySource) -> Engine:
+    """Load the policy and compile it for this Deployment.
+
+    Raises:
+        PolicyUnread: if the file cannot be read.
+        PolicyRefused: if it has errors, or does not list this Deployment where it should be.
+    """
+    try:
+        checked = loader.load(source.read(), datetime.now(UTC))
+    except OSError as error:
+        raise PolicyUnread(spell_problems(source, (_unread(error),))) from None
+    if checked.policy is None:
+        raise PolicyRefused(spell_problems(source, checked.errors))
+    for warning in checked.warnings:
+        log.warning("%s", warning.in_file(source.name))
+    try:
+        return compile_policy(settings, checked.policy)
+    except PolicyRefused as refusal:
+        raise PolicyRefused(f"{source.name}: {refusal}") from None
+
+
+def compile_policy(settings: Settings, good: Policy) -> Engine:
+    """Compile a policy without errors for this Deployment.
+
+    Raises:
+        PolicyRefused: if it does not list this Deployment, or lists it elsewhere than the options say.
+    """
+    try:
+        engine = Engine(good, settings.deployment_id)
+    except UnknownDeployment as error:
+        raise PolicyRefused(f"{error}; see [astro_auth] deployment_id") from None
+    _agree(settings, engine)
+    return engine
+
+
+def check_file(settings: Settings) -> Checked:
+    """Read and check the policy file; a file that cannot be read is a problem like any other."""
+    try:
+        data = FilePolicySource(settings.policy_file).read()
+    except OSError as error:
+        return Checked(None, (_unread(error),))
+    return loader.load(data, datetime.now(UTC))
+
+
+def _unread(error: OSError) -> Diagnostic:
+    return Diagnostic((), f"cannot read the policy file: {error.strerror or error}")
+
+
+def spell_problems(source: PolicySource, problems: tuple[Diagnostic, ...]) -> str:
+    """Return the problems of a policy file as text, one a line."""
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    lines = [problem.in_file(source.name) for problem in problems]
+    return "\n".join([f"the policy file has {count}:", *lines])
+
+
+def _agree(settings: Settings, engine: Engine) -> None:
+    organization_id = engine.policy.document.organization_id
+    for option, said, actual in (
+        ("workspace_id", settings.workspace_id, engine.workspace_id),
+        ("organization_id", settings.organization_id, organization_id),
+    ):
+        if said and said != actual:
+            where = f"Deployment `{settings.deployment_id}` is in `{actual}` there"
+            raise PolicyRefused(f"{where}, but [astro_auth] {option} says `{said}`")

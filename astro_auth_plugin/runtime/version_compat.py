@@ -1,0 +1,65 @@
+"""Which releases of Airflow are supported: the smallest patch release of each line, and what the ones before it do.
+
+README and pyproject.toml name the same ones, and the locks of the tests have exactly these.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import NamedTuple
+
+from airflow import __version__ as airflow_version
+from packaging.version import Version
+
+FAB = "apache-airflow-providers-fab"
+SMALLEST_FAB = "3.5.0"
+"""The smallest FAB provider; it came with the smallest Airflow."""
+
+
+class Smallest(NamedTuple):
+    """The smallest supported patch release of a line of Airflow, and what is wrong in the ones before it."""
+
+    release: str
+    before: str
+
+
+SMALLEST = {
+    "3.1": Smallest(
+        "3.1.8",
+        "lists versions and dependencies of Dags that a user may not see, and authorizes backfills by the query",
+    ),
+    "3.2": Smallest(
+        "3.2.2", "changes and deletes task instances of Dags named in the body, without checking these Dags"
+    ),
+    "3.3": Smallest("3.3.2", "sends the stored password of a connection that a user may not read to another host"),
+}
+"""The lines that the tests run on. Only a newer line starts besides these; its new checks are denied."""
+
+
+def unsupported(airflow: str = airflow_version, fab: str = "") -> str:
+    """Return why these releases are not supported, and which ones to take; '' if they are.
+
+    Args:
+        airflow: the release of Airflow; the installed one if left out.
+        fab: the release of the FAB provider; the installed one if left out.
+    """
+    installed = Version(airflow)
+    line = SMALLEST.get(f"{installed.major}.{installed.minor}")
+    if line is not None and installed < Version(line.release):
+        # A pre-release of the smallest one comes before it, too.
+        return f"Airflow {airflow} is not supported: before {line.release} it {line.before}. Install {_or_newer(line)}."
+    if installed < Version(_first().release):
+        return f"Airflow {airflow} is not supported: it lacks hooks that are needed. Install {_or_newer(_first())}."
+    fab = fab or version(FAB)
+    if Version(fab) < Version(SMALLEST_FAB):
+        return f"{FAB} {fab} is not supported: it has not been tested. Install {SMALLEST_FAB} or newer."
+    return ""
+
+
+def _first() -> Smallest:
+    return min(SMALLEST.values(), key=lambda line: Version(line.release))
+
+
+def _or_newer(line: Smallest) -> str:
+    major, minor, _ = line.release.split(".")
+    return f"Airflow {line.release} or a newer {major}.{minor}"

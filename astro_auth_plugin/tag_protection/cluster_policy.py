@@ -1,0 +1,37 @@
+"""The cluster policy that Airflow calls for each Dag it parses, and how the guard gets into the dag-processor.
+
+Every process of Airflow imports this while it starts, so it imports next to nothing itself. The modules of the
+dag-processor are waited for, since a plugin may be loaded before or after them.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import wrapt
+from airflow.policies import hookimpl
+
+
+@hookimpl
+def dag_policy(dag: Any) -> None:
+    """Refuse a Dag that carries a protected tag out of its place; Airflow makes an import error of it."""
+    from astro_auth_plugin.tag_protection import dag_processor  # noqa: PLC0415 - takes seconds
+
+    dag_processor.check_dag(dag)
+
+
+def _guard(manager: ModuleType) -> None:
+    from astro_auth_plugin.tag_protection import dag_processor  # noqa: PLC0415 - takes seconds
+
+    dag_processor.install(manager)
+
+
+def _watch(_collection: ModuleType) -> None:
+    from astro_auth_plugin.tag_protection import access_change_log  # noqa: PLC0415 - takes seconds
+
+    access_change_log.install()
+
+
+wrapt.register_post_import_hook(_guard, "airflow.dag_processing.manager")
+wrapt.register_post_import_hook(_watch, "airflow.dag_processing.collection")

@@ -1,0 +1,109 @@
+"""Reads the JSON body of those requests whose decision depends on it, and gives it on to Airflow unchanged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope
+
+from astro_auth_plugin.web import passwords, size_limits
+from astro_auth_plugin.web.status_codes import TOO_LARGE, UNPROCESSABLE
+
+# Where the decision needs a field of the body: whether a backfill reprocesses, and whom an account is to be.
+_BODY_NEEDED = (("POST", "/api/v2/backfills"), ("POST", "/auth/fab/v1/users"), ("PATCH", "/auth/fab/v1/users/"))
+MAX_BODY = 1024 * 1024
+TOKENS_IN_BODY = frozenset(
+    {
+        "/auth/token",
+        "/auth/token/cli",
+        "/auth/api/v1/security/login",
+        "/auth/api/v1/security/refresh",
+        "/ui/auth/token",
+    }
+)
+"""Routes whose answers have a token in the body."""
+
+
+def _clears(path: str) -> bool:
+    return path.startswith("/api/v2/dags/") and path.endswith(("/clear", "/clearTaskInstances"))
+
+
+def _has_ambiguous_dry_run(path: str, body: Any) -> bool:
+    """Whether Airflow would take `dry_run` for true in its audit log, and write no row, and for false in the route."""
+    return _clears(path) and isinstance(body, dict) and not isinstance(body.get("dry_run", True), bool)
+
+
+def name_json(scope: Scope) -> None:
+    """Write the type of a JSON body as Airflow's audit log expects it; FastAPI takes other spellings for JSON too."""
+    scope["headers"] = [
+        (name, _named_json(value) if name.lower() == b"content-type" else value) for name, value in scope["headers"]
+    ]
+
+
+def _named_json(value: bytes) -> bytes:
+    kind, _, parameters = value.decode("latin-1").partition(";")
+    main, _, subtype = kind.strip().lower().partition("/")
+    if main != "application" or not (subtype == "json" or subtype.endswith("+json")):
+        return value
+    rest = f";{parameters}" if parameters else ""
+    return f"application/json{rest}".encode("latin-1")
+
+
+def needs_body(method: str, path: str) -> bool:
+    """Whether the decision depends on the body of a request."""
+    return (method == "POST" and _clears(path)) or any(
+        method == needed and (path == prefix or (prefix.endswith("/") and path.startswith(prefix)))
+        for needed, prefix in _BODY_NEEDED
+    )
+
+
+async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Receive, JSONResponse | None]:
+    """Return the JSON body where a decision needs it, what gives it to Airflow, and the answer if it is refused."""
+    # The body of a password is read whole, so that only requests with a password take a turn.
+    is_for_tokens = passwords.is_password(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
+    if not is_for_tokens and not needs_body(scope["method"], path):
+        return None, receive, None
+    signs_in = passwords.is_door(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
+    limit = size_limits.LARGEST_SIGN_IN if signs_in else MAX_BODY
+    try:
+        body, receive = await _read_json(receive, size_limits.announced_size(scope), limit)
+    except _BodyTooLarge:
+        return None, receive, JSONResponse({"detail": f"The body is larger than {limit} bytes."}, TOO_LARGE)
+    if _has_ambiguous_dry_run(path, body):
+        detail = "`dry_run` must be `true` or `false`, without quotes."
+        return None, receive, JSONResponse({"detail": detail}, UNPROCESSABLE)
+    return body, receive, None
+
+
+class _BodyTooLarge(Exception):
+    """A body that cannot be looked at; Airflow would take it, so it must not come through unseen."""
+
+
+async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple[Any, Receive]:
+    """Read a body, and return what it says together with a `receive` that brings it again.
+
+    One that is no JSON says nothing here; Airflow refuses it itself.
+    """
+    if announced_size > limit:
+        raise _BodyTooLarge
+    messages: list[Message] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise _BodyTooLarge
+        more = message["type"] == "http.request" and bool(message.get("more_body"))
+    text = b"".join(message.get("body", b"") for message in messages)
+
+    async def receive_again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    try:
+        return json.loads(text), receive_again
+    except (ValueError, RecursionError):
+        return None, receive_again

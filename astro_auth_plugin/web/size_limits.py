@@ -1,0 +1,80 @@
+"""Limits for what strangers send: cookies and bodies are read on the event loop before it is known who sends them."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.types import Message, Receive, Scope
+
+from astro_auth_plugin.web import worker_tokens
+
+LARGEST_HEAD = 64 * 1024
+MOST_HEADERS = 200
+LARGEST_COOKIES = 16 * 1024
+LARGEST_SIGN_IN = 64 * 1024
+"""A form has two fields. Flask takes a core for seconds to read the hundred thousands that fit into a megabyte."""
+LARGEST_FORM = 1024 * 1024
+LARGEST_BODY = 4 * 1024 * 1024
+_FOR_WORKERS = "/execution/"
+
+
+def head_is_too_large(scope: Scope) -> bool:
+    """Whether a request has more headers, or longer ones with its URL, than any client of Airflow sends.
+
+    Airflow and Flask copy or join them on the event loop, some in quadratic time.
+    """
+    headers = scope["headers"]
+    size = len(scope.get("raw_path") or b"") + len(scope.get("query_string", b""))
+    size += sum(len(name) + len(value) for name, value in headers)
+    return len(headers) > MOST_HEADERS or size > LARGEST_HEAD
+
+
+def cookies_are_too_large(scope: Scope) -> bool:
+    """Whether the cookies of a request have more bytes than all that Airflow and FAB set."""
+    return sum(len(value) for name, value in scope["headers"] if name == b"cookie") > LARGEST_COOKIES
+
+
+def drop_escaped_cookies(scope: Scope) -> None:
+    r"""Take cookies with a backslash out of a request; neither Airflow nor FAB sets any.
+
+    Python before 3.11.10 and 3.12.6 takes minutes to read some of them (CVE-2024-7592).
+    """
+    scope["headers"] = [
+        (name, b";".join(pair for pair in value.split(b";") if b"\\" not in pair))
+        if name == b"cookie"
+        else (name, value)
+        for name, value in scope["headers"]
+    ]
+
+
+def largest_body(path: str) -> int:
+    """Return how many bytes the body of a request to a path may have."""
+    return LARGEST_FORM if path.startswith("/auth/") else LARGEST_BODY
+
+
+async def has_no_limit(scope: Scope, path: str) -> bool:
+    """Whether the body of a request may be larger: results of tasks, which workers send, have no limit."""
+    return path.startswith(_FOR_WORKERS) and await worker_tokens.is_from_worker(scope)
+
+
+def announced_size(scope: Scope) -> int:
+    """Return how large a request says that its body is; 0 where it does not say."""
+    size = dict(scope["headers"]).get(b"content-length", b"")
+    # As many digits as are enough to see that it is too large.
+    return int(size[:20]) if size.isdigit() else 0
+
+
+def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
+    """Return a `receive` that ends the request when its body turns out to be larger than it may be."""
+    limit: float = largest_body(path)
+    size = 0
+
+    async def receive_within() -> Message:
+        nonlocal limit, size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit and await has_no_limit(scope, path):
+            limit = math.inf
+        return message if size <= limit else {"type": "http.disconnect"}
+
+    return receive_within

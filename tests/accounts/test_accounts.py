@@ -1,0 +1,103 @@
+"""Who is behind an account: read afresh, and nobody when two active accounts are one person."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from astro_auth_plugin.accounts.accounts import load_account
+from tests.conftest import CountStatements
+
+
+def test_account(accounts: Any, statements: CountStatements) -> None:
+    """An account is its row, and the subject of its e-mail; it is read in one statement."""
+    account_id = accounts("ana", "Ana@Example.COM")
+    accounts("bo", "bo@example.com")
+    with statements() as sent:
+        account = load_account(account_id)
+    assert account == (account_id, "ana", "Ana@Example.COM", True, "ana@example.com", frozenset(), 0)
+    assert len(sent) == 1
+
+
+def test_no_account(accounts: Any) -> None:
+    """An id that no account has is nobody."""
+    accounts("ana", "ana@example.com")
+    assert load_account(999_999) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ana@example.com", "ANA@example.com"),
+        ("ana@example.com", "Ana@Example.Com"),
+        ("jos\u00e9@example.com", "jose\u0301@example.com"),
+        ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
+        ("\u212brista@example.com", "\u00e5rista@example.com"),
+        ("krista@example.com", "\u212arista@example.com"),
+        ("\u0130da@example.com", "i\u0307da@example.com"),
+    ],
+)
+def test_twins(accounts: Any, one: str, other: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Two active accounts of one person are nobody, in whatever order; the log names both, once."""
+    ids = [accounts("one", one), accounts("other", other)]
+    found = [load_account(account_id) for account_id in ids]
+    assert [account and account.subject for account in found] == ["", ""]
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert said == [f"Duplicate active accounts for one e-mail ({ids[0]}, {ids[1]}): access is denied for all of them"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ana@example.com", "\u0430na@example.com"),
+        ("ana@example.com", "\uff41na@example.com"),
+        ("strasse@example.com", "stra\u00dfe@example.com"),
+        ("ana@example.com", "ana+1@example.com"),
+        ("a_a@example.com", "axa@example.com"),
+        ("a%@example.com", "ab@example.com"),
+        ("jose@example.com", "jos\u00e9@example.com"),
+    ],
+)
+def test_look_alikes(accounts: Any, one: str, other: str, caplog: pytest.LogCaptureFixture) -> None:
+    """People whose e-mails only look alike keep what they hold."""
+    for name, email in (("one", one), ("other", other)):
+        account = load_account(accounts(name, email))
+        assert account is not None
+        assert account.subject == email
+    assert "one person" not in caplog.text
+
+
+def test_three_of_a_kind(accounts: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """More than two accounts of one person are all named."""
+    ids = [accounts(name, email) for name, email in (("a", "x@b.c"), ("b", "X@b.c"), ("c", "x@B.c"))]
+    account = load_account(ids[1])
+    assert account is not None
+    assert account.subject == ""
+    assert f"{ids[0]}, {ids[1]}, {ids[2]}" in caplog.text
+
+
+def test_idle_twin(accounts: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An account that is not active takes nothing from the active one, and is nobody that could sign in."""
+    active = accounts("ana", "ana@example.com")
+    idle = accounts("old", "ANA@example.com", active=False)
+    found = load_account(active)
+    assert found is not None
+    assert (found.active, found.subject) == (True, "ana@example.com")
+    found = load_account(idle)
+    assert found is not None
+    assert (found.active, found.subject) == (False, "")
+    assert caplog.text == ""
+
+
+def test_twin_that_leaves(accounts: Any, metadata_database: Any) -> None:
+    """Nothing is remembered: when one of two accounts goes, the other holds its roles again."""
+    from airflow.providers.fab.auth_manager.models import User
+    from sqlalchemy import delete
+
+    stays, leaves = accounts("ana", "ana@example.com"), accounts("twin", "ANA@example.com")
+    assert load_account(stays).subject == ""
+    with metadata_database.begin() as connection:
+        connection.execute(delete(User).where(User.id == leaves))
+    assert load_account(stays).subject == "ana@example.com"

@@ -1,0 +1,96 @@
+"""Which accounts are one person: what the database finds is what Python says of every two e-mails."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow import settings as airflow_settings
+from airflow.providers.fab.auth_manager.models import User
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, insert
+from sqlalchemy.dialects import mysql
+
+from astro_auth_plugin.accounts import accounts, sign_ins
+from astro_auth_plugin.accounts.accounts import Known, known_by, load_account
+from astro_auth_plugin.rbac.model.subjects import normalize_email
+
+ACCOUNTS = User.__table__
+POSTGRES = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite://",
+        *(
+            pytest.param(f"{POSTGRES} {encoding}", marks=pytest.mark.skipif(not POSTGRES, reason="needs PostgreSQL"))
+            for encoding in ("UTF8", "LATIN1")
+        ),
+    ],
+    ids=["sqlite", "postgresql", "postgresql-latin1"],
+)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An engine of a database with accounts, which Airflow is made to use."""
+    address, _, encoding = request.param.partition(" ")
+    if not encoding:
+        address = f"sqlite:///{tmp_path_factory.mktemp('twins')}/accounts.db"
+    else:
+        name = f"twins_{encoding.lower()}"
+        server = create_engine(address, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        server.dispose()
+        address = f"{address.rpartition('/')[0]}/{name}"
+    engine = create_engine(address)
+    ACCOUNTS.create(engine)
+    sign_ins.SIGN_INS.create(engine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(airflow_settings, "engine", engine)
+        accounts._one_account.cache_clear()
+        yield engine
+    accounts._one_account.cache_clear()
+    engine.dispose()
+
+
+# Pairs that differ in case, in how they are composed, or only in the eyes of some databases.
+emails = st.text("aAkK\u212a\u00e9\u00c9e\u0301\u00df\u0130\x1f@_%", min_size=1, max_size=4)
+latin = st.text("aAkK\u00e9\u00c9e\u00df\x1f@_%", min_size=1, max_size=4)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=300)
+def test_twins(database: Any, data: Any) -> None:
+    """An account is nobody if, and only if, another active one has the same e-mail as we compare them."""
+    kind = latin if "latin1" in str(database.url) else emails
+    made = data.draw(st.lists(st.tuples(kind, st.booleans()), min_size=1, max_size=6, unique_by=lambda one: one[0]))
+    rows = [
+        {"id": number, "username": f"u{number}", "email": email, "active": active, "first_name": "", "last_name": ""}
+        for number, (email, active) in enumerate(made, 1)
+    ]
+    with database.begin() as connection:
+        connection.execute(ACCOUNTS.delete())
+        connection.execute(insert(ACCOUNTS), rows)
+    active = Counter(normalize_email(email) for email, active in made if active)
+    for row in rows:
+        others = active[normalize_email(row["email"])] - row["active"]
+        account = load_account(row["id"])
+        assert account is not None
+        assert account.subject == ("" if others else normalize_email(row["email"]))
+        with database.connect() as connection:
+            assert sorted(known_by(row["email"], connection)) == [
+                Known(other["id"], other["username"], other["active"])
+                for other in rows
+                if normalize_email(other["email"]) == normalize_email(row["email"])
+            ]
+
+
+def test_other_databases() -> None:
+    """A database without words of its own here is asked with a pattern."""
+    said = str(accounts._one_account().compile(dialect=mysql.dialect()))  # type: ignore[no-untyped-call]
+    assert said.count("REGEXP '[^ -~]'") == 2

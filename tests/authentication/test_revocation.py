@@ -1,0 +1,128 @@
+"""Sessions that live in a cookie are written back as those in the database are."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.utils.session import create_session
+from fastapi import FastAPI
+from fastapi.middleware.wsgi import WSGIMiddleware
+from flask import Flask, current_app, flash, request, session
+from flask_login import LoginManager, UserMixin, current_user, login_user
+from sqlalchemy import delete
+from werkzeug.test import Client
+
+from astro_auth_plugin.authentication import revocation
+
+
+class Account(UserMixin):
+    """Somebody."""
+
+    id = 7
+
+
+def add() -> Any:
+    """Add to the session what a sign-in through a provider adds, and FAB's messages; return what there is then."""
+    number = int(request.args["number"])
+    flash(f"message {number}", "danger")
+    session[f"_state_sso_{number}"] = {"data": {"url": "https://sso"}, "exp": 1_000_000.0 + number}
+    session["other"] = number
+    return dict(session)
+
+
+def pages(folder: Path, *, permanent: bool, **config: Any) -> Client:
+    """Somebody in a browser, at an application with two pages and a file, after signing in at the first one."""
+    (folder / "picture.svg").write_text("<svg/>")
+    app = Flask(__name__, static_folder=folder, static_url_path="/static")
+    app.secret_key = "x"
+    app.config.update(config)
+    LoginManager(app).user_loader(lambda _: Account())
+    app.add_url_rule("/in", view_func=lambda: str(login_user(Account())), endpoint="in")
+    app.add_url_rule("/page", view_func=lambda: str(current_user.is_authenticated), endpoint="page")
+    app.add_url_rule("/add", view_func=add)
+    if permanent:
+        # As FAB does where [fab] session_backend is securecookie.
+        app.before_request(lambda: setattr(session, "permanent", True))
+    with app.app_context():
+        assert revocation.prepared(current_app, tls=False) is app
+    client = Client(app)
+    assert "set-cookie" in client.get("/in").headers
+    return client
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_files(permanent: bool, tmp_path: Path) -> None:
+    """A file hands out no cookie, which might be older than that of a page."""
+    with pages(tmp_path, permanent=permanent).get("/static/picture.svg") as answer:
+        assert (answer.status_code, answer.headers.get("set-cookie")) == (200, None)
+
+
+@pytest.mark.parametrize("prolongs", [True, False])
+def test_pages(prolongs: bool, tmp_path: Path) -> None:
+    """A page prolongs the session of whom it is shown to, unless webserver_config.py wants it otherwise."""
+    client = pages(tmp_path, permanent=False, SESSION_REFRESH_EACH_REQUEST=prolongs)
+    answer = client.get("/page")
+    assert answer.text == "True"
+    assert ("set-cookie" in answer.headers) is prolongs
+
+
+def test_what_strangers_add_to_a_session(tmp_path: Path) -> None:
+    """A session keeps the newest sign-ins that were begun at a provider, and the newest messages; all else stays."""
+    client = pages(tmp_path, permanent=False)
+    for number in range(20):
+        client.get(f"/add?number={number}")
+    kept = client.get("/add?number=20").json
+    assert sorted(key for key in kept if key.startswith("_state_")) == [f"_state_sso_{n}" for n in range(15, 21)]
+    assert [words for _, words in kept["_flashes"]] == [f"message {number}" for number in range(10, 21)]
+    assert kept["other"] == 20
+    assert client.get("/page").text == "True"
+
+
+def test_application_that_is_served() -> None:
+    """Of several applications the one that FAB's app serves has the sessions, whichever was made last."""
+    served, _made_last = Flask("fab"), Flask("plugins")
+    app = FastAPI()
+    app.mount("/", WSGIMiddleware(served))
+    assert revocation.application_in(app) is served
+
+
+@pytest.mark.skipif(revocation.RevokedToken is None, reason="on Airflow 3.1 everything ends that an account was given")
+def test_fab_tokens(metadata_database: Any) -> None:
+    """A sign-out ends the tokens of FAB's API that were handed out until then, to this account only."""
+    now = int(time.time())
+    revocation._end_fab_tokens(70_001)
+    try:
+        assert revocation.fab_token_has_ended(70_001, now - 1)
+        assert revocation.fab_token_has_ended(70_001, now)
+        # One that a request under way hands out, which has not seen the sign-out yet.
+        assert revocation.fab_token_has_ended(70_001, now + 1)
+        assert not revocation.fab_token_has_ended(70_001, now + 3600)
+        assert not revocation.fab_token_has_ended(70_002, now)
+    finally:
+        with create_session(scoped=False) as database:
+            database.execute(delete(revocation.RevokedToken))
+
+
+@pytest.mark.skipif(revocation.RevokedToken is None, reason="on Airflow 3.1 everything ends that an account was given")
+@pytest.mark.parametrize(("path", "counts"), [("/api/v1/security/login", True), ("/login/", False)])
+def test_fab_tokens_after_a_sign_out(
+    path: str, counts: bool, metadata_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sign-in at FAB's API right after a sign-out waits until its tokens count; other sign-ins need not."""
+    clock = [time.time()]
+    monkeypatch.setattr(revocation, "time", SimpleNamespace(time=lambda: clock[0], sleep=clock.append))
+    app = Flask(__name__)
+    app.add_url_rule("/api/v1/security/login", "SecurityApi.login")
+    app.add_url_rule("/login/", "login")
+    revocation._end_fab_tokens(70_001)
+    try:
+        with app.test_request_context(path):
+            revocation.wait_for_the_next(70_001)
+        assert revocation.fab_token_has_ended(70_001, int(sum(clock) + 0.001)) is not counts
+    finally:
+        with create_session(scoped=False) as database:
+            database.execute(delete(revocation.RevokedToken))

@@ -1,0 +1,278 @@
+"""Selections of Dags as SQL: what the database finds is what `check` says of each Dag."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from airflow import settings as airflow_settings
+from airflow.models import DagModel
+from airflow.models.dag import DagTag
+from airflow.models.dagbundle import DagBundleModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, String, Table, create_engine, event, insert, select, update
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import configure_mappers
+
+from astro_auth_plugin.authorization import dag_filters, dag_lookup
+from astro_auth_plugin.authorization.lazy_set import LazySet, SubSelect
+from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
+from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, Place, TagRules
+from tests.rbac.helpers import checked, engine_of, everybody, required_of
+from tests.strategies import BUNDLES, NAMES, Case, cases
+
+BUNDLE, DAG, TAG = (model.__table__ for model in (DagBundleModel, DagModel, DagTag))
+REST_OF_A_DAG = {
+    "is_paused": False,
+    "is_stale": True,
+    "max_active_tasks": 1,
+    "max_consecutive_failed_dag_runs": 0,
+    "has_task_concurrency_limits": False,
+}
+# Like runs and logs: a table with Dag ids that outlive their Dags.
+RUNS = Table("runs_of_this_test", DagModel.metadata.__class__(), Column("dag_id", String(250), primary_key=True))
+LONGEST_TAG = 100
+POSTGRES = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
+
+
+def scratch_database(address: str) -> Any:
+    """Make the tables of Dags and tags, as Airflow makes them, where there are none."""
+    configure_mappers()  # Airflow's own warn of each other when that is done for the first time
+    if address.startswith("sqlite"):
+        engine = create_engine(address)
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+    else:
+        engine = create_engine(address, connect_args={"options": "-csearch_path=sub_selects"})
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA IF EXISTS sub_selects CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA sub_selects")
+    DagModel.metadata.create_all(engine, tables=[BUNDLE, DAG, TAG], checkfirst=False)
+    RUNS.create(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(RUNS), [{"dag_id": name} for name in NAMES])
+        connection.execute(insert(BUNDLE), [{"name": name, "active": True} for name in BUNDLES])
+    return engine
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite://",
+        pytest.param(POSTGRES, marks=pytest.mark.skipif(not POSTGRES, reason="make test-postgres runs it there")),
+    ],
+    ids=["sqlite", "postgresql"],
+)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An engine of such a database, which Airflow is made to use."""
+    address = request.param
+    if address == "sqlite://":
+        address = f"sqlite:///{tmp_path_factory.mktemp('sub_selects')}/dags.db"
+    engine = scratch_database(address)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(airflow_settings, "engine", engine)
+        yield engine
+    engine.dispose()
+
+
+def put(engine: Any, dags: Iterable[Dag]) -> None:
+    """Make these the Dags of the database."""
+    rows = [{"dag_id": dag.id, **_at(dag.file or DagFile("dags", "")), **REST_OF_A_DAG} for dag in dags]
+    tags = [{"dag_id": dag.id, "name": tag} for dag in dags for tag in dag.tags]
+    with engine.begin() as connection:
+        connection.execute(DAG.delete())
+        for table, values in ((DAG, rows), (TAG, tags)):
+            if values:
+                connection.execute(insert(table), values)
+
+
+def _at(file: DagFile) -> dict[str, str]:
+    return {"bundle_name": file.bundle, "relative_fileloc": file.path}
+
+
+def runs_of(engine: Any, ids: Any) -> set[str]:
+    """Return the rows of another table that a list lets through, as Airflow asks for them."""
+    with engine.connect() as connection:
+        return set(connection.scalars(select(RUNS.c.dag_id).where(RUNS.c.dag_id.in_(ids or set()))))
+
+
+def stored(case: Case) -> list[Dag]:
+    """Return the Dags of a case as a database has them: one of an id, each in a file, tags not too long."""
+    return [
+        Dag(dag.id, frozenset(tag for tag in dag.tags if len(tag) <= LONGEST_TAG), DagFile(*(dag.file or ("dags", ""))))
+        for dag in {dag.id: dag for dag in case.dags}.values()
+    ]
+
+
+@given(case=cases())
+@settings(checked, max_examples=150)
+def test_lists_and_checks_agree(database: Any, case: Case) -> None:
+    """What a list lets through in SQL, what is in it when it is read, and what `check` says of each Dag is the same."""
+    engine = engine_of(case.values, case.deployment_id)
+    dags = stored(case)
+    put(database, dags)
+    for subject in everybody(case.values):
+        for required in required_of(case):
+            needed = mask(*required)
+            expected = {dag.id for dag in dags if engine.check(subject, needed, dag, groups=case.groups).allowed}
+            ids = dag_lookup.select_dag_ids(engine.allowed_dags(subject, needed, groups=case.groups))
+            assert runs_of(database, ids) == expected
+            assert ids == expected
+
+
+words = st.frozensets(st.sampled_from(("sales", "Sales", "sale")), max_size=2)
+some_dags = st.lists(
+    st.builds(Dag, st.sampled_from(NAMES), words, st.builds(DagFile, st.sampled_from(BUNDLES), st.just("x/a.py"))),
+    min_size=3,
+    max_size=9,
+    unique_by=lambda dag: dag.id,
+)
+some_places = st.lists(
+    st.builds(Place, st.sampled_from(BUNDLES), st.sampled_from([("**",), ("y/", "**"), ("x/",), ("y/",), ()])),
+    max_size=2,
+).map(tuple)
+some_rules = st.dictionaries(st.sampled_from(("sales", "Sales", "sa*", "*")), some_places, max_size=2).map(TagRules)
+some_clauses = st.lists(st.builds(Clause, words, words), min_size=1, max_size=3).map(tuple)
+
+
+@given(dags=some_dags, clauses=some_clauses, rules=some_rules)
+@settings(checked, max_examples=400)
+def test_selections(database: Any, dags: list[Dag], clauses: tuple[Clause, ...], rules: TagRules) -> None:
+    """Whatever its clauses and protected tags, a selection finds in SQL, and read, the Dags that match it."""
+    put(database, dags)
+    chosen = DagSelection(False, clauses, rules)
+    expected = {dag.id for dag in dags if chosen.matches(dag)}
+    ids = dag_lookup.select_dag_ids(chosen)
+    assert runs_of(database, ids) == expected
+    assert ids == expected
+
+
+# -- what is sent --------------------------------------------------------------------------------------------------
+
+
+def clause(*tags: str, ids: Iterable[str] = ()) -> Clause:
+    return Clause(frozenset(tags), frozenset(ids))
+
+
+def selection(*clauses: Clause, rules: TagRules = NO_RULES) -> DagSelection:
+    return DagSelection(False, clauses, rules)
+
+
+def sql(chosen: DagSelection, dialect: Any = None) -> tuple[str, list[Any]]:
+    """Return a selection as a database gets it: a statement in one line, and the values that travel with it."""
+    dialect = dialect or sqlite.dialect()
+    compiled = dag_filters.of_selection(chosen, dialect.name).compile(dialect=dialect)
+    return " ".join(str(compiled).split()), list(compiled.params.values())
+
+
+def test_tags_are_found_without_the_table_of_dags() -> None:
+    """Tags alone are looked up in the table of tags, whose rows go with their Dags."""
+    statement, values = sql(selection(clause("a", "b")))
+    assert statement == (
+        "SELECT dag_tag_1.dag_id FROM dag_tag AS dag_tag_1 WHERE dag_tag_1.name IN (__[POSTCOMPILE_name_1])"
+    )
+    assert values == [["a", "b"]]
+
+
+def test_ids_are_those_of_dags() -> None:
+    """A granted id counts where there is such a Dag; what is deployment-wide reaches every Dag; neither asks for tags."""
+    assert sql(selection(clause(ids=["x"])))[0] == (
+        "SELECT dag_1.dag_id FROM dag AS dag_1 WHERE dag_1.dag_id IN (__[POSTCOMPILE_dag_id_1])"
+    )
+    assert sql(DagSelection(True)) == ("SELECT dag_1.dag_id FROM dag AS dag_1", [])
+
+
+def test_tags_that_may_be_carried_nowhere_are_not_sent() -> None:
+    """A protected tag without a place gives nothing, so nothing is asked; in whole bundles, the bundle is."""
+    rules = TagRules({"a": (), "b*": (Place("dags", ("x/", "**")),)})
+    assert sql(selection(clause("a"), rules=rules))[0] == "SELECT dag_1.dag_id FROM dag AS dag_1 WHERE 0 = 1"
+    statement, values = sql(selection(clause("a", "bb", "c"), rules=rules))
+    assert values == [["bb"], ["dags"], ["c"]]
+    assert "JOIN dag AS dag_1 ON dag_1.dag_id = dag_tag_1.dag_id" in statement
+
+
+def test_clauses_that_others_imply_are_left_out() -> None:
+    """Whoever may edit a Dag by a tag and see it by two is asked about the one tag only."""
+    assert sql(selection(clause("a", "b", ids=["x"]), clause("a")))[1] == [["a"]]
+    assert sql(selection(clause("a"), clause("b")))[1] == [["a"], ["b"]]
+
+
+def test_mysql_compares_bytes() -> None:
+    """MySQL may compare text without a look at case or trailing blanks, so there the bytes are compared, too."""
+    statement, values = sql(selection(clause("Caf\u00e9")), mysql.dialect())
+    assert statement == (
+        "SELECT dag_tag_1.dag_id FROM dag_tag AS dag_tag_1 WHERE dag_tag_1.name IN (__[POSTCOMPILE_name_1]) "
+        "AND CAST(dag_tag_1.name AS BINARY) IN (__[POSTCOMPILE_param_1])"
+    )
+    assert values == [["Caf\u00e9"], [b"Caf\xc3\xa9"]]
+    assert "CAST(dag_1.dag_id AS BINARY)" in sql(selection(clause(ids=["x"])), mysql.dialect())[0]
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect(), mysql.dialect()], ids=lambda it: it.name)
+def test_inside_of_airflows_statements(dialect: Any) -> None:
+    """Within a statement about Dags and tags it keeps its own tables, so nothing of it depends on the row outside."""
+    chosen = selection(clause("a", ids=["x"]), clause("b", ids=["y"]))
+    ids: SubSelect[str] = SubSelect(dag_filters.of_selection(chosen, dialect.name), pytest.fail)
+    outer = select(DagModel.dag_id).join(DagTag, DagTag.dag_id == DagModel.dag_id).where(DagTag.dag_id.in_(ids))
+    statement = str(outer.compile(dialect=dialect))
+    assert statement.count("FROM dag_tag AS dag_tag_") == 3
+    assert statement.count("FROM dag AS dag_") == 3
+    changing = update(DagModel).where(DagModel.dag_id.in_(select(outer.subquery().c.dag_id))).values(is_paused=True)
+    assert "UNION" in str(changing.compile(dialect=dialect))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "dialect"),
+    [
+        (selection(clause("a"), rules=TagRules({"a": (Place("dags", ("team/**",)),)})), "sqlite"),
+        (selection(clause("a"), rules=TagRules({"a": (Place("x", ("**",)), Place("y", ("y/",)))})), "sqlite"),
+        (selection(clause("a"), clause(*map(str, range(dag_filters.MAX_VALUES)))), "sqlite"),
+        (selection(clause("a")), "oracle"),
+    ],
+)
+def test_what_sql_cannot_say(chosen: DagSelection, dialect: str) -> None:
+    """Patterns of files, very many values and other databases are left to those who read the Dags."""
+    assert dag_filters.of_selection(chosen, dialect) is None
+
+
+def test_ids_with_a_collation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that a database compares in its own way are compared here, except in MySQL, where bytes are."""
+    monkeypatch.setattr(DAG.c.dag_id.type, "collation", "NOCASE")
+    assert dag_filters.of_selection(selection(clause("a")), "sqlite") is None
+    assert dag_filters.of_selection(selection(clause("a")), "postgresql") is None
+    assert dag_filters.of_selection(selection(clause("a")), "mysql") is not None
+
+
+# -- what is found -------------------------------------------------------------------------------------------------
+
+
+def test_in_a_folder(database: Any) -> None:
+    """Where a tag belongs to a folder, the Dags are read, and what they may carry is decided here."""
+    put(database, [Dag("sales", frozenset("t"), DagFile("dags", "x/a.py")), Dag("sale", frozenset("t"))])
+    rules = TagRules({"t": (Place("dags", ("x/",)),)})
+    ids = dag_lookup.select_dag_ids(selection(clause("t"), rules=rules))
+    assert not isinstance(ids, SubSelect)
+    assert isinstance(ids, LazySet)
+    assert runs_of(database, ids) == ids == {"sales"}
+
+
+def test_words_that_no_database_has(database: Any) -> None:
+    """A tag or id that cannot be stored finds nothing, and keeps nothing else from being found."""
+    put(database, [Dag("sales", frozenset("t"))])
+    for odd in ("\0", "\ud800"):
+        ids = dag_lookup.select_dag_ids(selection(clause(odd, "t", ids=[odd, "sale"])))
+        assert runs_of(database, ids) == ids == {"sales"}
+        assert runs_of(database, dag_lookup.select_dag_ids(selection(clause(odd)))) == set()
+
+
+def test_tags_look_alike(database: Any) -> None:
+    """Tags and ids that differ by case, blanks or composition are not the same."""
+    names = ["sales", "Sales", "sales ", "caf\u00e9", "cafe\u0301", "s_les"]
+    put(database, [Dag(name, frozenset([name])) for name in names])
+    for name in names:
+        assert runs_of(database, dag_lookup.select_dag_ids(selection(clause(name)))) == {name}
+        assert runs_of(database, dag_lookup.select_dag_ids(selection(clause(ids=[name])))) == {name}

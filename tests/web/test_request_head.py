@@ -1,0 +1,197 @@
+"""uvicorn takes no endless head and no trailers, whatever parses its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import uvicorn
+from uvicorn.lifespan.on import LifespanOn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from astro_auth_plugin.web import peer, request_head
+from astro_auth_plugin.web.size_limits import LARGEST_HEAD
+from tests.web.asgi import exchange
+
+PIECE = b"a" * 16 * 1024
+PIECES = LARGEST_HEAD // len(PIECE)
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+FORGED = b"0\r\nx-remote-user: olga@example.com\r\nx-forwarded-for: 192.0.2.1\r\n\r\n"
+
+
+class _Transport(asyncio.Transport):
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.9", 7), "sockname": ("192.0.2.1", 80)})
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+async def _app(scope: Any, receive: Any, send: Any) -> None:
+    """Tell the headers that are there once the body is."""
+    if scope["type"] == "lifespan":
+        peer.keep(receive)
+        await send({"type": "lifespan.startup.complete"})
+        return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        return
+    while (await receive()).get("more_body"):
+        pass
+    names = b" ".join(name for name, _ in scope["headers"])
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(names)).encode())]}
+    )
+    await send({"type": "http.response.body", "body": names})
+
+
+class _Fed(NamedTuple):
+    """What has become of a connection."""
+
+    written: bytes
+    closed: bool
+
+
+def _fed(*pieces: bytes, at_once: bool = False) -> _Fed:
+    """Return what has become of a connection when these pieces have arrived, in turns or before any is served."""
+
+    async def run() -> _Fed:
+        config = uvicorn.Config(_app, lifespan="off", log_config=None)
+        config.load()
+        protocol = request_head.limited(HttpToolsProtocol)(config, ServerState(), {})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        for piece in pieces:
+            protocol.data_received(piece)
+            if not at_once:
+                await asyncio.sleep(0)
+        for _ in pieces:
+            await asyncio.sleep(0)
+        fed = _Fed(transport.written, transport.closed)
+        protocol.connection_lost(None)
+        await asyncio.sleep(0)
+        return fed
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "start", [b"GET / HTTP/1.1\r\nx: ", b"GET /", b"GET / HTTP/1.1\r\nx", b"GET / HTTP/1.1\r\nx: a\r\ny: "]
+)
+def test_endless_head(start: bytes) -> None:
+    """A header, a name or a URL that does not end gets 431, and the connection ends."""
+    assert not _fed(start, *[PIECE] * PIECES).closed
+    fed = _fed(start, *[PIECE] * PIECES, b"a", b"\r\n\r\n")
+    assert (fed.written[:12], fed.written.count(b"HTTP/1.1"), fed.closed) == (b"HTTP/1.1 431", 1, True)
+
+
+def test_many_headers() -> None:
+    """Many small headers count together."""
+    assert _fed(b"GET / HTTP/1.1\r\n", *[b"a: b\r\n" * 1000] * 11).written[:12] == b"HTTP/1.1 431"
+
+
+def test_endless_trailers() -> None:
+    """Trailers that do not end close the connection, without a second answer in the middle of the first."""
+    assert _fed(CHUNKED, b"0\r\nx: ", *[PIECE] * (PIECES + 1)) == (b"", True)
+
+
+def test_large_body() -> None:
+    """A body is none of this, in chunks or with its length, nor are many requests on one connection."""
+    length = b"POST / HTTP/1.1\r\ncontent-length: 1000000\r\n\r\n"
+    assert not _fed(length, *[PIECE] * PIECES * 2).closed
+    assert not _fed(CHUNKED, *[b"4000\r\n" + PIECE + b"\r\n"] * PIECES * 2).closed
+    assert not _fed(*[b"GET / HTTP/1.1\r\nx: ", PIECE, b"\r\n\r\n"] * PIECES * 2).closed
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A server on which the layers are."""
+    server = uvicorn.Server(uvicorn.Config(_app, port=0, log_level=logging.ERROR, lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize("pieces", [[CHUNKED + FORGED], [CHUNKED, FORGED]], ids=["at once", "later"])
+def test_trailers(pieces: list[bytes], port: int) -> None:
+    """Trailers, which a proxy may not have looked at, never become headers."""
+    assert exchange(port, *pieces).endswith(b"host transfer-encoding")
+
+
+def test_next_request(port: int) -> None:
+    """The request after one with trailers has its own headers."""
+    following = b"GET / HTTP/1.1\r\nhost: x\r\nx-own: y\r\nx-empty:\r\nconnection: close\r\n\r\n"
+    assert exchange(port, CHUNKED + FORGED, following).endswith(b"host x-own x-empty connection")
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"other"])
+def test_body_after_upgrade(protocol: bytes, port: int) -> None:
+    """The body of a request that asks for a protocol is not the next request."""
+    body = b"GET / HTTP/1.1\r\nhost: x\r\nx-remote-user: olga@example.com\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: " + protocol
+    pieces = [head + b"\r\ncontent-length: %d\r\n\r\n" % len(body), body]
+    for answer in (exchange(port, *pieces), _fed(*pieces, at_once=True).written):
+        assert (answer.count(b"HTTP/1.1"), b"x-remote-user" in answer) == (1, False)
+
+
+def test_websocket(port: int) -> None:
+    """WebSockets are opened as before."""
+    head = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    key = b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    assert b" 101 " in exchange(port, head + key)
+
+
+def test_endless_head_of_a_server(port: int) -> None:
+    """A server that starts has the limit for its connections."""
+    assert b" 431 " in exchange(port, b"GET / HTTP/1.1\r\nx: ", *[PIECE] * PIECES, b"a")
+
+
+def test_headers_are_kept() -> None:
+    """Whatever a server adds to the headers of a request that has begun does not reach Airflow."""
+    headers = [(b"host", b"x")]
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers.append((b"x-remote-user", b"olga@example.com"))
+        seen.extend(scope["headers"])
+
+    asyncio.run(peer.PeerKeeper(app)({"type": "http", "headers": headers}, None, None))  # type: ignore[arg-type]
+    assert seen == [(b"host", b"x")]
+
+
+def test_other_protocols(caplog: pytest.LogCaptureFixture) -> None:
+    """h11 limits heads itself and drops trailers; a class that nothing is known about is not trusted."""
+    limited = request_head.limited(HttpToolsProtocol)
+    assert request_head.limited(limited) is limited
+    assert request_head.limited(H11Protocol) is H11Protocol
+    config = uvicorn.Config(_app, http=asyncio.Protocol, log_config=None)
+    lifespan = LifespanOn(config)
+    assert not peer.keep(lifespan.receive)
+    assert "headers of a proxy are ignored" in caplog.text
+    assert not isinstance(config.loaded_app, peer.PeerKeeper)

@@ -1,0 +1,139 @@
+"""What strangers send is bounded before anything reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+import attrs
+import jwt
+import pytest
+from airflow.api_fastapi.execution_api import app as execution_api
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from astro_auth_plugin.web import size_limits, worker_tokens
+from astro_auth_plugin.web.middleware import RequestMiddleware
+from tests.web.asgi import ask
+
+HUGE = [b"x" * 1024 * 1024] * 5
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    body = await request.body()
+    answer: Response = JSONResponse({"cookies": request.cookies, "size": len(body)})
+    await answer(scope, receive, send)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_escaped_cookies(accept: str) -> None:
+    """Cookies with a backslash, which some Pythons read for minutes, do not reach Airflow; the others do."""
+    headers = {"cookie": '_token="' + "\\\\" * 4000 + '"; session=abc', "accept": accept}
+    answer = asyncio.run(ask(RequestMiddleware(app), "GET", "/x", headers=headers))
+    assert answer.body == b'{"cookies":{"session":"abc"},"size":0}'
+
+
+def test_large_cookies() -> None:
+    """More cookies than Airflow and FAB set are refused."""
+    headers = {"cookie": "a=" + "b" * size_limits.LARGEST_COOKIES}
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", "/x", headers=headers)).status == 431
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/x", {"x": "a" * size_limits.LARGEST_HEAD}),
+        ("/x", {"x" * size_limits.LARGEST_HEAD: "a"}),
+        ("/x?" + "a" * size_limits.LARGEST_HEAD, {}),
+        ("/" + "a" * size_limits.LARGEST_HEAD, {}),
+        ("/x", {f"x{number}": "a" for number in range(size_limits.MOST_HEADERS + 1)}),
+    ],
+    ids=["value", "name", "query", "path", "many"],
+)
+def test_large_heads(path: str, headers: dict[str, str]) -> None:
+    """A request with more headers, or a longer URL, than any client sends is refused before anything reads them."""
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", path, headers=headers)).status == 431
+
+
+def test_usual_heads() -> None:
+    """Tokens with many groups, the headers of several proxies and long queries are served."""
+    headers = {"authorization": "Bearer " + "a" * 16_000, **{f"x-{number}": "a" * 200 for number in range(100)}}
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", "/x?" + "a" * 8_000, headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/auth/users/list/", "/api/v2/dags/x/dagRuns", "/ui/x"])
+def test_large_bodies(path: str) -> None:
+    """A large body is refused by its announced size, and ends the request where it announces none."""
+    length = {"content-length": str(sum(map(len, HUGE)))}
+    assert asyncio.run(ask(RequestMiddleware(app), "POST", path, headers=length)).status == 413
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(ask(RequestMiddleware(app), "POST", path, pieces=HUGE))
+
+
+@pytest.fixture(name="secret")
+def _secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    secret = "s" * 64
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", secret)
+    worker_tokens.validator.cache_clear()
+    yield secret
+    worker_tokens.validator.cache_clear()
+
+
+CLAIMS = {"sub": "ti", "aud": "urn:airflow.apache.org:task", "iat": int(time.time()), "exp": int(time.time()) + 600}
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("kind", ["Bearer", "bearer"])
+def test_workers(kind: str, announced: bool, secret: str) -> None:
+    """Results of tasks may be large."""
+    headers = {"authorization": f"{kind} {jwt.encode(CLAIMS, secret, 'HS512')}"}
+    headers |= {"content-length": "5242880"} if announced else {}
+    answer = asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/xcoms/x", pieces=HUGE, headers=headers))
+    assert answer.body == b'{"cookies":{},"size":5242880}'
+
+
+NO_WORKERS: dict[str, Callable[[str], str]] = {
+    "nobody": lambda _: "",
+    "no JWT": lambda _: "Bearer a.b.c",
+    "another secret": lambda secret: f"Bearer {jwt.encode(CLAIMS, secret[::-1] + 'x', 'HS512')}",
+    "unsigned": lambda _: f"Bearer {jwt.encode(CLAIMS, None, 'none')}",
+    "a user": lambda secret: f"Bearer {jwt.encode({**CLAIMS, 'aud': 'apache-airflow'}, secret, 'HS512')}",
+    "expired": lambda secret: f"Bearer {jwt.encode({**CLAIMS, 'exp': 1}, secret, 'HS512')}",
+    "another scheme": lambda secret: f"Token {jwt.encode(CLAIMS, secret, 'HS512')}",
+}
+
+
+@pytest.mark.parametrize("what", NO_WORKERS)
+def test_others_on_routes_of_workers(what: str, secret: str) -> None:
+    """Without a valid token of a worker, bodies have a limit there, too; smaller ones are the execution API's to refuse."""
+    headers = {"authorization": NO_WORKERS[what](secret)}
+    served = RequestMiddleware(app)
+    length = {**headers, "content-length": "5242880"}
+    assert asyncio.run(ask(served, "POST", "/execution/xcoms/x", headers=length)).status == 413
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(ask(served, "POST", "/execution/xcoms/x", pieces=HUGE, headers=headers))
+    assert asyncio.run(ask(served, "POST", "/execution/xcoms/x", pieces=HUGE[:4], headers=headers)).status == 200
+
+
+def test_tokens_of_workers_elsewhere(secret: str) -> None:
+    """A token of a worker gives nothing on other routes."""
+    headers = {"authorization": f"Bearer {jwt.encode(CLAIMS, secret, 'HS512')}", "content-length": "5242880"}
+    assert asyncio.run(ask(RequestMiddleware(app), "POST", "/api/v2/x", headers=headers)).status == 413
+
+
+@pytest.mark.parametrize("issuer", ["", "https://issuer.example.com"])
+def test_same_validator(issuer: str, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens of workers are those that the execution API accepts."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_ISSUER", issuer)
+    assert attrs.asdict(worker_tokens.validator()) == attrs.asdict(execution_api._jwt_validator())
+
+
+def test_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tokens cannot be verified, nobody is a worker."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "")
+    worker_tokens.validator.cache_clear()
+    headers = {"authorization": f"Bearer {jwt.encode(CLAIMS, 's' * 64, 'HS512')}", "content-length": "5242880"}
+    assert asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/x", headers=headers)).status == 413

@@ -1,0 +1,94 @@
+"""Run as `make mutants`. Each fault is put into a copy of the project, in which the quick tests that should notice run
+until one fails. A fault that all of them pass is reported, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools.mutants import accounts, authentication, authorization, cli, rbac, runtime, tag_protection, web
+from tools.mutants.code import CodeNotFound, Place, find, put_in
+from tools.mutants.fault import Fault
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
+FAULTS: tuple[Fault, ...] = sum(
+    (room.FAULTS for room in (accounts, authentication, authorization, cli, rbac, runtime, tag_protection, web)), ()
+)
+
+
+def main() -> int:
+    """Try every fault, or those whose words contain the arguments; return the exit code.
+
+    With `--list` nothing is tried: it only names the faults, and those that cannot be put in.
+    """
+    words = [word for word in sys.argv[1:] if word != "--list"]
+    wanted = [fault for fault in FAULTS if all(word in fault.what for word in words)]
+    if lost := [text for fault in wanted if (text := _lost(fault))]:
+        print("\n".join(lost))
+        return 2
+    if "--list" in sys.argv:
+        print("\n".join(fault.what for fault in wanted))
+        return 0
+    survivors = [fault.what for fault in wanted if not _is_noticed(fault)]
+    print(f"{len(wanted) - len(survivors)} of {len(wanted)} faults were noticed.")
+    for what in survivors:
+        print(f"not noticed: {what}")
+    return 1 if survivors else 0
+
+
+def place_of(fault: Fault, root: Path = ROOT) -> Place:
+    """Return where a fault goes, in a copy of the project.
+
+    Raises:
+        CodeNotFound: if its code is not there, or in more than one place.
+    """
+    return find(root / "astro_auth_plugin", fault.definition, fault.old)
+
+
+def _lost(fault: Fault) -> str:
+    """Say why a fault cannot be tried; '' if it can."""
+    if missing := [test for test in fault.tests if not (ROOT / test).exists()]:
+        return f"{fault.what}: no tests at {', '.join(missing)}"
+    try:
+        place_of(fault)
+    except CodeNotFound as error:
+        return f"{fault.what}: {error}"
+    return ""
+
+
+def _is_noticed(fault: Fault) -> bool:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        _copy_project(copy)
+        place = place_of(fault, copy)
+        place.file.write_text(put_in(place, fault.new))
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
+        done = subprocess.run(
+            command, cwd=copy, env=os.environ | {"PYTHONPATH": folder}, capture_output=True, text=True, check=False
+        )
+    # Only failed tests count: 2 and more say that pytest itself could not run them.
+    noticed = done.returncode == 1
+    by = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), done.stdout[-300:])
+    print(f"{'noticed' if noticed else 'MISSED '} {time.monotonic() - began:4.0f} s  {fault.what}: {by}", flush=True)
+    return noticed
+
+
+def _copy_project(copy: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Faults in decisions, lists and the audit log."""
+
+from __future__ import annotations
+
+from tools.mutants.fault import BRIDGE, WEB, Fault
+
+FAULTS = (
+    Fault(
+        "tasks are cleared without a row in the audit log",
+        "looked_at",
+        "_has_ambiguous_dry_run(path, body)",
+        "False",
+        WEB,
+    ),
+    Fault(
+        "the type of a JSON body is left as it is spelled",
+        "RequestMiddleware.__call__",
+        "request_bodies.name_json(scope)",
+        "",
+        WEB,
+    ),
+    Fault(
+        "refusals use up the rows of changes",
+        "record",
+        "(True, 0) if event.name in _CHANGES else _budget.take(event.payer)",
+        "_budget.take(event.payer)",
+        ("tests/runtime/test_audit_log.py",),
+    ),
+    Fault(
+        "a version that could not be read once is never read",
+        "PolicyStore._reload",
+        """self._retry_at = time.monotonic() + RETRY_SECONDS
+return""",
+        "pass",
+        ("tests/runtime/test_policy_store.py",),
+    ),
+    Fault(
+        "who does not read an answer keeps the turn to sign in",
+        "_Door.serve",
+        "send_without_a_turn",
+        "send",
+        ("tests/web/test_passwords.py",),
+    ),
+    Fault(
+        "narrowing off",
+        "_selection",
+        "identity.requested | route_rules.rule_of(context).lists_need(context)",
+        "route_rules.rule_of(context).lists_need(context)",
+        BRIDGE,
+    ),
+    Fault(
+        "a batch is checked on its first item",
+        "authorize_all",
+        "(authorize(identity, request) for request in requests)",
+        "(authorize(identity, request) for request in list(requests)[:1])",
+        BRIDGE,
+    ),
+    Fault("`~` is any Dag", "NO_DAGS", "('', route_rules.EVERY_DAG)", "('',)", BRIDGE),
+    Fault(
+        "an unknown question is allowed",
+        "authorize_dag",
+        """if needed is None:
+    return DENIED""",
+        """if needed is None:
+    return ALLOWED""",
+        BRIDGE,
+    ),
+    Fault("an unknown view is allowed", "authorize_view", "DENIED", "ALLOWED", BRIDGE),
+    Fault(
+        "a missing Dag is allowed",
+        "holds_on_dag",
+        "found is not None and identity.check(needed, found)",
+        "found is None or identity.check(needed, found)",
+        BRIDGE,
+    ),
+    Fault(
+        "tags are not compared again",
+        "_matching",
+        "{dag.id for dag in _read(statement) if selection.matches(dag)}",
+        "{dag.id for dag in _read(_dags_with_tags())}",
+        BRIDGE,
+    ),
+    Fault("the audit log's rows of no Dag for all", "_decide_on_no_dag", "'AUDIT_LOG'", "'AUDIT'", BRIDGE),
+    Fault(
+        "writes without a Dag for who writes one",
+        "_decide_on_no_dag",
+        "rule.is_filtered_write",
+        "True",
+        BRIDGE,
+    ),
+    Fault(
+        "assets for who reads a Dag's",
+        "RouteRule.dag_of_assets",
+        "context is None or self.assets_of == 'Deployment'",
+        "context is None",
+        BRIDGE,
+    ),
+    Fault(
+        "a row of the audit log goes by the query",
+        "dag_of_the_event",
+        "_dag_of_event(context.scope['path_params'].get('event_log_id'))",
+        "_dag_id",
+        BRIDGE,
+    ),
+    Fault(
+        "a backfill goes by the query",
+        "dag_of_the_backfill",
+        "_dag_of_backfill(context.scope['path_params']['backfill_id'])",
+        "_dag_id",
+        BRIDGE,
+    ),
+    Fault("waiting gives XComs away", "_condition", "in_query(context.parsed_query)", "False", BRIDGE),
+    Fault("graph of 3.1 names neighbours", "with_neighbours", "not asks_outside or not dag_id", "True", BRIDGE),
+    Fault(
+        "a row requires what it does not say",
+        "_check_additions",
+        "added - among",
+        "False",
+        ("tests/rbac/explain/test_routes.py",),
+    ),
+    Fault(
+        "edges of 3.2 name outsiders",
+        "without_outsiders",
+        "_dags_at(dependencies.get(dag_id, ())) <= dag_ids",
+        "_dags_at(dependencies.get(dag_id, ())) is not None",
+        BRIDGE,
+    ),
+    Fault("who is started goes unseen", "next_to", "dag_id in (owner, each.target)", "dag_id == owner", BRIDGE),
+    Fault(
+        "reprocessing is no update",
+        "CASES_IN_BODY",
+        "body.get('reprocess_behavior') not in (None, 'none')",
+        "body.get('reprocess_behavior') in ('all',)",
+        BRIDGE,
+    ),
+    Fault(
+        "the Dag of the query counts for writes",
+        "RouteRule.correct",
+        """if not reads and self.dag_from_query and _only_in_query(context, dag_id):
+    dag_id = None""",
+        "",
+        BRIDGE,
+    ),
+    Fault(
+        "a bad new version replaces the good one",
+        "PolicyStore._reload",
+        "self._seen = signature",
+        "self._seen = None",
+        BRIDGE,
+    ),
+    Fault(
+        "a change is not looked for",
+        "PolicyStore.has_changed",
+        "self._source.version() != self._seen",
+        "False",
+        BRIDGE,
+    ),
+    Fault("a task assigned to somebody else", "_is_assigned", "entry == identity.get_id()", "True", BRIDGE),
+    Fault(
+        "the state store of tasks takes no permission on XComs",
+        "RouteRule.correct",
+        "needed |= self.on_dags",
+        "",
+        ("tests/authorization/test_route_rules.py",),
+    ),
+    Fault(
+        "what is missing is reported by tags that do not count",
+        "AccessDecision.missing",
+        "self.identity.missing(self._required, self.dag)",
+        "self._required & ~self.identity.access.on(self.dag)",
+        ("tests/authorization/test_authorizer_cost.py",),
+    ),
+    Fault(
+        "a row of the audit log names any Dag",
+        "_dag_of_no_path",
+        "isinstance(named, str) and named in context.written",
+        "isinstance(named, str)",
+        ("tests/authorization/test_audit_rows.py",),
+    ),
+    Fault(
+        "a denial tells the Dags that exist from others",
+        "AccessDecision.missing",
+        "self._required if self.dag_id is None else self._required | SEE_DAG",
+        "self._required",
+        ("tests/authorization/test_access_decision.py",),
+    ),
+)

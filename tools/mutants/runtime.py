@@ -1,0 +1,15 @@
+"""Faults in what the process knows of Airflow."""
+
+from __future__ import annotations
+
+from tools.mutants.fault import Fault
+
+FAULTS = (
+    Fault(
+        "the server starts on any release of Airflow",
+        "unsupported",
+        "installed < Version(line.release)",
+        "installed.micro < 0",
+        ("tests/runtime/test_version_compat.py",),
+    ),
+)
