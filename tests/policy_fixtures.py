@@ -56,6 +56,8 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         file = tmp_path / "webserver_config.py"
         file.write_text(webserver_config)
         monkeypatch.setenv("AIRFLOW__FAB__CONFIG_FILE", str(file))
+        monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE", str(tmp_path / "policy.yaml"))
+        monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID", "dep")
         for name, value in options.items():
             monkeypatch.setenv(name if name.isupper() else f"AIRFLOW__{name.upper()}", value)
         if options.get("api__base_url", "").endswith("/a/b"):

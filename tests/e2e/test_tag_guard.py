@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,8 +49,9 @@ class Guarded(LiveAirflow):
         bundles = [bundle("dags-folder", home / "dags")]
         bundles += [bundle(name, home / name) for name in ("other-finance", "other-ops")]
         config = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
-        # A second look at the folders in one run would, in Airflow 3.1, throw away the errors of archives.
-        config["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] = "3600"
+        # A second look at the folders in one run would, in Airflow 3.1, throw away the errors of archives. Airflow
+        # counts from the start of the machine, so a longer interval than that would leave out the first look, too.
+        config["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] = str(min(3600, int(time.monotonic())))
         super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=config)
         self.owner: Caller | None = None
         self.viewer: Caller | None = None

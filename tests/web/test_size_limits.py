@@ -82,14 +82,17 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     worker_tokens.validator.cache_clear()
 
 
-CLAIMS = {"sub": "ti", "aud": "urn:airflow.apache.org:task", "iat": int(time.time()), "exp": int(time.time()) + 600}
+def claims(**others: object) -> dict[str, object]:
+    """Return what a worker's token says now, with these claims instead of its own."""
+    now = int(time.time())
+    return {"sub": "ti", "aud": "urn:airflow.apache.org:task", "iat": now, "exp": now + 600, **others}
 
 
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize("kind", ["Bearer", "bearer"])
 def test_workers(kind: str, announced: bool, secret: str) -> None:
     """Results of tasks may be large."""
-    headers = {"authorization": f"{kind} {jwt.encode(CLAIMS, secret, 'HS512')}"}
+    headers = {"authorization": f"{kind} {jwt.encode(claims(), secret, 'HS512')}"}
     headers |= {"content-length": "5242880"} if announced else {}
     answer = asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/xcoms/x", pieces=HUGE, headers=headers))
     assert answer.body == b'{"cookies":{},"size":5242880}'
@@ -98,11 +101,11 @@ def test_workers(kind: str, announced: bool, secret: str) -> None:
 NO_WORKERS: dict[str, Callable[[str], str]] = {
     "nobody": lambda _: "",
     "no JWT": lambda _: "Bearer a.b.c",
-    "another secret": lambda secret: f"Bearer {jwt.encode(CLAIMS, secret[::-1] + 'x', 'HS512')}",
-    "unsigned": lambda _: f"Bearer {jwt.encode(CLAIMS, None, 'none')}",
-    "a user": lambda secret: f"Bearer {jwt.encode({**CLAIMS, 'aud': 'apache-airflow'}, secret, 'HS512')}",
-    "expired": lambda secret: f"Bearer {jwt.encode({**CLAIMS, 'exp': 1}, secret, 'HS512')}",
-    "another scheme": lambda secret: f"Token {jwt.encode(CLAIMS, secret, 'HS512')}",
+    "another secret": lambda secret: f"Bearer {jwt.encode(claims(), secret[::-1] + 'x', 'HS512')}",
+    "unsigned": lambda _: f"Bearer {jwt.encode(claims(), None, 'none')}",
+    "a user": lambda secret: f"Bearer {jwt.encode(claims(aud='apache-airflow'), secret, 'HS512')}",
+    "expired": lambda secret: f"Bearer {jwt.encode(claims(exp=1), secret, 'HS512')}",
+    "another scheme": lambda secret: f"Token {jwt.encode(claims(), secret, 'HS512')}",
 }
 
 
@@ -120,7 +123,7 @@ def test_others_on_routes_of_workers(what: str, secret: str) -> None:
 
 def test_tokens_of_workers_elsewhere(secret: str) -> None:
     """A token of a worker gives nothing on other routes."""
-    headers = {"authorization": f"Bearer {jwt.encode(CLAIMS, secret, 'HS512')}", "content-length": "5242880"}
+    headers = {"authorization": f"Bearer {jwt.encode(claims(), secret, 'HS512')}", "content-length": "5242880"}
     assert asyncio.run(ask(RequestMiddleware(app), "POST", "/api/v2/x", headers=headers)).status == 413
 
 
@@ -135,5 +138,5 @@ def test_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where tokens cannot be verified, nobody is a worker."""
     monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "")
     worker_tokens.validator.cache_clear()
-    headers = {"authorization": f"Bearer {jwt.encode(CLAIMS, 's' * 64, 'HS512')}", "content-length": "5242880"}
+    headers = {"authorization": f"Bearer {jwt.encode(claims(), 's' * 64, 'HS512')}", "content-length": "5242880"}
     assert asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/x", headers=headers)).status == 413
