@@ -33,7 +33,7 @@ def test_continuous_integration() -> None:
     assert listed
     assert set(re.split(r"[\s,()]+", listed[1])) >= {
         "routes.py",
-        "routes_twisted.py",
+        "lists.py",
         "reads.py",
         "writes.py",
         "denials.py",

@@ -64,7 +64,7 @@ latin = st.text("aAkK\u00e9\u00c9e\u00df\x1f@_%", min_size=1, max_size=4)
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_twins(database: Any, data: Any) -> None:
     """An account is nobody if, and only if, another active one has the same e-mail as we compare them."""
     kind = latin if "latin1" in str(database.url) else emails

@@ -109,7 +109,7 @@ def stored(case: Case) -> list[Dag]:
 
 
 @given(case=cases())
-@settings(checked, max_examples=150)
+@settings(checked, max_examples=100)
 def test_lists_and_checks_agree(database: Any, case: Case) -> None:
     """What a list lets through in SQL, what is in it when it is read, and what `check` says of each Dag is the same."""
     engine = engine_of(case.values, case.deployment_id)
@@ -140,7 +140,7 @@ some_clauses = st.lists(st.builds(Clause, words, words), min_size=1, max_size=3)
 
 
 @given(dags=some_dags, clauses=some_clauses, rules=some_rules)
-@settings(checked, max_examples=400)
+@settings(checked, max_examples=200)
 def test_selections(database: Any, dags: list[Dag], clauses: tuple[Clause, ...], rules: TagRules) -> None:
     """Whatever its clauses and protected tags, a selection finds in SQL, and read, the Dags that match it."""
     put(database, dags)

@@ -113,7 +113,7 @@ def test_operation(route: Route, fuzz: Fuzz) -> None:
     wrong: list[str] = []
     # Shrinking would ask hundreds of times more; and of what is the whole Deployment's there is less to try.
     bounded = settings(
-        max_examples=6 if route.where == "Deployment" or route.people else 12,
+        max_examples=4 if route.where == "Deployment" or route.people else 8,
         derandomize=True,
         database=None,
         deadline=None,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-from astro_auth_plugin.cli import inputs
+from astro_auth_plugin.cli import inputs, main
 from astro_auth_plugin.cli.exit_codes import DENIED, FAILED, YES
 from astro_auth_plugin.cli.explain import commands
 from tests.cli.explain.invoke import values
@@ -61,7 +62,7 @@ def by_group(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def read_once() -> Iterator[None]:
-    """Nothing changes while thousands of questions are asked: the policy and the Dags are read once."""
+    """Nothing changes while thousands of questions are asked: policy, Dags and the commands' options are read once."""
     with pytest.MonkeyPatch.context() as patch:
         kept: dict[tuple[str, str], object] = {}
 
@@ -71,6 +72,7 @@ def read_once() -> Iterator[None]:
                 kept[key] = getattr(inputs, name)(args)
             return kept[key]
 
+        patch.setattr(main, "parser", cache(main.parser))
         patch.setattr(commands, "open_policy", lambda args: once("open_policy", args))
         patch.setattr(commands, "read_dags", lambda args, *_: once("read_dags", args))
         yield

@@ -135,7 +135,7 @@ tables_of_fab = st.lists(pairs_of_a_role, min_size=3, max_size=3).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tables_of_fab)
 def test_never_more(found: Tables) -> None:
     """Whatever FAB's roles hold and whoever holds them, the policy says yes to nothing that FAB says no to."""

@@ -206,7 +206,7 @@ def test_dag_token_opens_no_pages_that_the_maker_lacks() -> None:
 
 
 @given(cases(), st.data())
-@settings(checked, max_examples=80)
+@settings(checked, max_examples=40)
 def test_delegation_agrees_with_the_reference(case: Case, data: st.DataObject) -> None:
     """Both engines let the same people change accounts, and make, rotate and delete the same tokens."""
     roles = case.values.get("roles", [])

@@ -17,7 +17,7 @@ from tests.strategies import NAMES, Case, cases
 
 
 @given(cases())
-@settings(checked, max_examples=150)
+@settings(checked, max_examples=100)
 def test_check_agrees_with_the_reference(case: Case) -> None:
     """Both engines decide alike, miss the same permissions and name the same grants."""
     engine = engine_of(case.values, case.deployment_id)

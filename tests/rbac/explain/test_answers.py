@@ -287,7 +287,7 @@ def questions_of(case: Case, dag: reference.Dag | None) -> list[Question]:
 
 
 @given(cases())
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=40)
 def test_answers_agree(case: Case) -> None:
     """Explaining, listing who can, the engine's check and the second engine say the same of every action, with groups too."""
     engine = engine_of(case.values, case.deployment_id)
@@ -320,7 +320,7 @@ def test_answers_agree(case: Case) -> None:
 
 
 @given(cases())
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=40)
 def test_overviews_agree(case: Case) -> None:
     """What somebody can do with a Dag is the same from the person's side, from the Dag's side, and one by one."""
     engine = engine_of(case.values, case.deployment_id)

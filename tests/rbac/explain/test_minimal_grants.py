@@ -162,7 +162,7 @@ def written(values: dict[str, Any], addition: minimal_grants.Addition) -> dict[s
 
 
 @given(cases())
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=40)
 def test_advice_works(case: Case) -> None:
     """Whoever pastes what is advised has a valid policy in which the answer is yes; no role with less would do."""
     engine = engine_of(case.values, case.deployment_id)

@@ -331,7 +331,7 @@ def cleaned(values: Any) -> Any:
 
 
 @given(cases())
-@settings(checked, max_examples=150)
+@settings(checked, max_examples=80)
 def test_what_is_redundant_can_go(case: Case) -> None:
     """Without everything that lint calls redundant, covered or unused, all at once, every answer is the same."""
     loaded = loader.from_values(case.values).policy

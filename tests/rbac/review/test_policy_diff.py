@@ -87,7 +87,7 @@ def held(values: dict[str, Any], deployment_id: str, subject: str, dag: referenc
 
 
 @given(changes())
-@settings(checked, max_examples=120)
+@settings(checked, max_examples=70)
 def test_differences_are_those_of_the_answers(change: Change) -> None:
     """Who gains and who loses what is what the slow engine answers differently, for everybody and everywhere."""
     plan = change.plan()
@@ -108,7 +108,7 @@ def test_differences_are_those_of_the_answers(change: Change) -> None:
 
 
 @given(changes())
-@settings(checked, max_examples=120)
+@settings(checked, max_examples=70)
 def test_lines_tell_all_differences(change: Change) -> None:
     """What the lines of each subject say together is exactly what that subject gains and loses."""
     plan = change.plan()
