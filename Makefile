@@ -43,7 +43,7 @@ demo: $(INSTALLED) ## start Airflow with sample people and Dags (PORT=8080); Ctr
 
 test: $(INSTALLED) ## run all tests; make test ARGS="tests/rbac -k tags" runs some
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python $(PYTEST) tests/rbac --cov --cov-fail-under=100
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/rbac --cov --cov-fail-under=100
 	$(BIN)/python $(PYTEST) tests --ignore=tests/rbac --durations=15
 else
 	$(BIN)/python -m pytest $(ARGS)

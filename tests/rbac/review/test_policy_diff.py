@@ -175,11 +175,12 @@ def test_without_dags(change: Change) -> None:
     for subject, difference in change.plan(moved=False).differences.items():
         found = by_scope.differences.get(subject, NO_DIFFERENCE)
         assert found.gained == difference.gained
-        # What is held everywhere, before and after, begins and ends to count on Dags with the right to see them all.
-        was, is_now = (PermissionSets.sum(Side(side).held(subject).values()).deployment_wide for side in (old, new))
-        kept = was & is_now if (found.gained | found.lost) & SEE_DAG else 0
+        sides = [(engine, PermissionSets.sum(Side(engine).held(subject).values())) for engine in (old, new)]
         for spot, (more, less) in difference.on.items():
             dag = Dag(*change.before[spot.name])
+            # What is granted there before and after begins and ends to count with the right to see all Dags.
+            granted = [held.on(engine.with_effective_tags(dag)) for engine, held in sides]
+            kept = granted[0] & granted[1] if (found.gained | found.lost) & SEE_DAG else 0
             scopes = [
                 other
                 for other in found.on
