@@ -190,10 +190,16 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
     _guard(account, changed, connection)
     if changed & _MAKES_ACTIVE_PERSON:
         _refuse_second_account(account, connection)
-    if changed & {"password", "active"}:
+    if changed & ({"password", "active"} if _signs_in() else {"password", "active", "email"}):
+        # Under another e-mail the account is another person's, unless the identity that it is bound to has a new one.
         sign_ins.end_all(connection, account.id)
     if changed:
         note_change(audit_log.ACCOUNT_CHANGED, account, changed)
+
+
+def _signs_in() -> bool:
+    context = current_request()
+    return context is not None and context.signing_in
 
 
 def _on_delete(_mapper: Any, connection: Connection, account: User) -> None:

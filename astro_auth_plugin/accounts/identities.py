@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, delete,
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from astro_auth_plugin.accounts.sign_ins import lock_accounts, metadata
+from astro_auth_plugin.accounts.sign_ins import end_all, lock_accounts, metadata
 
 IDENTITIES = Table(
     "astro_auth_identity",
@@ -76,13 +76,22 @@ def _replaces_nothing(_: Identity) -> bool:
     return False
 
 
-def bind(account_id: int, identity: Identity, may_replace: Callable[[Identity], bool] = _replaces_nothing) -> bool:
+def bind(
+    account_id: int,
+    identity: Identity,
+    may_replace: Callable[[Identity], bool] = _replaces_nothing,
+    *,
+    is_new: bool = False,
+) -> bool:
     """Bind an account to an identity, unless a sign-in at the same moment has bound either of them elsewhere.
+
+    What the account was issued before is revoked: the identity decides from now on who the account is.
 
     Args:
         account_id: of the account.
         identity: who signs in.
         may_replace: whether the identity that the account is bound to may lose it.
+        is_new: whether the account is made by this sign-in, so that nothing has been issued to it.
 
     Returns whether the account is bound to the identity now.
     """
@@ -101,6 +110,8 @@ def bind(account_id: int, identity: Identity, may_replace: Callable[[Identity], 
             return False
         session.execute(delete(IDENTITIES).where(earlier))
         session.execute(insert(IDENTITIES).values(account_id=account_id, **values))
+        if not is_new:
+            end_all(session, account_id)
     return True
 
 

@@ -81,12 +81,19 @@ _NOTHING = {"email": "", "idp_groups": "[]", "signed_in_at": 0}
 def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
     """Write what a sign-in brought, in the place of what the one before it did.
 
+    Groups that the account did not have revoke what it was issued before: that may be of somebody who knew its password
+    and was in none of these groups.
+
     Raises:
         SQLAlchemyError: if it cannot be written; the sign-in must not go on with older groups.
     """
-    brought = {"email": email, "idp_groups": json.dumps(sorted(set(groups))), "signed_in_at": int(time.time())}
+    brought = frozenset(groups)
+    row = {"email": email, "idp_groups": json.dumps(sorted(brought)), "signed_in_at": int(time.time())}
     with create_session(scoped=False) as session:
-        _write(session, account_id, brought)
+        before = session.execute(select(*COLUMNS).where(SIGN_INS.c.account_id == account_id)).first()
+        if before and before.signed_in_at and brought - sign_in_of(before, email).groups:
+            end_all(session, account_id)
+        _write(session, account_id, row)
 
 
 LONGEST_WAIT = 2

@@ -80,11 +80,12 @@ class ArrivingMixin:
             user = self._new_account(found, names, *args, **kwargs)
         else:
             user = self._known_account(found)
+        is_new = found.account_id is None
         if person.identity and not identities.bind(
-            user.id, person.identity, lambda held: not self._is_live(held.provider)
+            user.id, person.identity, lambda held: not self._is_live(held.provider), is_new=is_new
         ):
             raise SignInRefused(ANOTHER_IDENTITY.format(email=found.email, provider=person.identity.provider))
-        if found.account_id is not None:
+        if not is_new:
             self._take_over(user, found, names if person.identity else {})
         arriving.account_id = user.id
         return user

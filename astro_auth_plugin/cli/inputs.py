@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -137,18 +137,20 @@ def identities_of(account_ids: Iterable[int]) -> dict[int, Identity]:
     return {account_id: identity for account_id, identity in found.items() if identity}
 
 
-def unbind_accounts(account_ids: Iterable[int]) -> None:
-    """Take away what accounts are bound to.
+def unbind_accounts(account_ids: Collection[int]) -> None:
+    """Take away what accounts are bound to, and revoke their sessions and tokens: the next identity may be another.
 
     Raises:
         SQLAlchemyError: if it cannot be written.
     """
     from airflow.utils.session import create_session  # noqa: PLC0415 - Airflow takes seconds
 
-    from astro_auth_plugin.accounts import identities  # noqa: PLC0415 - Airflow takes seconds
+    from astro_auth_plugin.accounts import identities, sign_ins  # noqa: PLC0415 - Airflow takes seconds
 
     with create_session(scoped=False) as session:
         identities.unbind(session, account_ids)
+        for account_id in account_ids:
+            sign_ins.end_all(session, account_id)
 
 
 def read_accounts(subject: str) -> list[KnownAccount]:

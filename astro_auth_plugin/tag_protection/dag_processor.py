@@ -2,7 +2,8 @@
 
 A Dag's file runs in a process of its own, and can say and change there what it likes. So the tags are looked at twice:
 in that process, which makes a clear import error and can be deceived, and in the dag-processor that started it, on what
-came back. The dag-processor knows itself which file it was, and no code of a Dag runs in it.
+came back. The dag-processor knows itself which file it was, and no code of a Dag runs in it: what a result could have
+Airflow run is refused there, whatever its tags.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.runtime.policy_store import PolicyRefused, PolicyStore
 from astro_auth_plugin.runtime.settings import SettingsError, policy_is_named, read_settings
+from astro_auth_plugin.tag_protection import serialized_form
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ def _after_parsing(wrapped: Callable[..., Any], _none: Any, args: Any, kwargs: A
 
 def _check(kwargs: dict[str, Any]) -> None:
     result, found = kwargs["parsing_result"], engine()
-    if result is not None and found is not None and found.tag_rules:
+    if result is not None and found is not None:
         _sift(result, DagFile(kwargs["bundle_name"], kwargs["relative_fileloc"]), found)
 
 
@@ -134,10 +136,11 @@ def _sift(result: Any, file: DagFile, found: Engine) -> None:
     # A file may report errors of itself only: one of another file would stop that one's Dags.
     reported = (result.import_errors or {}).items()
     errors = [(path if file.contains(path) else file.path, text) for path, text in reported]
-    owners = _owners(result, file)
+    owners = _owners(result, file) if found.tag_rules else {}
     kept = []
     for dag in result.serialized_dags:
-        refusals = list(_refusals(_said(dag), file, owners, found))
+        refusals = list(_refusals(dag, file, owners, found))
+        serialized_form.name_params(dag.data)
         claimed = _said(dag).get("relative_fileloc")
         errors += [(claimed if _is_own(claimed, file) else file.path, refusal) for refusal in refusals]
         kept += [] if refusals else [dag]
@@ -171,14 +174,18 @@ def _said(dag: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _refusals(dag: dict[str, Any], file: DagFile, owners: dict[str, Dag], found: Engine) -> Iterator[str]:
+def _refusals(dag: Any, file: DagFile, owners: dict[str, Dag], found: Engine) -> Iterator[str]:
     """Yield what a serialized Dag may not say."""
-    dag_id, tags = dag.get("dag_id"), dag.get("tags") or []
+    said = _said(dag)
+    dag_id, tags = said.get("dag_id"), said.get("tags") or []
+    if words := serialized_form.objection(dag.data):
+        yield _refusal(dag_id, file, words)
+        return
     if not isinstance(dag_id, str) or not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         yield _refusal(dag_id, file, "its id and tags have to be text")
         return
-    if not _is_own(dag.get("relative_fileloc"), file):
-        yield _refusal(dag_id, file, f"it says that it is in `{dag.get('relative_fileloc')}`")
+    if not _is_own(said.get("relative_fileloc"), file):
+        yield _refusal(dag_id, file, f"it says that it is in `{said.get('relative_fileloc')}`")
     for tag in sorted(tags):
         objection = found.tag_rules.objection(tag, file.bundle, file.path)
         if objection:
@@ -207,7 +214,10 @@ def _claims(tags: list[str], file: DagFile, owner: Dag, owners_file: DagFile, fo
 
 def _is_own(path: Any, file: DagFile) -> bool:
     """Whether a path is where a Dag of a file can be: the file, or a module in it when it is an archive."""
-    return isinstance(path, str) and file.contains(path) and "/" not in path[len(file.path) + 1 :]
+    if path == file.path:
+        return True
+    is_archive = not file.path.endswith(".py")
+    return is_archive and isinstance(path, str) and file.contains(path) and "/" not in path[len(file.path) + 1 :]
 
 
 # -- in the process that runs a Dag's file, and in commands --------------------------------------------------------

@@ -18,7 +18,7 @@ from astro_auth_plugin.runtime.request_context import RequestContext, enter_requ
 from astro_auth_plugin.runtime.settings import served_over_tls
 from astro_auth_plugin.web import answers, logout, passwords, peer, request_bodies, size_limits
 from astro_auth_plugin.web.no_access import page_instead
-from astro_auth_plugin.web.status_codes import FORBIDDEN, HEAD_TOO_LARGE, TOO_LARGE, UNAUTHORIZED
+from astro_auth_plugin.web.status_codes import FORBIDDEN, HEAD_TOO_LARGE, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHORIZED
 
 
 class RequestMiddleware:
@@ -37,7 +37,7 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         path = _path(scope)
-        refusal = await _too_large(scope, path)
+        refusal = _other_method(scope) or await _too_large(scope, path)
         if refusal is None:
             size_limits.drop_escaped_cookies(scope)
             refusal = _secret_for_workers(scope, path)
@@ -80,6 +80,13 @@ def _path(scope: Scope) -> str:
     # As starlette does it: `/a` is no prefix of `/api`.
     path, root_path = str(scope["path"]), str(scope.get("root_path", ""))
     return path.removeprefix(root_path) if path.startswith(f"{root_path}/") else path
+
+
+def _other_method(scope: Scope) -> JSONResponse | None:
+    """Refuse a method in small letters, which is none in HTTP, since Flask serves it like the one in capitals."""
+    if scope["method"].isupper():
+        return None
+    return JSONResponse({"detail": "Methods are written in capital letters."}, METHOD_NOT_ALLOWED)
 
 
 async def _too_large(scope: Scope, path: str) -> JSONResponse | None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from astro_auth_plugin.authentication import rate_limit
 from astro_auth_plugin.runtime.request_context import RequestContext
+from astro_auth_plugin.web.status_codes import BAD_REQUEST
 
 AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 AT_PROVIDERS = 10
@@ -41,10 +42,14 @@ class Doors:
         """Serve a request; one that is limited when it is its turn, and with 503 at once where too many wait."""
         if is_password(context.scope, path):
             await self._passwords.serve(app, context, path, receive, send)
-        elif _queries_provider(path):
-            await self._providers.serve(app, context, path, receive, send)
-        else:
+        elif not _queries_provider(path):
             await app(context.scope, receive, send)
+        elif _has_body(context.scope):
+            # It would keep a turn until its body is there, for which there is no time limit.
+            refusal = JSONResponse({"detail": "This request takes no body."}, BAD_REQUEST)
+            await refusal(context.scope, receive, send)
+        else:
+            await self._providers.serve(app, context, path, receive, send)
 
 
 class _Door:
@@ -101,6 +106,11 @@ def is_password(scope: Scope, path: str) -> bool:
 
 def _queries_provider(path: str) -> bool:
     return any(path.startswith(prefix) and path != prefix for prefix in _OF_PROVIDERS)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def _telling_too_many(context: RequestContext, path: str, send: Send) -> Send:

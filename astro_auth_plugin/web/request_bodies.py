@@ -88,20 +88,22 @@ async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple
     """
     if announced_size > limit:
         raise _BodyTooLarge
-    messages: list[Message] = []
-    size = 0
-    more = True
+    # Joined at once: a body may come in pieces of one byte, and the message of each takes hundreds.
+    text = bytearray()
+    more, left = True, list[Message]()
     while more:
         message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if size > limit:
+        if message["type"] == "http.disconnect":
+            left = [message]
+            break
+        text += message.get("body", b"")
+        if len(text) > limit:
             raise _BodyTooLarge
-        more = message["type"] == "http.request" and bool(message.get("more_body"))
-    text = b"".join(message.get("body", b"") for message in messages)
+        more = bool(message.get("more_body"))
+    left.append({"type": "http.request", "body": bytes(text), "more_body": more})
 
     async def receive_again() -> Message:
-        return messages.pop(0) if messages else await receive()
+        return left.pop() if left else await receive()
 
     try:
         return json.loads(text), receive_again

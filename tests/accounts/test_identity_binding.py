@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from astro_auth_plugin.accounts import identities
+from astro_auth_plugin.accounts import identities, sign_ins
 from astro_auth_plugin.accounts.identities import Identity
 from astro_auth_plugin.accounts.identity_binding import Found, Person, SignInRefused, find_account_of
 
@@ -66,6 +66,18 @@ def test_provider_that_is_gone(accounts: Any) -> None:
     assert found(new, ANA, live=False) == (ana, ANA)
     assert identities.bind(ana, new, lambda held: held == SUB)
     assert "belongs" in found(SUB, ANA)
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_binding_ends_sessions(accounts: Any, is_new: bool) -> None:
+    """Whoever used the account before it was bound is signed out; an account that is made at the sign-in has nobody."""
+    ana = accounts("ana", ANA)
+    assert sign_ins.tokens_valid_after(ana) == 0
+    assert identities.bind(ana, SUB, is_new=is_new)
+    ended = sign_ins.tokens_valid_after(ana)
+    assert (ended > 0) is not is_new
+    assert identities.bind(ana, SUB)
+    assert sign_ins.tokens_valid_after(ana) == ended
 
 
 def test_two_first_sign_ins(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,27 @@ def test_kept_and_replaced(ana: int, statements: CountStatements) -> None:
         assert len(sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "email", "then", "ends"),
+    [
+        (None, EMAIL, ["a"], False),
+        ([], EMAIL, ["a"], True),
+        (["a"], EMAIL, ["a", "b"], True),
+        (["a"], "new@example.com", ["a"], True),
+        (["a", "b"], EMAIL, ["b"], False),
+        (["a"], EMAIL, ["a"], False),
+        ([], EMAIL, [], False),
+    ],
+)
+def test_further_groups(ana: int, first: list[str] | None, email: str, then: list[str], ends: bool) -> None:
+    """Groups that the account did not have end what it was issued: that may be of somebody who was in none of them."""
+    if first is not None:
+        sign_ins.keep(ana, EMAIL, first)
+    assert sign_ins.tokens_valid_after(ana) == 0
+    sign_ins.keep(ana, email, then)
+    assert (sign_ins.tokens_valid_after(ana) > 0) is ends
+
+
 def test_names_and_numbers(ana: int) -> None:
     """Hundreds of names of any length and letters come back as they were."""
     groups = [f"cn=caf\u00e9 {number}," + "ou=unit," * 100 for number in range(700)]

@@ -133,7 +133,7 @@ def test_api_token(manager: Any) -> None:
 def test_email_that_was_given_again(manager: Callable[..., AstroAuthManager], accounts: Any) -> None:
     """Where an account is bound to the issuer, a JWT for its e-mail with another `sub`, or none, is nobody."""
     email, issuer = "ana@example.com", "https://sso"
-    identities.bind(accounts("ana", email), identities.Identity("oauth sso", issuer, "7"))
+    identities.bind(accounts("ana", email), identities.Identity("oauth sso", issuer, "7"), is_new=True)
     said = {sub: ExternalIdentity(email, "", NOW, SOON, issuer, sub.removeprefix("s")) for sub in ("s7", "s8", "s")}
     made = manager(**said, elsewhere=ExternalIdentity(email, "", NOW, SOON, "https://other", "8"))
     assert who(made, "s7").email == who(made, "elsewhere").email == email

@@ -134,9 +134,9 @@ dag = DAG('{id}', schedule=None, tags=[Lie('guard:finance')])
 """,
     "guard_replaced": """\
 from airflow.sdk import DAG
-from astro_auth_plugin.airflow_bridge import parsing_guard, tag_policy
-parsing_guard.check_dag = lambda dag: None
-parsing_guard._sift = parsing_guard._after_parsing = None
+from astro_auth_plugin.tag_protection import cluster_policy, dag_processor
+cluster_policy.check_dag = dag_processor.check_dag = lambda dag: None
+dag_processor._check = dag_processor._sift = dag_processor._after_parsing = None
 dag = DAG('{id}', schedule=None, tags=['guard:finance'])
 """,
     "rules_replaced": """\
@@ -169,6 +169,29 @@ def elsewhere(dag):
     data['dag'].update(tags=['guard:finance'], relative_fileloc='finance/{id}.py')
     return data
 Serializer.to_dict = elsewhere
+dag = DAG('{id}', schedule=None)
+""",
+    "older_form": SERIALIZED
+    + """\
+before = Serializer.to_dict
+def older(dag):
+    data = before(dag)
+    data['__version'] = 1
+    data['dag']['_dag_id'] = 'owned'
+    return data
+Serializer.to_dict = older
+dag = DAG('{id}', schedule=None)
+""",
+    "made_when_read": SERIALIZED
+    + """\
+before = Serializer.to_dict
+def forged(dag):
+    data = before(dag)
+    call = {'exc_cls_name': 'os.system', 'args': ['touch ' + __file__ + '.ran'], 'kwargs': {'__type': 'dict', '__var': {}}}
+    value = {'__type': 'airflow_exc_ser', '__var': {'__type': 'dict', '__var': call}}
+    data['dag']['default_args'] = {'__type': 'dict', '__var': {'x': value}}
+    return data
+Serializer.to_dict = forged
 dag = DAG('{id}', schedule=None)
 """,
     "result_of_its_own": FORGED_RESULT + "send('{id}', ['guard:finance'], 'finance/{id}.py', {})\n",

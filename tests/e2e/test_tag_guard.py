@@ -214,6 +214,7 @@ def test_smuggling_harms_nobody(guarded: Guarded, smuggled: dict[str, str], data
     good = database_of.rows("SELECT dag_id, relative_fileloc, is_stale FROM dag WHERE dag_id IN ('good', 'owned')")
     assert sorted(good) == [("good", "finance/good.py", 0), ("owned", "finance/owned.py", 0)]
     assert not {name for name in smuggled if name.startswith("dags-folder/finance/")}
+    assert not list(guarded.home.rglob("*.ran")), "Airflow has run what the data of a Dag name"
     assert "tags changed access" not in guarded.smuggling_log
     assert "of a Dag of this id" not in guarded.smuggling_log
 

@@ -84,7 +84,9 @@ class Result(SimpleNamespace):
 
     def __init__(self, *dags: dict, errors: dict[str, str] | None = None) -> None:
         super().__init__(
-            serialized_dags=[SimpleNamespace(data={"dag": dag}) for dag in dags], import_errors=errors, warnings=None
+            serialized_dags=[SimpleNamespace(data={"__version": 3, "dag": dag}) for dag in dags],
+            import_errors=errors,
+            warnings=None,
         )
 
     @property
@@ -125,6 +127,7 @@ def test_kept(tags: Any, guarded: Engine, live: list[Dag]) -> None:
         (dag_of(tags=["ops"], path="ops/b.py"), "it says that it is in `ops/b.py`"),
         (dag_of(path="ops/a.py/../b.py"), "it says that it is in `ops/a.py/../b.py`"),
         (dag_of(path="ops/a.pyx"), "it says that it is in `ops/a.pyx`"),
+        (dag_of(path="ops/a.py/b.py"), "it says that it is in `ops/a.py/b.py`"),
         (dag_of(path=None), "it says that it is in `None`"),
         (dag_of(tags={"ops": 1}), "its id and tags have to be text"),
         (dag_of(tags="ops"), "its id and tags have to be text"),
@@ -144,6 +147,36 @@ def test_refused(dag: Any, why: str | None, guarded: Engine, live: list[Dag]) ->
     assert list(result.import_errors) == [FILE.path]
     expected = why or "the tag `finance` is only for Dags in `**` of bundle `plain`"
     assert f"in `ops/a.py` of bundle `{file.bundle}` is refused: {expected}" in result.import_errors[FILE.path]
+
+
+@pytest.mark.parametrize("version", [None, 1, 2, "3", 3.0, True])
+def test_other_serialized_form(version: Any, guarded: Engine, live: list[Dag]) -> None:
+    """A Dag that Airflow would convert after the check is refused: the conversion takes `_dag_id` for its id."""
+    result = Result({**dag_of("d"), "_dag_id": "other"}, dag_of("good"))
+    result.serialized_dags[0].data["__version"] = version
+    assert sifted(result, guarded).kept == ["good"]
+    assert f"its serialized form has the version `{version}`" in result.import_errors[FILE.path]
+
+
+@pytest.mark.parametrize("rules", ["", PROTECTED], ids=["no protected tags", "protected tags"])
+@pytest.mark.parametrize("kind", ["airflow_exc_ser", "base_exc_ser", "base_trigger"])
+def test_values_that_airflow_would_create(kind: str, rules: str, live: list[Dag]) -> None:
+    """A value for which Airflow would call what it names is refused, also without protected tags."""
+    called = {"__type": kind, "__var": {"__type": "dict", "__var": {"exc_cls_name": "os.system", "args": ["true"]}}}
+    values = {"__type": "dict", "__var": {"x": [{"y": called}]}}
+    result = sifted(Result({**dag_of(), "default_args": values}, dag_of("good")), engine_of(PEOPLE + rules))
+    assert result.kept == ["good"]
+    assert f"it has a value of the type `{kind}`" in result.import_errors[FILE.path]
+
+
+def test_params(guarded: Engine, live: list[Dag]) -> None:
+    """No class but Airflow's own is imported for a Param, however deep it is."""
+    param: dict = {"__class": "os.abort", "default": 1}
+    deep: Any = param
+    for _ in range(100_000):
+        deep = [deep]
+    result = sifted(Result({**dag_of(), "params": [["x", deep]]}), guarded)
+    assert (result.kept, param["__class"]) == (["d"], "airflow.sdk.definitions.param.Param")
 
 
 def test_errors_of_other_files(guarded: Engine, live: list[Dag]) -> None:
@@ -300,7 +333,8 @@ def test_cluster_policy(dag: Any, guarded: Engine, monkeypatch: pytest.MonkeyPat
     with pytest.raises(AirflowClusterPolicyViolation, match=r"in `ops/a\.py` of bundle `other` is refused"):
         cluster_policy.dag_policy(dag)
     # The dag-processor files errors of archives where they stay.
-    dag.relative_fileloc = "ops/a.py/member.py"
+    monkeypatch.setattr(dag_processor, "_being_parsed", DagFile("other", "ops/a.zip"))
+    dag.relative_fileloc = "ops/a.zip/member.py"
     cluster_policy.dag_policy(dag)
 
 

@@ -92,6 +92,22 @@ def test_a_few_at_a_provider(path: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("headers", [{"content-length": "1"}, {"transfer-encoding": "chunked"}])
+@pytest.mark.parametrize("path", PROVIDERS)
+def test_bodies_at_a_provider(path: str, headers: dict[str, str]) -> None:
+    """A request that announces a body takes no turn, which it could keep by never sending it."""
+    hashing = Hashing()
+    answer = asyncio.run(ask(hashing.app, "GET", path, headers=headers))
+    assert (answer.status, answer.detail) == (400, "This request takes no body.")
+
+
+@pytest.mark.parametrize("path", [*PATHS, *PROVIDERS, "/api/v2/dags"])
+def test_methods_in_small_letters(path: str) -> None:
+    """Flask serves `post` like POST, so it must not come past what is asked of POST."""
+    answer = asyncio.run(ask(Hashing().app, "post", path))
+    assert (answer.status, answer.detail) == (405, "Methods are written in capital letters.")
+
+
 def test_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where too many wait already, one more is sent away at once."""
     monkeypatch.setattr(passwords, "MOST_WAITING", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -41,6 +42,33 @@ def test_body_in_pieces() -> None:
         "body": json.loads(BODY),
         "size": len(BODY),
     }
+
+
+def test_body_is_given_on_in_one_piece() -> None:
+    """However many pieces a body comes in, no more than the body is kept, and it is given on as one."""
+
+    async def read() -> list[dict]:
+        size = 1000
+        pieces = [{"type": "http.request", "body": b"1", "more_body": number < size - 1} for number in range(size)]
+        pieces.append({"type": "http.disconnect"})
+
+        async def receive() -> dict:
+            return pieces.pop(0)
+
+        scope = {"method": "POST", "headers": []}
+        body, again, refusal = await request_bodies.looked_at(scope, BACKFILLS, receive)
+        assert (body, refusal) == (int("1" * size), None)
+        return [await again(), await again()]
+
+    first, second = asyncio.run(read())
+    assert first == {"type": "http.request", "body": b"1" * 1000, "more_body": False}
+    assert second == {"type": "http.disconnect"}
+
+
+def test_client_that_leaves() -> None:
+    """An application learns that the client has left before its body ended, and has what came of it."""
+    answer = call("POST", BACKFILLS, pieces=[BODY[:5]], gone=True)
+    assert json.loads(answer.body) == {"gone": True}
 
 
 def test_body_under_a_path_of_its_own() -> None:

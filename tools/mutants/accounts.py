@@ -6,6 +6,27 @@ from tools.mutants.fault import BRIDGE, LOGIN, Fault
 
 FAULTS = (
     Fault(
+        "sessions from before an account was bound get what the identity brings",
+        "bind",
+        "end_all(session, account_id)",
+        "pass",
+        ("tests/accounts/test_identity_binding.py",),
+    ),
+    Fault(
+        "sessions from before a sign-in get its groups",
+        "keep",
+        "end_all(session, account_id)",
+        "pass",
+        ("tests/accounts/test_sign_ins.py",),
+    ),
+    Fault(
+        "sessions under another e-mail live on",
+        "_on_update",
+        "{'password', 'active', 'email'}",
+        "{'password', 'active'}",
+        ("tests/accounts/test_account_guard.py",),
+    ),
+    Fault(
         "the tokens of FAB's API outlive a sign-out",
         "fab_token_has_ended",
         "issued_at < _fab_tokens_end(account_id) or has_ended(account_id, issued_at)",

@@ -361,8 +361,8 @@ except InvalidTokenError:
     Fault(
         "sign-ins at a provider that does not answer take all threads",
         "Doors.serve",
-        "_queries_provider(path)",
-        "False",
+        "not _queries_provider(path)",
+        "True",
         ("tests/web/test_passwords.py",),
     ),
     Fault("what has ended goes on", "identity_of", "issued_at < account.tokens_valid_after", "False", LOGIN),

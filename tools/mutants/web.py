@@ -6,6 +6,20 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a request with a body takes a place of those that query a provider",
+        "_has_body",
+        "b'transfer-encoding' in headers or headers.get(b'content-length', b'0') != b'0'",
+        "False",
+        ("tests/web/test_passwords.py",),
+    ),
+    Fault(
+        "a method in small letters passes the checks of passwords",
+        "_other_method",
+        "scope['method'].isupper()",
+        "True",
+        ("tests/web/test_passwords.py",),
+    ),
+    Fault(
         "the middleware works under another auth manager",
         "request_middleware",
         "not any((base.__module__.startswith('astro_auth_plugin.') for base in get_auth_manager_cls().__mro__))",
@@ -69,9 +83,9 @@ FAULTS = (
     Fault(
         "a large body is not looked at",
         "_read_json",
-        """if size > limit:
+        """if len(text) > limit:
     raise _BodyTooLarge""",
-        """if size > limit:
+        """if len(text) > limit:
             break""",
         WEB,
     ),

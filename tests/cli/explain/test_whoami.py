@@ -81,13 +81,15 @@ def test_for_machines(accounts: Any, file: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_unbind(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It names the identity that an account is bound to, until `unbind` takes it away."""
-    identities.bind(accounts("ana", "ana@example.com"), identities.Identity("oauth sso", "https://sso", "7"))
+    """It names the identity that an account is bound to, until `unbind` takes it away and ends the account's sessions."""
+    ana = accounts("ana", "ana@example.com")
+    identities.bind(ana, identities.Identity("oauth sso", "https://sso", "7"), is_new=True)
     requested = args(file, "ana@example.com")
     whoami(requested)
     bound = "Bound to `7` of https://sso, which signs in through `oauth sso`."
     assert bound in capsys.readouterr().out
     unbind(Namespace(email="ANA@example.com"))
+    assert sign_ins.tokens_valid_after(ana) > 0
     assert capsys.readouterr().out == "1 account unbound.\n"
     whoami(requested)
     assert "Bound" not in capsys.readouterr().out
