@@ -94,7 +94,7 @@ class AstroAuthManager(FabAuthManager):
     # -- sessions --------------------------------------------------------------------------------------------------
 
     def is_logged_in(self) -> bool:
-        """Whether somebody is signed in; FAB's public role is nobody."""
+        """Whether a user is signed in; FAB's public role is no user."""
         user = self.get_user()
         return not user.is_anonymous and bool(user.is_active)
 

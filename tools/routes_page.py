@@ -38,7 +38,7 @@ _PEOPLE = {
     "signed in": "all signed-in users",
     "own account": "all signed-in users, for their own account",
     "accounts": "Owner, Admin",
-    "nobody": "closed",
+    "denied": "denied",
     "task token": "running tasks only",
 }
 
@@ -88,7 +88,7 @@ def _roles(route: Route) -> str:
     parts = [", ".join(["Owner", "Admin", *deployment_wide])] if deployment_wide else []
     if on_dags:
         parts.append("on their Dags " + " and ".join(on_dags))
-    return "; ".join(parts) or "nobody"
+    return "; ".join(parts) or "none"
 
 
 def _has(role: Role, route: Route) -> bool:

@@ -81,8 +81,8 @@ _NOTHING = {"email": "", "idp_groups": "[]", "signed_in_at": 0}
 def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
     """Write what a sign-in brought, in the place of what the one before it did.
 
-    Groups that the account did not have revoke what it was issued before: that may be of somebody who knew its password
-    and was in none of these groups.
+    Groups that the account did not have revoke what it was issued before: that may belong to a user who knew its
+    password and was in none of these groups.
 
     Raises:
         SQLAlchemyError: if it cannot be written; the sign-in must not go on with older groups.

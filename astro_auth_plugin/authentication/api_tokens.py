@@ -97,7 +97,7 @@ def claims_of(token: AstroIdentity) -> dict[str, Any]:
 
 
 def jwt_lifetime(user: Any, wanted: int | None) -> int:
-    """Return for how many seconds a JWT of somebody may be valid; None wants what Airflow's configuration says."""
+    """Return for how many seconds a JWT of a user may be valid; None takes what Airflow's configuration says."""
     seconds = conf.getint("api_auth", "jwt_expiration_time") if wanted is None else wanted
     return seconds_left(user, seconds) if isinstance(user, AstroIdentity) else seconds
 

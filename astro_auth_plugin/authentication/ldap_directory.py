@@ -81,7 +81,7 @@ def answering(ldap: Any, *, before_password: bool = False) -> Iterator[None]:
 def _is_shared(manager: Any, ldap: Any, connection: Any, own: str, spellings: set[str]) -> bool:
     """Whether another entry has an e-mail: one of the two may have given itself that of the other."""
     names = {*spellings, *map(normalize_email, spellings)}
-    filters = import_module("ldap.filter")  # FAB imports `ldap` alone, which has no `filter` until somebody imports it
+    filters = import_module("ldap.filter")  # FAB imports `ldap` alone, which has no `filter` until it is imported
     escaped = sorted(map(filters.escape_filter_chars, names))
     wanted = "(|" + "".join(f"({manager.auth_ldap_email_field}={name})" for name in escaped) + ")"
     if manager.auth_ldap_search_filter:

@@ -59,7 +59,7 @@ def person_of(manager: Any, provider: str, answer: Any, info: Mapping[str, Any],
             documents, subject = _of_openid(manager, provider, answer)
     except SignInRefused:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever cannot be read signs nobody in
+    except Exception as error:  # noqa: BLE001 - what cannot be read signs no user in
         log.warning("Refused a sign-in through %s: its response is invalid: %s", provider, type(error).__name__)
         raise SignInRefused(UNREADABLE, "not_accepted") from None
     email = verified_email(provider, documents, trusted=trusted)

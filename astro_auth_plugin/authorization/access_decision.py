@@ -1,6 +1,6 @@
 """The answer to an `AccessRequest`: allowed, or what is missing and where.
 
-The reason goes to the caller (403) and into the audit log, so it is worked out once, and only when somebody reads it:
+The reason goes to the caller (403) and into the audit log, so it is worked out once, and only when it is read:
 most denials are of pages that a browser does not show.
 """
 

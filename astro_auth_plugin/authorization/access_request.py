@@ -1,4 +1,4 @@
-"""What Airflow asks about, as one value: each hook of the auth manager builds one from all that Airflow tells it."""
+"""What Airflow asks about, as one value: each hook of the auth manager builds one from all that Airflow passes."""
 
 from __future__ import annotations
 

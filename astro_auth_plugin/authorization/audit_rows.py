@@ -1,6 +1,6 @@
 """Rows that Airflow adds to its audit log for a request, kept from naming another Dag, run or task than the request's.
 
-Airflow takes `dag_id`, `run_id` and `task_id` from the query and from the body over those of the path, so anybody who
+Airflow takes `dag_id`, `run_id` and `task_id` from the query and from the body over those of the path, so any user who
 may write something could add rows to the log of any Dag, and leave none in the log of the own one. The rule is kept
 where SQLAlchemy writes the row: by then it does not matter in which form the caller has sent what.
 """
@@ -35,7 +35,7 @@ def take_back(context: RequestContext) -> None:
     """Delete the rows of a request that was refused.
 
     On some routes Airflow writes them before it asks whether the request is allowed, and they look like a change that
-    was made. Anybody could fill the log of any Dag. `astro_auth.refused` says who tried what. Never raises.
+    was made. Any user could fill the log of any Dag. `astro_auth.refused` says who tried what. Never raises.
     """
     try:
         with create_session(scoped=False) as session:

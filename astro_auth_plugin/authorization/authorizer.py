@@ -135,7 +135,7 @@ def _is_assigned(identity: AstroIdentity, assigned_users: Iterable[str]) -> bool
     """Whether one of the entries is the person.
 
     An entry with `@` is an e-mail, one of digits FAB's id, any other a user name; a user name that looks like one of
-    the first two never matches, or an account could be named after somebody else's address.
+    the first two never matches, or an account could be named after another user's address.
     """
     for entry in assigned_users:
         if "@" in entry:
@@ -200,7 +200,7 @@ def may_name_team(context: RequestContext) -> bool:
     """Whether the person may make the change of a request that Airflow has not asked about.
 
     In multi-team mode Airflow looks up the team that a body names before it asks, and the answer 400 would say to
-    anybody that there is no such team.
+    any user that there is no such team.
     """
     resource = _OBJECTS_OF_TEAMS.get("".join(context.scope["path"].partition("/api/v2/")[2].split("/")[:1]))
     method = {"PATCH": "PUT"}.get(context.scope["method"], context.scope["method"])
@@ -230,7 +230,7 @@ def authorize_view(identity: AstroIdentity, request: AccessRequest, context: Req
 
 
 def may_see_menu_item(identity: AstroIdentity, item: Any) -> bool:
-    """Whether a menu item is shown to somebody."""
+    """Whether a menu item is shown to a user."""
     name = enum_name(item)
     rule = action_map.MENU_ITEMS.get(name)
     if rule is None:

@@ -21,7 +21,7 @@ NO_DAGS = ("", route_rules.EVERY_DAG)
 
 
 def holds_in_deployment(identity: AstroIdentity, needed: int) -> bool:
-    """Whether all of these permissions are held Deployment-wide; False for none, which nobody has asked about."""
+    """Whether all of these permissions are held Deployment-wide; False for none."""
     return bool(needed) and not needed & ~identity.access.deployment_wide
 
 

@@ -71,7 +71,7 @@ def _judge(
 
 
 def _unknown(file: str, line: int, message: str) -> Diagnostic:
-    """Return what is reported where nobody knows which tags there are."""
+    """Return what is reported where the tags are unknown."""
     return Diagnostic((), message, "warning", place=Place(line, 1), file=file)
 
 

@@ -16,5 +16,5 @@ def hint(what: str, words: str) -> Diagnostic:
 
 
 def wrong(what: str, words: str) -> Diagnostic:
-    """Return that somebody cannot sign in, or somebody else could."""
+    """Return that a user cannot sign in, or another user could."""
     return Diagnostic((), words, "error", subject=what)

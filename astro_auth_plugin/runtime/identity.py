@@ -61,7 +61,7 @@ class AstroIdentity(BaseUser):
     is_active: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
 
-    def __init__(  # noqa: PLR0913 - a record of what is known of somebody
+    def __init__(  # noqa: PLR0913 - a record of what is known of a user
         self,
         *,
         id: int | str,  # noqa: A002 - Airflow's and FAB's name of it

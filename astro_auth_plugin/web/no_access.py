@@ -1,4 +1,4 @@
-"""The page for somebody who is signed in and has no access."""
+"""The page for a user who is signed in and has no access."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def holders(form: str, setting: Setting, dag_id: str | None, tag: str | None, fo
         )
         return
     what = f"something with Dag `{dag_id}`" if dag_id is not None else f"something through the tag `{tag}`"
-    say(f"{len(found) or 'nobody'} may do {what}")
+    say(f"{len(found) or 'no user'} may do {what}")
     rows = [(one.who, ", ".join(spelled(one.permissions, on_dag=True)), _through(one.grants)) for one in found]
     _print(("Who", "May", "Through"), rows)
     tell_notes(setting)

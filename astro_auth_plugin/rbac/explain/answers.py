@@ -29,7 +29,7 @@ _WHY = {
     "signed in": "everybody may who has signed in",
     "own account": "everybody may who has signed in, about themselves",
     "accounts": "accounts are for Workspace Owners and Organization Owners",
-    "nobody": "this page is closed to everybody: FAB's roles grant nothing here",
+    "denied": "this page is denied for all users: FAB's roles grant nothing here",
     "task token": "only Airflow's own tasks may, with their tokens",
 }
 

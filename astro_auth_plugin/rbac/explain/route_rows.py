@@ -13,7 +13,7 @@ from typing import Any
 from astro_auth_plugin.rbac.model.permissions import EVERYTHING, names
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 
-FOR_PEOPLE = ("public", "signed in", "own account", "accounts", "nobody", "task token")
+FOR_PEOPLE = ("public", "signed in", "own account", "accounts", "denied", "task token")
 PLACES = (
     "",
     "Deployment",

@@ -31,7 +31,7 @@ def is_same_email(one: str, other: str) -> bool:
 def only_account(active: Sequence[_Account]) -> _Account | None:
     """Return the account that has the access of a person, of all active accounts with the e-mail.
 
-    None of several: nobody can tell whose access it is.
+    None of several: it is unknown whose access it is.
     """
     return active[0] if len(active) == 1 else None
 

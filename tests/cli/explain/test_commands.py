@@ -375,7 +375,7 @@ def test_access_through_a_tag(at: list, capsys: pytest.CaptureFixture[str]) -> N
     code, reported = values(capsys, "access", "--tag", "team:sales", *at[:4])
     assert (code, [one["who"] for one in reported["who"]][:2]) == (0, ["art@example.com", "ana@example.com"])
     code, out, _ = run(capsys, "access", "--tag", "team:Sales", *at[:4])
-    assert (code, out.splitlines()[0]) == (2, "nobody may do something through the tag `team:Sales`")
+    assert (code, out.splitlines()[0]) == (2, "no user may do something through the tag `team:Sales`")
 
 
 @pytest.mark.parametrize("words", [[], ["--dag", "x", "--tag", "y"], ["--as", "a@b.de", "--dag", "x"]])

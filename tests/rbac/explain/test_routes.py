@@ -146,7 +146,7 @@ def test_bad_names() -> None:
     ("text", "message"),
     [
         ("Dags:\n  GET /x: {needs: public}\n  GET /x: {needs: public}\n", "line 2: duplicate key `GET /x`"),
-        ("Dags:\n  GET /x: {needs: public, needs: nobody}\n", "line 2: duplicate key `needs`"),
+        ("Dags:\n  GET /x: {needs: public, needs: denied}\n", "line 2: duplicate key `needs`"),
         ("Dags: {GET /x: {needs: pubic}}\n", "`GET /x`: `where` is missing"),
         ("Dags: [\n", "expected"),
         ("Dags\n", "expected sections of rows"),
