@@ -8,21 +8,53 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-_MADE_BY_NAME = frozenset({"airflow_exc_ser", "base_exc_ser", "base_trigger"})
-"""The types for which Airflow before 3.3 imports what the data name, and calls it with the arguments in the data."""
+_VALUES = frozenset(
+    {
+        "arg_not_set",
+        "asset",
+        "asset_alias",
+        "asset_all",
+        "asset_any",
+        "asset_ref",
+        "dag",
+        "datetime",
+        "deadline_alert",
+        "dict",
+        "edgeinfo",
+        "k8s.V1Pod",
+        "mapped_argument",
+        "operator",
+        "param",
+        "relativedelta",
+        "set",
+        "taskgroup",
+        "timedelta",
+        "timezone",
+        "tuple",
+        "xcomref",
+    }
+)
+"""The types of Airflow's that Dags have in them. Among the others are exceptions and triggers: before 3.3 Airflow
+imports what the data of these name, and calls it with the arguments in the data."""
 _PARAM = "airflow.sdk.definitions.param.Param"
 
 
 def objection(data: dict[str, Any]) -> str:
     """Return why a serialized Dag is refused; '' if it is not."""
-    version = data.get("__version")
-    if type(version) is not int or version != _version():
+    version, own = data.get("__version"), _serializer().SERIALIZER_VERSION
+    if type(version) is not int or version != own:
         # Airflow converts another version after the guard has looked, and the conversion takes other keys for the id.
-        return f"its serialized form has the version `{version}`, and this Airflow writes {_version()}"
+        return f"its serialized form has the version `{version}`, and this Airflow writes {own}"
+    try:
+        # Airflow sets every key as an attribute of the Dag, so that others could give it another id or other tags.
+        _serializer().validate_schema(data)
+    except Exception as error:  # noqa: BLE001 - the data may be of any shape
+        return f"its serialized form is not valid: {str(error).splitlines()[0][:200]}"
+    known = _types()
     for value in _dicts(data):
         kind = value.get("__type")
-        if isinstance(kind, str) and kind in _MADE_BY_NAME:
-            return f"it has a value of the type `{kind}`, which Airflow would create when it reads the Dag"
+        if isinstance(kind, str) and kind in known and kind not in _VALUES:
+            return f"it has a value of the type `{kind}`, which is not one of Dags"
     return ""
 
 
@@ -33,14 +65,19 @@ def name_params(data: dict[str, Any]) -> None:
             value["__class"] = _PARAM
 
 
-def _version() -> int:
+def _serializer() -> Any:
     from airflow.serialization import serialized_objects  # noqa: PLC0415 - a process of a task needs none of it
 
     known: Any = serialized_objects
     # `SerializedDAG` is its name before Airflow 3.2.
-    return int(
-        (known.DagSerialization if hasattr(known, "DagSerialization") else known.SerializedDAG).SERIALIZER_VERSION
-    )
+    return known.DagSerialization if hasattr(known, "DagSerialization") else known.SerializedDAG
+
+
+def _types() -> frozenset[str]:
+    """Return the types that this Airflow makes something of; any other text is that of the Dag's author."""
+    from airflow.serialization.enums import DagAttributeTypes  # noqa: PLC0415 - a process of a task needs none of it
+
+    return frozenset(kind.value for kind in DagAttributeTypes)
 
 
 def _dicts(data: Any) -> Iterator[dict[str, Any]]:

@@ -182,6 +182,16 @@ def older(dag):
 Serializer.to_dict = older
 dag = DAG('{id}', schedule=None)
 """,
+    "other_attributes": SERIALIZED
+    + """\
+before = Serializer.to_dict
+def with_attributes(dag):
+    data = before(dag)
+    data['dag']['__dict__'] = {'dag_id': 'owned', 'tags': ['guard:finance']}
+    return data
+Serializer.to_dict = with_attributes
+dag = DAG('{id}', schedule=None)
+""",
     "made_when_read": SERIALIZED
     + """\
 before = Serializer.to_dict
