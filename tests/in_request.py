@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +29,7 @@ def engine_of(text: str) -> Engine:
     """Compile what is put behind HEAD, for the Deployment `dep`."""
     found = loader.load((HEAD + text).encode())
     assert found.policy is not None, [str(problem) for problem in found.errors]
-    return Engine(found.policy, DEPLOYMENT)
+    return Engine(found.policy, DEPLOYMENT, datetime.now(UTC))
 
 
 def person(engine: Engine, name: str, *, account_id: int = 7) -> AstroIdentity:

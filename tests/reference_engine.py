@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 Values = dict[str, Any]
 
+AT = "2027-06-01T00:00:00Z"
+"""The time that is asked about."""
+
 # Every object and the verbs it has in a Deployment.
 DEPLOYMENT_OBJECTS = {
     "adminMenu": "get",
@@ -299,14 +302,23 @@ def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
     if "organization_role" in holder:
         yield Grant(holder["organization_role"], name, "ORGANIZATION", values["organization_id"])
     for entry in holder.get("workspace_roles", []):
-        yield Grant(entry["role"], name, "WORKSPACE", entry["workspace_id"])
+        if lasts(entry):
+            yield Grant(entry["role"], name, "WORKSPACE", entry["workspace_id"])
     for entry in holder.get("deployment_roles", []):
-        yield Grant(entry["role"], name, "DEPLOYMENT", entry["deployment_id"])
+        if lasts(entry):
+            yield Grant(entry["role"], name, "DEPLOYMENT", entry["deployment_id"])
     for entry in holder.get("dag_roles", []):
+        if not lasts(entry):
+            continue
         if "dag_id" in entry:
             yield Grant(entry["role"], name, "DAG", entry["dag_id"], entry["deployment_id"])
         else:
             yield Grant(entry["role"], name, "DAG_TAG", entry["tag"], entry["deployment_id"])
+
+
+def lasts(entry: Values) -> bool:
+    """Answer whether a grant counts at the time `AT`: it does until its end. Both are written alike."""
+    return "expires_at" not in entry or entry["expires_at"] > AT
 
 
 def token_grants(token: Values) -> Iterator[Grant]:

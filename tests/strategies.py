@@ -200,7 +200,7 @@ def fitting(roles: list[dict[str, Any]], level: str, deployment_id: str) -> st.S
 def deployment_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, str]:
     """Draw one entry of `deployment_roles`."""
     deployment_id = draw(deployment_ids(pool))
-    return {"deployment_id": deployment_id, "role": draw(fitting(roles, "DEPLOYMENT", deployment_id))}
+    return {"deployment_id": deployment_id, "role": draw(fitting(roles, "DEPLOYMENT", deployment_id)), **draw(ends())}
 
 
 @st.composite
@@ -209,7 +209,13 @@ def dag_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[
     deployment_id = draw(deployment_ids(pool))
     where = draw(st.sampled_from(("dag_id", "tag")))
     role = draw(fitting(roles, "DAG", deployment_id))
-    return {"deployment_id": deployment_id, where: draw(st.sampled_from(pool.names)), "role": role}
+    return {"deployment_id": deployment_id, where: draw(st.sampled_from(pool.names)), "role": role, **draw(ends())}
+
+
+def ends() -> st.SearchStrategy[dict[str, str]]:
+    """Draw when a grant ends: mostly never, else before, at or after the time that is asked about."""
+    times = ("2027-05-31T23:59:59Z", reference.AT, "2027-06-01T00:00:01Z", "2028-01-01T00:00:00Z")
+    return st.sampled_from([{}] * 8 + [{"expires_at": time} for time in times])
 
 
 def workspace_roles() -> st.SearchStrategy[dict[str, str]]:
@@ -218,7 +224,8 @@ def workspace_roles() -> st.SearchStrategy[dict[str, str]]:
         {
             "workspace_id": st.sampled_from(WORKSPACES),
             "role": st.sampled_from(reference.ROLES_BY_LEVEL["WORKSPACE"]),
-        }
+        },
+        optional={"expires_at": st.sampled_from((reference.AT, "2027-06-01T00:00:01Z"))},
     )
 
 

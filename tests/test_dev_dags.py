@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from astro_auth_plugin.rbac.engine.engine import Engine
@@ -64,7 +65,7 @@ def test_the_people_are_those_of_the_policy_and_one_whom_it_does_not_name() -> N
     """Each account of the demo is explained by the policy, except nora's, who shows what a stranger sees."""
     loaded = loader.load(POLICY_FILE.read_bytes()).policy
     assert loaded is not None
-    engine = Engine(loaded, DEPLOYMENT_ID)
+    engine = Engine(loaded, DEPLOYMENT_ID, datetime.now(UTC))
     named = set(engine.subjects())
     assert {person.email for person in read_people(DEV_DAGS / "people.yaml")} - named == {"nora@example.com"}
 
@@ -73,7 +74,7 @@ def test_each_person_sees_the_dags_that_the_table_promises() -> None:
     """What `make demo` prints about a person is what that person sees, and nobody else sees any Dag."""
     loaded = loader.load(POLICY_FILE.read_bytes()).policy
     assert loaded is not None
-    engine = Engine(loaded, DEPLOYMENT_ID)
+    engine = Engine(loaded, DEPLOYMENT_ID, datetime.now(UTC))
     seen = {
         person.user_name: {
             dag_id

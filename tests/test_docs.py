@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def test_policies_can_be_used(name: str) -> None:
         found = loader.load(block.encode())
         assert [str(problem) for problem in found.problems] == []
         assert found.policy is not None
-        assert Engine(found.policy, "cldep0prod").subjects()
+        assert Engine(found.policy, "cldep0prod", datetime.now(UTC)).subjects()
 
 
 def test_ways_to_sign_in_are_those_of_the_tests() -> None:

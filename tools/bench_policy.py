@@ -14,6 +14,7 @@ import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ def ask(name: str) -> None:
     from astro_auth_plugin.rbac.model.permissions import mask  # noqa: PLC0415 - as above
 
     dag = read_dag_list(Path("dags.json"))[1]
-    engine = Engine(good_policy(Path("policy.yaml")), DEPLOYMENT)
+    engine = Engine(good_policy(Path("policy.yaml")), DEPLOYMENT, datetime.now(UTC))
     trigger = mask("dagRun.create")
     if name == "explain":
         print(engine.check("person1@example.com", trigger, dag).reason)

@@ -41,7 +41,7 @@ def engine() -> Engine:
     }
     found = loader.from_values(values).policy
     assert found is not None
-    return Engine(found, "dep")
+    return Engine(found, "dep", datetime.now(UTC))
 
 
 def median_times(compiled: Engine, kinds: Sequence[str]) -> list[float]:

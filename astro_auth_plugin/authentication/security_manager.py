@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
+from airflow.utils.session import create_session
 from flask import g, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 
-from astro_auth_plugin.accounts import account_guard, sign_ins
+from astro_auth_plugin.accounts import account_guard, identities, sign_ins
 from astro_auth_plugin.accounts.account_views import refuse_early, tell_refusals
 from astro_auth_plugin.accounts.identity_binding import Person
 from astro_auth_plugin.accounts.sign_in_events import audited, because
@@ -209,8 +210,18 @@ class SignInMixin(ArrivingMixin):
         if user and revocation.has_ended(user.id, began - _LATELY):
             # The password may have changed after it was looked at, and what is issued now would outlive the change.
             self.session.expire_all()  # type: ignore[attr-defined]
-            return check()
+            user = self._kept(check(), ())
+        if user and self._belongs_to_provider(user.id):
+            # Last, since the account may have been bound meanwhile, and its groups are those of the identity.
+            because("passwords_not_allowed")
+            log.warning("Refused a password of FAB's database: the account %s belongs to an identity", user.id)
+            return None
         return user
+
+    def _belongs_to_provider(self, account_id: int) -> bool:
+        with create_session(scoped=False) as session:
+            identity = identities.identity_of(session, account_id)
+        return identity is not None and self._is_live(identity.provider)
 
     # -- what has ended --------------------------------------------------------------------------------------------
 

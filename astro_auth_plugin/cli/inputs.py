@@ -96,7 +96,7 @@ def compiled(good: Policy, args: Namespace) -> Engine:
             raise CommandFailed(f"which Deployment? Name it with --deployment; the policy lists {ids}")
         (deployment_id,) = listed
     try:
-        return Engine(good, deployment_id)
+        return Engine(good, deployment_id, datetime.now(UTC))
     except UnknownDeployment as error:
         raise CommandFailed(f"{error}{did_you_mean(deployment_id, listed)}", INVALID) from None
 

@@ -81,6 +81,7 @@ class PolicyStore:
         self._source: PolicySource = source or FilePolicySource(settings.policy_file)
         self._looking = _Turn(LOOK_SECONDS)
         self._loading = _Turn(LOAD_SECONDS)
+        self._renewing = threading.Lock()
         self._seen = self._source.version()
         self._retry_at = 0.0
         self._engine = load_engine(settings, self._source)
@@ -96,8 +97,19 @@ class PolicyStore:
 
     @property
     def newest(self) -> Engine:
-        """The engine of the newest version that has been loaded, without a look at the file."""
-        return self._engine
+        """The engine of the newest version that has been loaded, without a look at the file.
+
+        Grants that have ended meanwhile give nothing.
+        """
+        engine, now = self._engine, datetime.now(UTC)
+        if engine.ends_at is None or now < engine.ends_at:
+            return engine
+        renewed = Engine(engine.policy, engine.deployment_id, now)
+        # Another thread may have loaded a new version in between, which must not be undone.
+        with self._renewing:
+            if self._engine is engine:
+                self._engine = renewed
+        return self.newest
 
     def engine(self) -> Engine:
         """Return the engine of the newest valid version, after a look at the file.
@@ -108,14 +120,14 @@ class PolicyStore:
         if self.has_changed():
             with self._loading:
                 self._reload()
-        return self._engine
+        return self.newest
 
     def _reload(self) -> None:
         signature = self._source.version()
         if signature == self._seen:
             return
         try:
-            self._engine = load_engine(self._settings, self._source)
+            engine = load_engine(self._settings, self._source)
         except (PolicyUnread, MemoryError) as error:
             # It may be a valid version, of which this process must not miss what it takes away.
             log.error("The policy stays as it was for now: %s", error)  # noqa: TRY400 - the message says it all
@@ -127,6 +139,8 @@ class PolicyStore:
         except Exception:
             log.exception("The policy stays as it was: %s cannot be checked", self._source.name)
         else:
+            with self._renewing:
+                self._engine = engine
             log.info("Loaded a new version of the policy %s", self._source.name)
         # Last, since other threads compare it without the lock. It is the signature from before loading, so that a
         # version which changed while it was read is looked at again on the next request.
@@ -161,7 +175,7 @@ def compile_policy(settings: Settings, good: Policy) -> Engine:
         PolicyRefused: if it does not list this Deployment, or lists it elsewhere than the options say.
     """
     try:
-        engine = Engine(good, settings.deployment_id)
+        engine = Engine(good, settings.deployment_id, datetime.now(UTC))
     except UnknownDeployment as error:
         raise PolicyRefused(f"{error}; see [astro_auth] deployment_id") from None
     _agree(settings, engine)

@@ -33,5 +33,13 @@ def _watch(_collection: ModuleType) -> None:
     access_change_log.install()
 
 
+def _read_callbacks(definitions: ModuleType) -> None:
+    from astro_auth_plugin.tag_protection import callback_paths  # noqa: PLC0415 - few processes need it
+
+    callback_paths.install(definitions)
+
+
 wrapt.register_post_import_hook(_guard, "airflow.dag_processing.manager")
 wrapt.register_post_import_hook(_watch, "airflow.dag_processing.collection")
+for _module in ("callback", "deadline"):
+    wrapt.register_post_import_hook(_read_callbacks, f"airflow.sdk.definitions.{_module}")

@@ -216,7 +216,7 @@ def _is_own(path: Any, file: DagFile) -> bool:
     """Whether a path is where a Dag of a file can be: the file, or a module in it when it is an archive."""
     if path == file.path:
         return True
-    is_archive = not file.path.endswith(".py")
+    is_archive = file.path.lower().endswith(".zip")  # as `parsed_file` has it
     return is_archive and isinstance(path, str) and file.contains(path) and "/" not in path[len(file.path) + 1 :]
 
 

@@ -18,7 +18,6 @@ _VALUES = frozenset(
         "asset_ref",
         "dag",
         "datetime",
-        "deadline_alert",
         "dict",
         "edgeinfo",
         "k8s.V1Pod",
@@ -36,6 +35,13 @@ _VALUES = frozenset(
 )
 """The types of Airflow's that Dags have in them. Among the others are exceptions and triggers: before 3.3 Airflow
 imports what the data of these name, and calls it with the arguments in the data."""
+_CALLBACKS = frozenset(
+    f"airflow.sdk.definitions.{module}.{kind}Callback"
+    for module in ("callback", "deadline")
+    for kind in ("Async", "Sync")
+)
+"""The classes of the callbacks of deadlines, in one of Airflow's modules or the other."""
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _PARAM = "airflow.sdk.definitions.param.Param"
 
 
@@ -50,12 +56,44 @@ def objection(data: dict[str, Any]) -> str:
         _serializer().validate_schema(data)
     except Exception as error:  # noqa: BLE001 - the data may be of any shape
         return f"its serialized form is not valid: {str(error).splitlines()[0][:200]}"
+    dag = dict(data["dag"])
+    return _objection_to_deadlines(dag.pop("deadline", None)) or _objection_to_values(dag)
+
+
+def _objection_to_deadlines(deadlines: Any) -> str:
+    """Refuse classes other than callbacks: Airflow creates objects of them, from another format than other values."""
+    for alert in deadlines if isinstance(deadlines, list) else [deadlines]:
+        inside = alert.get("__var", alert) if isinstance(alert, dict) else {}
+        callback = inside.get("callback") if isinstance(inside, dict) else None
+        named = callback.get("__classname__") if isinstance(callback, dict) else None
+        if alert is not None and named not in _CALLBACKS:
+            return f"a deadline has a callback of the class `{named}`"
+        for value in _dicts(callback):
+            other = value.get("__classname__")
+            if value is not callback and ("__type" in value or str(other).startswith("airflow.")):
+                return f"the callback of a deadline has a value of the class `{other or value['__type']}`"
+    return ""
+
+
+def _objection_to_values(dag: dict[str, Any]) -> str:
     known = _types()
-    for value in _dicts(data):
+    for value in _dicts(dag):
         kind = value.get("__type")
         if isinstance(kind, str) and kind in known and kind not in _VALUES:
             return f"it has a value of the type `{kind}`, which is not one of Dags"
+        param = value.get("__var") if kind == "param" else value if "__class" in value else None
+        if reference := next(_references(param), ""):
+            # The api-server would fetch it, and show what it finds.
+            return f"the schema of a Param refers to `{reference}`; only references within the schema are allowed"
     return ""
+
+
+def _references(param: Any) -> Iterator[str]:
+    for value in _dicts(param):
+        for key in _REFERENCES:
+            reference = value.get(key)
+            if isinstance(reference, str) and not reference.startswith("#"):
+                yield reference
 
 
 def name_params(data: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from flask import Flask, current_app, g, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 
 from astro_auth_plugin.accounts import identities, sign_ins
+from astro_auth_plugin.accounts.accounts import load_account
 from astro_auth_plugin.accounts.identities import Identity
 from astro_auth_plugin.authentication import proxy_auth, rate_limit, revocation
 from astro_auth_plugin.authentication.redirect_loop_guard import SignInElsewhere
@@ -238,6 +239,44 @@ def test_database_password(
     assert (manager.auth_user_db("ana", "right", rotate_session_id=False) is manager.user) is opens
     assert manager.tried == opens
     assert kept == ([(7, ANA, [])] if opens else [])
+
+
+@pytest.mark.parametrize(
+    ("auth_type", "provider", "opens"),
+    [
+        (AUTH_OAUTH, "oauth okta", False),
+        (AUTH_OAUTH, "oauth gone", True),
+        (AUTH_LDAP, "ldap", False),
+        (AUTH_LDAP, "oauth okta", True),
+        (AUTH_DB, "oauth okta", True),
+    ],
+)
+def test_database_password_of_an_identitys_account(
+    auth_type: int, provider: str, opens: bool, accounts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password of the database opens no account of a provider in use, also if it is bound while it is looked at."""
+    monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__ALLOW_DATABASE_PASSWORDS", "true")
+    manager = Manager(auth_type)
+    manager.oauth_remotes["okta"]
+    manager.user.id = account = accounts("olga", ANA)
+    monkeypatch.setattr(sign_ins, "keep", lambda *_: identities.bind(account, Identity(provider, "", "7"), is_new=True))
+    assert (manager.auth_user_db("ana", "right") is manager.user) is opens
+
+
+def test_groups_that_come_during_a_database_password(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where something ends what the account was issued while its password is looked at, no groups are left either."""
+    manager = Manager(AUTH_DB)
+    manager.session = SimpleNamespace(expire_all=lambda: None)
+    manager.user.id = account = accounts("olga", ANA)
+    wait = revocation.wait_for_the_next
+
+    def another_sign_in_first(account_id: int) -> None:
+        monkeypatch.setattr(revocation, "wait_for_the_next", wait)
+        sign_ins.keep(account, ANA, ["org-admins"])
+
+    monkeypatch.setattr(revocation, "wait_for_the_next", another_sign_in_first)
+    assert manager.auth_user_db("ana", "right") is manager.user
+    assert load_account(account).groups == frozenset()
 
 
 def trying(address: str, **scope: Any) -> Any:
@@ -662,7 +701,7 @@ def test_password_changed_meanwhile(still_right: bool, kept: list[tuple], monkey
     monkeypatch.setattr(manager, "_limited", lambda *_, **__: next(answers))
     assert manager.auth_user_db("ana", "right") is (manager.user if still_right else None)
     assert len(forgotten) == 1
-    assert len(kept) == 1
+    assert len(kept) == 1 + still_right
     assert list(answers) == []
 
 

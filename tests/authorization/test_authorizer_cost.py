@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_one_statement_for_a_list(grants: int, statements: CountStatements) -> N
     }
     checked = loader.from_values(document).policy
     assert checked is not None
-    identity = person(Engine(checked, "dep"), "many")
+    identity = person(Engine(checked, "dep", datetime.now(UTC)), "many")
     with statements() as sent:
         assert dag_access.readable_dag_ids(identity, "GET") == {"fin_daily", "fin_report"}
     assert len(sent) == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -75,6 +77,16 @@ def notes(caller: Caller) -> bool:
 def test_before(everybody: Everybody) -> None:
     """The tag, the id and the Team each give the Dag to one person."""
     assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
+
+
+def test_grant_that_ends(airflow: LiveAirflow, everybody: Everybody) -> None:
+    """A grant gives the Dag until the second of its end, in the list too, while the file stays as it is."""
+    caller = everybody["fresh.tag"]
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+    change(airflow, lambda policy: [role.update(expires_at=end) for role in entry(policy, "fresh.tag")["dag_roles"]])
+    assert caller.get(DAG).status_code == 200 or datetime.now(UTC) >= end
+    time.sleep(max((end - datetime.now(UTC)).total_seconds(), 0))
+    assert not sees(caller)
 
 
 def test_tag_removed(everybody: Everybody, database: Database) -> None:

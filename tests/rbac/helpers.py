@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,8 @@ from tests.strategies import Case
 
 Question = tuple[str, frozenset[str], reference.Dag | None]
 
+AT = datetime.fromisoformat(reference.AT)
+"""The time for which the engines answer."""
 STRANGER = "nobody@example.com"
 GRANTS = ("workspace_roles", "deployment_roles", "dag_roles", "roles")
 """The keys behind which users, Teams and tokens have their grants, besides `organization_role`."""
@@ -35,7 +38,7 @@ def engine_of(values: dict[str, Any], deployment_id: str) -> Engine:
     """Compile a policy that has to be valid."""
     found = loader.from_values(values)
     assert found.policy is not None, [str(problem) for problem in found.errors]
-    return Engine(found.policy, deployment_id)
+    return Engine(found.policy, deployment_id, AT)
 
 
 def real(dag: reference.Dag | None) -> Dag | None:

@@ -7,12 +7,14 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.runtime import policy_store
 from astro_auth_plugin.runtime.policy_source import FilePolicySource
@@ -399,3 +401,22 @@ def test_another_source(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     source.text = BAD
     assert user(store) == "two"
     assert "memory:" in refusals(caplog)[0]
+
+
+# -- grants that end -----------------------------------------------------------------------------------------------
+
+
+def test_grant_ends_without_a_reload(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the second of its end a grant gives nothing, on every way to the engine, though the file is the same."""
+    clock = Mock(wraps=datetime)
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    role = f"{{deployment_id: dep, role: DEPLOYMENT_ADMIN, expires_at: {end.isoformat()}}}"
+    file.write_text(HEAD + f"users: [{{email: one@example.com, deployment_roles: [{role}]}}]\n")
+    monkeypatch.setattr(policy_store, "datetime", clock)
+    store = PolicyStore(Settings(file, "dep"))
+    monkeypatch.setattr(policy_store, "load_engine", None)
+    for time, holds in ((end - timedelta(seconds=1), True), (end, False), (end + timedelta(days=1), False)):
+        clock.now.side_effect = lambda _, time=time: time
+        for engine in (store.newest, store.engine()):
+            assert engine.check("one@example.com", mask("dag.get")).allowed is holds
+    assert store.engine() is store.newest

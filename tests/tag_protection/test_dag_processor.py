@@ -172,6 +172,74 @@ def test_values_that_airflow_would_create(kind: str, rules: str, live: list[Dag]
     assert f"it has a value of the type `{kind}`" in result.import_errors[FILE.path]
 
 
+def deadline(callback: Any, **more: Any) -> Any:
+    """A deadline as Airflow writes it."""
+    inside = {"reference": {"reference_type": "DagRunQueuedAtDeadline"}, "interval": 60.0, "callback": callback}
+    return {"__type": "deadline_alert", "__var": inside, **more}
+
+
+CALLBACK = {
+    "__classname__": "airflow.sdk.definitions.callback.AsyncCallback",
+    "__version__": 0,
+    "__data__": {"path": "my.module.call", "kwargs": {"text": "x", "after": {"__classname__": "datetime.timedelta"}}},
+}
+NESTED = {**CALLBACK, "__data__": {"kwargs": {"x": [{"__classname__": "airflow.models.connection.Connection"}]}}}
+OLD_STYLE = {**CALLBACK, "__data__": {"kwargs": {"x": {"__type": "airflow.models.connection.Connection", "__var": {}}}}}
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "refused"),
+    [
+        (None, ""),
+        ([], ""),
+        ([deadline(CALLBACK)], ""),
+        ([deadline({**CALLBACK, "__classname__": "airflow.settings"})], "callback of the class `airflow.settings`"),
+        ([deadline({"__type": "airflow.models.connection.Connection", "__var": {}})], "callback of the class `None`"),
+        ([deadline(CALLBACK), deadline(None)], "callback of the class `None`"),
+        (["x"], "its serialized form is not valid"),
+        ([deadline(NESTED)], "has a value of the class `airflow.models.connection.Connection`"),
+        ([deadline(OLD_STYLE)], "has a value of the class `airflow.models.connection.Connection`"),
+    ],
+)
+def test_deadlines(deadlines: Any, refused: str, guarded: Engine, live: list[Dag]) -> None:
+    """The callback of a deadline is one of Airflow's callbacks, and no other class of Airflow is in it."""
+    result = sifted(Result({**dag_of(), "deadline": deadlines}), guarded)
+    assert (result.kept == []) is bool(refused)
+    assert refused in result.import_errors.get(FILE.path, "")
+
+
+def test_deadlines_elsewhere(guarded: Engine, live: list[Dag]) -> None:
+    """A deadline among other values is not one that Airflow writes."""
+    values = {"__type": "dict", "__var": {"x": deadline(CALLBACK)}}
+    assert sifted(Result({**dag_of(), "default_args": values}), guarded).kept == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "kept"),
+    [("#/definitions/a", True), ("http://169.254.169.254/", False), ("file:///etc/passwd", False), ("a.json", False)],
+)
+@pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef"])
+def test_references_of_params(key: str, reference: str, kept: bool, guarded: Engine, live: list[Dag]) -> None:
+    """The schema of a Param refers to nothing that the api-server would have to fetch; other values may."""
+    schema = {"anyOf": [{"type": "string"}, {key: reference}]}
+    of_dag = [["x", {"__class": "airflow.sdk.definitions.param.Param", "default": 1, "schema": schema}]]
+    of_value = {"__type": "dict", "__var": {"x": {"__type": "param", "__var": {"schema": schema}}}}
+    for more in ({"params": of_dag}, {"default_args": of_value}):
+        result = sifted(Result({**dag_of(), **more}), guarded)
+        assert (result.kept == ["d"]) is kept
+        assert kept or f"refers to `{reference}`" in result.import_errors[FILE.path]
+    assert sifted(Result({**dag_of(), "default_args": {"__type": "dict", "__var": schema}}), guarded).kept == ["d"]
+
+
+def test_callbacks_are_read_without_an_import() -> None:
+    """Airflow reads the callback of a deadline without importing what it names: that might end the process."""
+    from airflow.sdk.definitions import deadline as definitions
+
+    kind = definitions.AsyncCallback
+    read = kind.deserialize({"path": "unittest.__main__.x", "kwargs": {"a": 1}}, 0)
+    assert (type(read), read.path, read.kwargs) == (kind, "unittest.__main__.x", {"a": 1})
+
+
 def test_params(guarded: Engine, live: list[Dag]) -> None:
     """No class but Airflow's own is imported for a Param, however deep it is."""
     param: dict = {"__class": "os.abort", "default": 1}

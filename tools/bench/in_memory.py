@@ -128,7 +128,7 @@ def _large(cell: Cell) -> bytes:
 def _compiled(text: bytes) -> Engine:
     checked = policies.load(text, datetime.now(UTC))
     assert checked.policy is not None, checked.errors
-    engine = Engine(checked.policy, bench_policy.DEPLOYMENT if b"cldep0prod" in text else DEPLOYMENT)
+    engine = Engine(checked.policy, bench_policy.DEPLOYMENT if b"cldep0prod" in text else DEPLOYMENT, datetime.now(UTC))
     for subject in engine.subjects():
         engine.access(subject)
     return engine

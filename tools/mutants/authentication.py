@@ -5,6 +5,13 @@ from __future__ import annotations
 from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
+    Fault(
+        "a password opens an account of an identity",
+        "SignInMixin.auth_user_db",
+        "user and self._belongs_to_provider(user.id)",
+        "False",
+        ("tests/authentication/test_security_manager.py",),
+    ),
     Fault("an expired token counts", "_held", "matched and good", "matched", ("tests/rbac/engine/test_api_tokens.py",)),
     Fault(
         "any secret of a token counts", "_held", "matched and good", "good", ("tests/rbac/engine/test_api_tokens.py",)
@@ -369,8 +376,15 @@ except InvalidTokenError:
     Fault(
         "a sign-in outlives the password that it was made with",
         "SignInMixin.auth_user_db",
-        "return check()",
-        "return user",
+        "self.session.expire_all()\nuser = self._kept(check(), ())",
+        "pass",
+        LOGIN,
+    ),
+    Fault(
+        "groups that come while a password is looked at stay",
+        "SignInMixin.auth_user_db",
+        "self.session.expire_all()\nuser = self._kept(check(), ())",
+        "self.session.expire_all(); user = check()",
         LOGIN,
     ),
     Fault(

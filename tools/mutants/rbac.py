@@ -5,6 +5,23 @@ from __future__ import annotations
 from tools.mutants.fault import RBAC, Fault
 
 FAULTS = (
+    Fault("a grant counts after its end", "Grant.has_ended", "self.expires_at <= at", "False", RBAC),
+    Fault(
+        "a grant counts in the second of its end",
+        "Grant.has_ended",
+        "self.expires_at <= at",
+        "self.expires_at < at",
+        RBAC,
+    ),
+    Fault("an engine does not know when the next grant ends", "Engine.__init__", "end > at", "False", RBAC),
+    Fault(
+        "a grant that ends makes one that does not redundant",
+        "Grants._covers",
+        "other.outlives(grant)",
+        "True",
+        RBAC,
+    ),
+    Fault("a later end of a grant does not widen", "_ends", "not before.outlives(grant)", "False", RBAC),
     Fault(
         "a hint names another role than the misspelled one",
         "_likeness",

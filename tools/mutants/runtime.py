@@ -6,6 +6,13 @@ from tools.mutants.fault import Fault
 
 FAULTS = (
     Fault(
+        "a grant that has ended counts until the next version of the policy",
+        "PolicyStore.newest",
+        "engine.ends_at is None or now < engine.ends_at",
+        "True",
+        ("tests/runtime/test_policy_store.py",),
+    ),
+    Fault(
         "the server starts on any release of Airflow",
         "unsupported",
         "installed < Version(line.release)",

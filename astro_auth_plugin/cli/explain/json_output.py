@@ -122,6 +122,7 @@ def of_grants(grants: Iterable[HeldGrant]) -> list[Values]:
             "on": {"kind": grant.scope.kind, "id": grant.scope.id},
             "path": grant.path,
             "line": grant.line,
+            "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
         }
         for grant in grants
     ]

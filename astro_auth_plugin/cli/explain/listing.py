@@ -8,7 +8,7 @@ from astro_auth_plugin.cli.explain import json_output
 from astro_auth_plugin.cli.explain.json_output import Setting
 from astro_auth_plugin.cli.explain.text_output import requested, say, tell_notes
 from astro_auth_plugin.cli.output import count, print_table, print_values
-from astro_auth_plugin.rbac.engine.decision import HeldGrant
+from astro_auth_plugin.rbac.engine.decision import HeldGrant, until
 from astro_auth_plugin.rbac.explain.access_report import Holder, Share, groups_of
 from astro_auth_plugin.rbac.explain.answers import Answer
 from astro_auth_plugin.rbac.explain.questions import Question
@@ -101,5 +101,5 @@ def _deciding(answer: Answer) -> Iterable[HeldGrant]:
 
 
 def _through(grants: Iterable[HeldGrant]) -> str:
-    reported = (f"{grant.role} on {grant.scope} ({grant.holder}, line {grant.line})" for grant in grants)
+    reported = (f"{grant.role} on {grant.scope}{until(grant)} ({grant.holder}, line {grant.line})" for grant in grants)
     return "; ".join(reported)

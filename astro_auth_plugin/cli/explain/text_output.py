@@ -10,7 +10,7 @@ import yaml
 from astro_auth_plugin.cli.explain import json_output
 from astro_auth_plugin.cli.explain.json_output import Setting
 from astro_auth_plugin.cli.output import console, count, print_table, print_values, printable
-from astro_auth_plugin.rbac.engine.decision import HeldGrant
+from astro_auth_plugin.rbac.engine.decision import HeldGrant, until
 from astro_auth_plugin.rbac.engine.engine import DagSelection
 from astro_auth_plugin.rbac.explain import minimal_grants
 from astro_auth_plugin.rbac.explain.answers import Answer, Case
@@ -120,10 +120,10 @@ def _tell_grants(setting: Setting, answer: Answer, case: Case) -> None:
 
 
 def _tell_table(title: str, grants: Iterable[HeldGrant], wanted: int) -> None:
-    rows = [
-        (grant.role, grant.holder, grant.scope, ", ".join(names(grant.permissions & wanted)), grant.line)
-        for grant in grants
-    ]
+    rows = []
+    for grant in grants:
+        gives = ", ".join(names(grant.permissions & wanted))
+        rows.append((grant.role, grant.holder, f"{grant.scope}{until(grant)}", gives, grant.line))
     if rows:
         print_table(("Role", "Given to", "On", "Gives", "Line"), rows, title)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,8 @@ def _report(args: Namespace, step: Callable[[str], None]) -> Report:
     ids = _deployment_ids(args, old, new)
     dags = _dags(args, ids)
     step("comparing")
-    plans = tuple(compare(each, _engine(old, each), _engine(new, each), dags.old, dags.new) for each in ids)
+    now = datetime.now(UTC)
+    plans = tuple(compare(each, _engine(old, each, now), _engine(new, each, now), dags.old, dags.new) for each in ids)
     return Report(args.old, args.new, plans, declared_changes(old, new))
 
 
@@ -80,6 +82,6 @@ def _dags(args: Namespace, ids: list[str]) -> _Dags:
     return _Dags(available_dags(args), read_dag_list(Path(args.new_dags)) if args.new_dags else None)
 
 
-def _engine(version: Policy, deployment_id: str) -> Engine | None:
+def _engine(version: Policy, deployment_id: str, at: datetime) -> Engine | None:
     listed = any(each.id == deployment_id for each in version.document.deployments)
-    return Engine(version, deployment_id) if listed else None
+    return Engine(version, deployment_id, at) if listed else None

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from astro_auth_plugin.cli.output import console, count, printable
+from astro_auth_plugin.rbac.engine.decision import until
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX
 from astro_auth_plugin.rbac.review.declared_changes import Declared
@@ -193,7 +194,7 @@ def _reason(reason: Reason, quote: Quote) -> str:
     where = "the Organization" if grant.scope.kind == "Organization" else f"{grant.scope.kind} {quote(grant.scope.id)}"
     line = f" (line {grant.line})" if grant.line else ""
     what = {"+": "new", "-": "gone", "~": "the role is another one"}[reason.sign]
-    return f"{what}: {quote(grant.role)} on {where}{line}"
+    return f"{what}: {quote(grant.role)} on {where}{until(grant)}{line}"
 
 
 def _declared(each: Declared, quote: Quote) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from astro_auth_plugin.cli.exit_codes import FAILED, INVALID, CommandFailed
@@ -55,7 +56,7 @@ def _engine(path: Path, case: CaseFile, good: Policy) -> Engine:
     if named not in listed:
         ids = ", ".join(f"`{each}`" for each in listed) or "none"
         raise CommandFailed(f"{path}: which Deployment? Name it with `deployment_id`; the policy lists {ids}")
-    return Engine(good, named)
+    return Engine(good, named, datetime.now(UTC))
 
 
 def _dags(path: Path, case: CaseFile) -> list[Dag]:

@@ -5,6 +5,7 @@ The sentence and the list of grants are made when they are read, not when the qu
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from astro_auth_plugin.rbac.model.permissions import Scope, names, word_in
@@ -17,7 +18,7 @@ class HeldGrant(NamedTuple):
     `holder` is who was given the role, as text: "user `ana@example.com`", "Team `x`", "Team `x` (group `g`)" when a
     group of the identity provider brings the person into the Team, "API token `ci`". `permissions` is the set of
     permissions that it gives where it reaches. `path` and `line` say where the policy gives it; `derived` that it only
-    comes with the Dag role there.
+    comes with the Dag role there; `expires_at` when it ends, None if it does not.
     """
 
     role: str
@@ -27,9 +28,15 @@ class HeldGrant(NamedTuple):
     path: str
     line: int
     derived: bool = False
+    expires_at: datetime | None = None
 
     def __str__(self) -> str:
-        return f"role `{self.role}` given to {self.holder} on {self.scope}"
+        return f"role `{self.role}` given to {self.holder} on {self.scope}{until(self)}"
+
+
+def until(grant: HeldGrant) -> str:
+    """Return when a grant ends, as the end of a sentence; '' if it does not."""
+    return f" until {grant.expires_at:%Y-%m-%d %H:%M:%S} UTC" if grant.expires_at else ""
 
 
 class Decision:

@@ -3,14 +3,15 @@
 Three questions, one truth: `check`, `allowed_dags` and `who_can` all read the same compiled grants of a
 subject. A person is in the Teams that list the e-mail, and in those that list one of the groups which the identity
 provider named at the last sign-in; groups are opaque, and compared for exact equality. What a subject has is
-compiled when the subject is first checked, and kept: an engine belongs to one version of a policy, and a new
-version gets a new engine.
+compiled when the subject is first checked, and kept: an engine belongs to one version of a policy, and to the time
+until the next grant ends; then a new engine is made.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 from astro_auth_plugin.rbac.engine.access import Access, Clause, DagSelection, compile_access
 from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant
@@ -28,6 +29,7 @@ from astro_auth_plugin.rbac.policy.grants import (
     grants_of,
     principal_of,
     role_permissions,
+    timed_grants,
 )
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
@@ -42,26 +44,31 @@ MAX_COMPILED = 10_000
 
 
 class Engine:
-    """Answers questions about one Deployment from one version of a policy.
+    """Answers questions about one Deployment from one version of a policy, as of one time.
 
     Args:
         policy: a policy without errors.
         deployment_id: the Deployment to answer for; grants that do not reach it have no effect.
+        at: the time to answer for, with a time zone; grants that have ended by then have no effect.
 
     Attributes:
+        ends_at: until when the answers are the same: the next end of a grant; None if no grant ends.
         groups: those that some Team lists; all other groups are ignored.
 
     Raises:
         UnknownDeployment: if the policy does not list the Deployment.
     """
 
-    def __init__(self, policy: Policy, deployment_id: str) -> None:
+    def __init__(self, policy: Policy, deployment_id: str, at: datetime) -> None:
         document = policy.document
         self._workspaces = {entry.id: entry.workspace_id for entry in document.deployments}
         if deployment_id not in self._workspaces:
             raise UnknownDeployment(f"the policy does not list the Deployment `{deployment_id}`")
         self.policy = policy
         self.deployment_id = deployment_id
+        self.at = at
+        ends = (grant.expires_at for grant in timed_grants(document))
+        self.ends_at = min((end for end in ends if end > at), default=None)
         self.workspace_id = self._workspaces[deployment_id]
         self.tag_rules = protected_tags.rules(document, deployment_id)
         self._enclosing = frozenset(enclosing_scopes(GrantScope("Deployment", deployment_id), self._workspaces))
@@ -141,9 +148,9 @@ class Engine:
         document = self.policy.document
         if subject in self._users:
             index = self._users[subject]
-            yield from grants_of(("users", index), document.users[index])
+            yield from self._lasting(("users", index), document.users[index])
         for index in self.teams_of(subject, groups):
-            yield from grants_of(("teams", index), document.teams[index])
+            yield from self._lasting(("teams", index), document.teams[index])
 
     def entry_of(self, subject: str) -> Path | None:
         """Return where the policy has the entry of a person or an API token; None where it has none."""
@@ -218,13 +225,15 @@ class Engine:
             yield from self.team_grants(index, group)
 
     def _entry_grants(self, path: Path, entry: Entry, principal: str = "") -> Iterator[HeldGrant]:
-        here = [grant for grant in grants_of(path, entry) if self._is_here(grant.scope)]
+        here = [grant for grant in self._lasting(path, entry) if self._is_here(grant.scope)]
         for grant in (*here, *accessor_grants(here)):
             permissions = self._permissions[grant.role]
             place = spell(grant.path), self.policy.line(grant.path)
-            yield HeldGrant(
-                grant.role, principal or str(grant.principal), grant.scope, permissions, *place, grant.derived
-            )
+            holder = principal or str(grant.principal)
+            yield HeldGrant(grant.role, holder, grant.scope, permissions, *place, grant.derived, grant.expires_at)
+
+    def _lasting(self, path: Path, entry: Entry) -> Iterator[Grant]:
+        return (grant for grant in grants_of(path, entry) if not grant.has_ended(self.at))
 
     def _is_here(self, scope: GrantScope) -> bool:
         return scope.deployment_id == self.deployment_id if scope.deployment_id else scope in self._enclosing

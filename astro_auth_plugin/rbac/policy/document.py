@@ -146,25 +146,28 @@ class CustomRole(_Entry):
     )
 
 
-class WorkspaceGrant(_Entry):
+class _Grant(_Entry):
+    role: RoleName
+    expires_at: End = Field(default=None, description="When the grant ends; without it, never.")
+    note: str = Field("", description="Why the role is granted, for those who read the policy.")
+
+
+class WorkspaceGrant(_Grant):
     """A role in a Workspace."""
 
     workspace_id: Text
-    role: RoleName
 
 
-class DeploymentGrant(_Entry):
+class DeploymentGrant(_Grant):
     """A role in a Deployment."""
 
     deployment_id: Text
-    role: RoleName
 
 
-class DagGrant(_Entry):
+class DagGrant(_Grant):
     """A role on one Dag, or on every Dag that carries a tag: exactly one of `dag_id` and `tag`."""
 
     deployment_id: Text
-    role: RoleName
     dag_id: Text = ""
     tag: Text = ""
 

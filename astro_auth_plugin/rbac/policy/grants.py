@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.model.permissions import mask_of_words
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ORGANIZATION, GrantScope, ScopeKind
 from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, token_subject, user_subject
-from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument, Team, TokenRole, User
+from astro_auth_plugin.rbac.policy.document import (
+    ApiToken,
+    DagGrant,
+    DeploymentGrant,
+    PolicyDocument,
+    Team,
+    TokenRole,
+    User,
+    WorkspaceGrant,
+)
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 Entry = Team | User | ApiToken
@@ -34,7 +44,8 @@ class Principal(NamedTuple):
 class Grant(NamedTuple):
     """A role that a principal is given in a scope, and the path at which the document says so.
 
-    `derived` is set on the DEPLOYMENT_ACCESSOR that comes with a Dag role.
+    `derived` is set on the DEPLOYMENT_ACCESSOR that comes with a Dag role. `expires_at` is when the grant ends, with a
+    time zone; None if it does not.
     """
 
     path: Path
@@ -42,6 +53,15 @@ class Grant(NamedTuple):
     role: str
     scope: GrantScope
     derived: bool = False
+    expires_at: datetime | None = None
+
+    def has_ended(self, at: datetime) -> bool:
+        """Whether the grant gives nothing any more at a time: from the second of its end on."""
+        return self.expires_at is not None and self.expires_at <= at
+
+    def outlives(self, other: Grant) -> bool:
+        """Whether the grant ends no earlier than another one."""
+        return self.expires_at is None or (other.expires_at is not None and other.expires_at <= self.expires_at)
 
     @property
     def id_path(self) -> Path:
@@ -76,21 +96,30 @@ def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
             kind = next(kind for kind in kinds if getattr(grant, kind.id_key))
             deployment_id = grant.deployment_id if kind.in_deployment else ""
             scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id)
-            yield Grant((*path, key, index), principal, grant.role, scope)
+            yield Grant((*path, key, index), principal, grant.role, scope, expires_at=grant.expires_at)
+
+
+def timed_grants(document: PolicyDocument) -> Iterator[WorkspaceGrant | DeploymentGrant | DagGrant]:
+    """Yield the entries of the grants that end at some time."""
+    for entry in (*document.teams, *document.users):
+        for given in (entry.workspace_roles, entry.deployment_roles, entry.dag_roles):
+            yield from (grant for grant in given if grant.expires_at is not None)
 
 
 def accessor_grants(given: Iterable[Grant]) -> Iterator[Grant]:
     """Yield what comes with the Dag roles among the grants of one principal: DEPLOYMENT_ACCESSOR in each Deployment.
 
-    Astro gives the Accessor role of the parent to anyone who is given a Dag role, so that the page opens.
+    Astro gives the Accessor role of the parent to anyone who is given a Dag role, so that the page opens. It lasts as
+    long as the Dag role that ends last.
     """
-    first: dict[str, Grant] = {}
+    last: dict[str, Grant] = {}
     for grant in given:
-        if grant.scope.deployment_id:
-            first.setdefault(grant.scope.deployment_id, grant)
-    for deployment_id, grant in first.items():
+        where = grant.scope.deployment_id
+        if where and not (where in last and last[where].outlives(grant)):
+            last[where] = grant
+    for deployment_id, grant in last.items():
         scope = GrantScope("Deployment", deployment_id)
-        yield Grant(grant.path, grant.principal, "DEPLOYMENT_ACCESSOR", scope, derived=True)
+        yield grant._replace(role="DEPLOYMENT_ACCESSOR", scope=scope, derived=True)
 
 
 def principal_of(entry: Entry) -> Principal:

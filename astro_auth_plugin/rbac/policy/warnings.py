@@ -37,6 +37,7 @@ def warnings(values: Entry, now: datetime | None) -> Iterator[Diagnostic]:
             for grant_path, grant in entries(holder, path, key):
                 held_by_people.add(grant["role"])
                 yield from _legacy(grant_path, grant["role"])
+                yield from _grant_expiry(grant_path, grant, now)
     for path, role in entries(values, (), "roles"):
         yield from _weak_role(path, role, role["name"] in held_by_people)
     for path, team in entries(values, (), "teams"):
@@ -119,6 +120,17 @@ def _without_effect(path: Path, role: Entry, permissions: int) -> Iterator[Diagn
 
 def _bit(name: str, verb: str) -> int:
     return DEPLOYMENT_WORDS.get(f"deployment.airflow.{name}.{verb}", 0)
+
+
+def _grant_expiry(path: Path, grant: Entry, now: datetime | None) -> Iterator[Diagnostic]:
+    end = grant.get("expires_at")
+    if end is None or now is None:
+        return
+    if end <= now:
+        yield warning((*path, "expires_at"), f"this grant of `{grant['role']}` has ended", "grant-ended")
+    elif end <= now + EXPIRES_SOON:
+        message = f"this grant of `{grant['role']}` ends within {EXPIRES_SOON.days} days"
+        yield warning((*path, "expires_at"), message, "grant-ends-soon")
 
 
 def _token_expiry(path: Path, token: Entry, now: datetime | None) -> Iterator[Diagnostic]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.policy import protected_tags
 from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import grants, subjects_by_principal
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants, subjects_by_principal
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.policy.tag_rules import Place
 
@@ -25,7 +26,8 @@ class Declared(NamedTuple):
     """One other change of a policy.
 
     Attributes:
-        what: "role" for a custom role, "API token", "tag", "key", or the kind of role that a grant gives.
+        what: "role" for a custom role, "API token", "tag", "key", the kind of role that a grant gives, or "grant" where
+            its end is another one.
         name: the role, the token id, the tag that grants use and others may carry now, or the key of the policy.
         sign: new ("+"), gone ("-"), or changed ("~").
         details: what is different, each in some words.
@@ -35,7 +37,7 @@ class Declared(NamedTuple):
         subjects: of a grant, all who have the role now, or no longer do.
     """
 
-    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role"]
+    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role", "grant"]
     name: str
     sign: Literal["+", "-", "~"]
     details: tuple[str, ...] = ()
@@ -47,7 +49,14 @@ class Declared(NamedTuple):
 
 def declared_changes(old: Policy, new: Policy) -> tuple[Declared, ...]:
     """Return what is said differently, in the order of the policy file."""
-    return (*_roles(old, new), *_tokens(old, new), *_grants(old, new), *_tags(old, new), *_other_keys(old, new))
+    return (
+        *_roles(old, new),
+        *_tokens(old, new),
+        *_grants(old, new),
+        *_ends(old, new),
+        *_tags(old, new),
+        *_other_keys(old, new),
+    )
 
 
 def _roles(old: Policy, new: Policy) -> Iterator[Declared]:
@@ -127,6 +136,34 @@ def _grants(old: Policy, new: Policy) -> Iterator[Declared]:
         reported = each.workspace_id in inhabited or (each.name == _OWNER and inhabited)
         if not reported:
             yield each._replace(subjects=tuple(subjects))
+
+
+def _ends(old: Policy, new: Policy) -> Iterator[Declared]:
+    """Yield the grants that end at another time than before, and the new ones that end at all."""
+    had, has = _longest(old.document), _longest(new.document)
+    for key, grant in has.items():
+        before = had.get(key)
+        if grant.expires_at == (before.expires_at if before else None):
+            continue
+        where = f"{grant.principal} on {grant.scope}"
+        instead = f" instead of {_end(before)}" if before else ""
+        widens = before is not None and not before.outlives(grant)
+        details = (f"{where} ends {_end(grant)}{instead}",)
+        yield Declared("grant", grant.role, "~" if before else "+", details, widens, new.line(grant.path))
+
+
+def _longest(document: PolicyDocument) -> dict[tuple[Principal, str, GrantScope], Grant]:
+    """Return every grant, and of several alike the one that ends last."""
+    found: dict[tuple[Principal, str, GrantScope], Grant] = {}
+    for grant in grants(document):
+        key = grant.principal, grant.role, grant.scope
+        if key not in found or not found[key].outlives(grant):
+            found[key] = grant
+    return found
+
+
+def _end(grant: Grant) -> str:
+    return f"{grant.expires_at:%Y-%m-%d %H:%M:%S} UTC" if grant.expires_at else "never"
 
 
 _Grants = dict[str, dict[tuple[str, str], None]]

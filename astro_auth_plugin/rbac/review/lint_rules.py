@@ -42,6 +42,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "token-expires-soon": Rule(
             "warning", "scripts with this token will stop working", "create a new token in time"
         ),
+        "grant-ends-soon": Rule("warning", "users will lose the role", "set a later end, or remove the grant in time"),
+        "grant-ended": Rule("warning", "the grant has no effect", "remove it"),
         "token-expired": Rule("warning", "the token is no longer valid", "remove it"),
         "unknown-tag": Rule("warning", "the role applies to no Dag, until a Dag uses the tag", "correct or remove it"),
         "unknown-dag": Rule(

@@ -91,6 +91,7 @@ class Grants:
         """Return the grants that together give all that one gives; none if they do not."""
         needed = self.permissions(grant.role)
         around = self.enclosing(grant.scope)
+        others = [other for other in others if other.outlives(grant)]
         same_role = [other for other in others if other.role == grant.role and other.scope in around]
         if not needed or (grant.role in self._beyond and not same_role):
             return ()

@@ -113,6 +113,7 @@ def test_no_with_all_reasons(at: list, capsys: pytest.CaptureFixture[str]) -> No
                         "on": {"kind": "tag", "id": "team:sales"},
                         "path": "teams[0].dag_roles[0]",
                         "line": 6,
+                        "expires_at": None,
                     }
                 ],
                 "dags": None,
@@ -194,7 +195,7 @@ def test_request_that_is_refused(at: list, capsys: pytest.CaptureFixture[str]) -
     assert values(capsys, *words, "DELETE", "/api/v2/dags/sales_daily", *at)[1]["status"] == 403
     reported = values(capsys, *words, "GET", "/api/v2/backfills/7", "bare", *at)[1]
     assert reported["status"] == (404 if working_release() >= (3, 3) else 403)
-    assert values(capsys, *words, "GET", "/auth/fab/v1/roles", *at)[1]["why"].startswith("this page is closed")
+    assert values(capsys, *words, "GET", "/auth/fab/v1/roles", *at)[1]["why"].startswith("this page is denied")
 
 
 def working_release() -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,7 +59,7 @@ def tables(roles: dict[str, frozenset[Pair]], **people: str) -> Tables:
 def engine_of(draft: Draft) -> Engine:
     found = loader.load(render(draft).encode())
     assert found.policy is not None, found.errors
-    return Engine(found.policy, "dep")
+    return Engine(found.policy, "dep", datetime.now(UTC))
 
 
 def deployment_wide(engine: Engine, email: str) -> set[str]:
@@ -386,7 +387,7 @@ def imported(tmp_path: Path) -> Engine:
     commands.fab(Namespace(organization="org", workspace="ws", deployment="dep", out=str(out)))
     found = loader.load(out.read_bytes())
     assert found.policy is not None
-    return Engine(found.policy, "dep")
+    return Engine(found.policy, "dep", datetime.now(UTC))
 
 
 def test_database(seeded: None, metadata_database: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -424,7 +425,7 @@ def test_process(seeded: None, program: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     found = loader.load(done.stdout.encode())
     assert found.policy is not None
-    assert deployment_wide(Engine(found.policy, "dep"), "vi@example.com") == set(VIEWER.split())
+    assert deployment_wide(Engine(found.policy, "dep", datetime.now(UTC)), "vi@example.com") == set(VIEWER.split())
     assert done.stderr.endswith(" left out.\n")
 
 

@@ -8,6 +8,7 @@ from astro_auth_plugin.rbac.engine.engine import Clause, Dag, Engine
 from astro_auth_plugin.rbac.model.errors import AccessModelError, UnknownDeployment
 from astro_auth_plugin.rbac.model.permissions import EVERYTHING, mask, names
 from astro_auth_plugin.rbac.policy import loader
+from tests.rbac.helpers import AT
 
 POLICY = b"""\
 version: 1
@@ -46,13 +47,13 @@ def engine() -> Engine:
     """Return an engine that knows the line of every grant."""
     found = loader.load(POLICY)
     assert found.policy is not None, [str(problem) for problem in found.errors]
-    return Engine(found.policy, "dep")
+    return Engine(found.policy, "dep", AT)
 
 
 def test_unknown_deployment(engine: Engine) -> None:
     """An engine for a Deployment that the policy does not list is refused, by name."""
     with pytest.raises(UnknownDeployment, match="`Dep`") as caught:
-        Engine(engine.policy, "Dep")
+        Engine(engine.policy, "Dep", AT)
     assert isinstance(caught.value, AccessModelError)
 
 
@@ -89,7 +90,7 @@ def test_grant_without_a_file_has_no_line() -> None:
     }
     owned = loader.from_values(values).policy
     assert owned is not None
-    (grant,) = Engine(owned, "dep").check("olga@example.com", EVERYTHING).grants
+    (grant,) = Engine(owned, "dep", AT).check("olga@example.com", EVERYTHING).grants
     assert (grant.path, grant.line) == ("users[0].organization_role", 0)
     assert str(grant) == "role `ORGANIZATION_OWNER` given to user `olga@example.com` on the Organization"
 
@@ -180,7 +181,7 @@ def test_nothing_asked_is_not_allowed() -> None:
         }
     )
     assert found.policy is not None
-    engine = Engine(found.policy, "d")
+    engine = Engine(found.policy, "d", AT)
     decision = engine.check("olga@example.com", 0)
     assert not decision.allowed
     assert decision.reason == "no permission was requested"

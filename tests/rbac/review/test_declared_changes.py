@@ -306,3 +306,42 @@ def test_grants_are_those_of_subjects() -> None:
     assert found(team % "" + token % on_dag, more) == [joined._replace(subjects=("b@b", "group okta", "token:ci"))]
     of_organization = Declared("Organization role", "ORGANIZATION_BILLING_ADMIN", "+", (), True, subjects=("token:ci",))
     assert found(token % "", token % billing) == [of_organization]
+
+
+SHORT, LONG = "2027-06-01T00:00:00Z", "2027-07-01T02:00:00+02:00"
+GRANT = "users:\n  - email: ana@example.com\n    dag_roles: [{deployment_id: dep, tag: sales, role: DAG_VIEWER%s}]\n"
+
+
+def grant(*ends: str) -> str:
+    """A policy with a grant for each end; '' is one that does not end."""
+    given = "}, {deployment_id: dep, tag: sales, role: DAG_VIEWER".join(
+        f", expires_at: {end}" if end else "" for end in ends
+    )
+    return GRANT % given
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "widens"),
+    [
+        (grant(SHORT), grant(LONG), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+        (grant(LONG), grant(SHORT), "ends 2027-06-01 00:00:00 UTC instead of 2027-07-01 00:00:00 UTC", False),
+        (grant(SHORT), grant(""), "ends never instead of 2027-06-01 00:00:00 UTC", True),
+        (grant(""), grant(SHORT), "ends 2027-06-01 00:00:00 UTC instead of never", False),
+        (grant(SHORT), grant(SHORT, LONG), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+    ],
+)
+def test_another_end(old: str, new: str, said: str, widens: bool) -> None:
+    """A grant that ends at another time is said with both times; a later end widens."""
+    (change,) = changes(old, new)
+    assert change.details == (f"user `ana@example.com` on tag `sales` {said}",)
+    assert (change.what, change.name, change.sign, change.widens) == ("grant", "DAG_VIEWER", "~", widens)
+    assert change.line == 7
+
+
+def test_new_grant_that_ends() -> None:
+    """Of a new grant its end is said; what it gives is in the list of gains, and when it is gone, of losses."""
+    (change,) = changes("users: [{email: ana@example.com}]\n", grant(SHORT))
+    assert (change.sign, change.widens) == ("+", False)
+    assert change.details == ("user `ana@example.com` on tag `sales` ends 2027-06-01 00:00:00 UTC",)
+    assert changes(grant(SHORT), "users: [{email: ana@example.com}]\n") == []
+    assert changes(grant(SHORT), grant(SHORT)) == []

@@ -117,6 +117,16 @@ SAID = [
     ),
     ("empty-team", team(0, OWNER), "teams[0]"),
     (
+        "grant-ends-soon",
+        user((SALES % "DAG_VIEWER").replace("}", ", expires_at: 2027-01-10T00:00:00Z}")),
+        "users[0].dag_roles[0].expires_at",
+    ),
+    (
+        "grant-ended",
+        user((SALES % "DAG_VIEWER").replace("}", ", expires_at: 2026-01-10T00:00:00Z}")),
+        "users[0].dag_roles[0].expires_at",
+    ),
+    (
         "token-never-expires",
         token("")
         .replace("2030-01-01T00:00:00Z", "never")
@@ -290,6 +300,16 @@ def test_dags() -> None:
         ("unknown-dag", "users[0].dag_roles[2].dag_id", "there is no Dag `order`, did you mean `orders`?"),
     ]
     assert found(user(grants)) == []
+
+
+def test_grant_that_ends_later() -> None:
+    """Nothing is said of a grant that ends in months, or where the time is unknown."""
+    for end, now in (("2027-03-01", NOW), ("2026-01-01", None)):
+        loaded = loader.load(
+            (HEAD + user((SALES % "DAG_VIEWER").replace("}", f", expires_at: {end}T00:00:00Z}}"))).encode()
+        )
+        assert loaded.policy
+        assert lint(loaded.policy, now) == ()
 
 
 def test_places() -> None:

@@ -178,14 +178,15 @@ def test_without_dags(change: Change) -> None:
         sides = [(engine, PermissionSets.sum(Side(engine).held(subject).values())) for engine in (old, new)]
         for spot, (more, less) in difference.on.items():
             dag = Dag(*change.before[spot.name])
-            # What is granted there before and after begins and ends to count with the right to see all Dags.
-            granted = [held.on(engine.with_effective_tags(dag)) for engine, held in sides]
-            kept = granted[0] & granted[1] if (found.gained | found.lost) & SEE_DAG else 0
             scopes = [
                 other
                 for other in found.on
                 if (other.name == spot.name and other.kind == "Dag") or other.name in dag.tags
             ]
+            # What is granted there before and after begins and ends to count with the right to see the Dag.
+            granted = [held.on(engine.with_effective_tags(dag)) for engine, held in sides]
+            changed = found.gained | found.lost | union(one | other for one, other in map(found.on.get, scopes))
+            kept = granted[0] & granted[1] if changed & SEE_DAG else 0
             if not reported & dag.tags:
                 assert not more & ~kept & ~union(found.on[other][0] for other in scopes)
             if old.tag_rules.effective_tags(dag) == new.tag_rules.effective_tags(dag):

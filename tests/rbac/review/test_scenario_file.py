@@ -11,6 +11,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.review import scenario_file
 from astro_auth_plugin.rbac.review.scenario_file import CaseFile
 from astro_auth_plugin.rbac.review.scenario_results import Result, refusal, results
+from tests.rbac.helpers import AT
 
 POLICY = """\
 policy:
@@ -40,7 +41,7 @@ def run(text: str) -> list[Result]:
     good = loader.from_text(in_file).policy
     assert good
     dags = [Dag(name, frozenset(tags)) for name, tags in case.document.dags.items()]
-    return list(results(case, Engine(good, "dep"), dags))
+    return list(results(case, Engine(good, "dep", AT), dags))
 
 
 @pytest.mark.parametrize(
