@@ -209,8 +209,9 @@ class SignInMixin(ArrivingMixin):
         user = self._kept(check(), ())
         if user and revocation.has_ended(user.id, began - _LATELY):
             # The password may have changed after it was looked at, and what is issued now would outlive the change.
+            # Without another wait: what ends the account's tokens from here on ends those that are issued now, too.
             self.session.expire_all()  # type: ignore[attr-defined]
-            user = self._kept(check(), ())
+            user = self._stored(check(), ())
         if user and self._belongs_to_provider(user.id):
             # Last, since the account may have been bound meanwhile, and its groups are those of the identity.
             because("passwords_not_allowed")
@@ -298,6 +299,12 @@ class SignInMixin(ArrivingMixin):
             return user
 
     def _kept(self, user: Any, brought: Iterable[str]) -> Any:
+        user = self._stored(user, brought)
+        if user:
+            revocation.wait_for_the_next(user.id)
+        return user
+
+    def _stored(self, user: Any, brought: Iterable[str]) -> Any:
         if not user:
             return None
         try:
@@ -306,7 +313,6 @@ class SignInMixin(ArrivingMixin):
             # With the groups of the sign-in before, a user might keep what has been taken away.
             log.exception("Refused a sign-in: the groups of the account %s could not be stored", user.id)
             return None
-        revocation.wait_for_the_next(user.id)
         return user
 
 

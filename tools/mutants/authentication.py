@@ -376,14 +376,14 @@ except InvalidTokenError:
     Fault(
         "a sign-in outlives the password that it was made with",
         "SignInMixin.auth_user_db",
-        "self.session.expire_all()\nuser = self._kept(check(), ())",
+        "self.session.expire_all()\nuser = self._stored(check(), ())",
         "pass",
         LOGIN,
     ),
     Fault(
         "groups that come while a password is looked at stay",
         "SignInMixin.auth_user_db",
-        "self.session.expire_all()\nuser = self._kept(check(), ())",
+        "self.session.expire_all()\nuser = self._stored(check(), ())",
         "self.session.expire_all(); user = check()",
         LOGIN,
     ),
