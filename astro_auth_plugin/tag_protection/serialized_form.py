@@ -41,6 +41,7 @@ _CALLBACKS = frozenset(
     for kind in ("Async", "Sync")
 )
 """The classes of the callbacks of deadlines, in one of Airflow's modules or the other."""
+_INTERVAL = "airflow.sdk.definitions.deadline.VariableInterval"
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _PARAM = "airflow.sdk.definitions.param.Param"
 
@@ -63,15 +64,18 @@ def objection(data: dict[str, Any]) -> str:
 def _objection_to_deadlines(deadlines: Any) -> str:
     """Refuse classes other than callbacks: Airflow creates objects of them, from another format than other values."""
     for alert in deadlines if isinstance(deadlines, list) else [deadlines]:
-        inside = alert.get("__var", alert) if isinstance(alert, dict) else {}
-        callback = inside.get("callback") if isinstance(inside, dict) else None
+        inside = alert.get("__var", alert) if isinstance(alert, dict) else alert
+        if not isinstance(inside, dict):
+            continue
+        callback = inside.get("callback")
         named = callback.get("__classname__") if isinstance(callback, dict) else None
-        if alert is not None and named not in _CALLBACKS:
+        if named not in _CALLBACKS:
             return f"a deadline has a callback of the class `{named}`"
-        for value in _dicts(callback):
+        for value in _dicts(inside):
             other = value.get("__classname__")
-            if value is not callback and ("__type" in value or str(other).startswith("airflow.")):
-                return f"the callback of a deadline has a value of the class `{other or value['__type']}`"
+            is_of_deadline = value is callback or (value is inside.get("interval") and other == _INTERVAL)
+            if not is_of_deadline and ("__type" in value or str(other).startswith("airflow.")):
+                return f"a deadline has a value of the class `{other or value['__type']}`"
     return ""
 
 

@@ -172,10 +172,15 @@ def test_values_that_airflow_would_create(kind: str, rules: str, live: list[Dag]
     assert f"it has a value of the type `{kind}`" in result.import_errors[FILE.path]
 
 
-def deadline(callback: Any, **more: Any) -> Any:
+def deadline(callback: Any, interval: Any = 60.0) -> Any:
     """A deadline as Airflow writes it."""
-    inside = {"reference": {"reference_type": "DagRunQueuedAtDeadline"}, "interval": 60.0, "callback": callback}
-    return {"__type": "deadline_alert", "__var": inside, **more}
+    inside = {"reference": {"reference_type": "DagRunQueuedAtDeadline"}, "interval": interval, "callback": callback}
+    return {"__type": "deadline_alert", "__var": inside}
+
+
+def variable(name: str) -> Any:
+    """An interval of this class of Airflow."""
+    return {"__classname__": f"airflow.{name}", "__version__": 1, "__data__": {"key": "x"}}
 
 
 CALLBACK = {
@@ -193,6 +198,12 @@ OLD_STYLE = {**CALLBACK, "__data__": {"kwargs": {"x": {"__type": "airflow.models
         (None, ""),
         ([], ""),
         ([deadline(CALLBACK)], ""),
+        ([deadline(CALLBACK)["__var"]], ""),
+        ([deadline(CALLBACK, variable("sdk.definitions.deadline.VariableInterval"))], ""),
+        (
+            [deadline(CALLBACK, variable("models.connection.Connection"))],
+            "of the class `airflow.models.connection.Conn",
+        ),
         ([deadline({**CALLBACK, "__classname__": "airflow.settings"})], "callback of the class `airflow.settings`"),
         ([deadline({"__type": "airflow.models.connection.Connection", "__var": {}})], "callback of the class `None`"),
         ([deadline(CALLBACK), deadline(None)], "callback of the class `None`"),

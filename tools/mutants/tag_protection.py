@@ -80,14 +80,14 @@ FAULTS = (
     Fault(
         "another class than a callback is in a deadline",
         "_objection_to_deadlines",
-        "alert is not None and named not in _CALLBACKS",
+        "named not in _CALLBACKS",
         "False",
         ("tests/tag_protection/test_dag_processor.py",),
     ),
     Fault(
         "a class of Airflow is in the arguments of a callback",
         "_objection_to_deadlines",
-        "value is not callback and ('__type' in value or str(other).startswith('airflow.'))",
+        "not is_of_deadline and ('__type' in value or str(other).startswith('airflow.'))",
         "False",
         ("tests/tag_protection/test_dag_processor.py",),
     ),
