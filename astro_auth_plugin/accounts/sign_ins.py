@@ -90,6 +90,8 @@ def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
     brought = frozenset(groups)
     row = {"email": email, "idp_groups": json.dumps(sorted(brought)), "signed_in_at": int(time.time())}
     with create_session(scoped=False) as session:
+        # One at a time: else another sign-in could come between what is read here and what is written.
+        lock_accounts(session)
         before = session.execute(select(*COLUMNS).where(SIGN_INS.c.account_id == account_id)).first()
         if before and before.signed_in_at and brought - sign_in_of(before, email).groups:
             end_all(session, account_id)

@@ -206,23 +206,26 @@ class SignInMixin(ArrivingMixin):
         sign_in = functools.partial(super().auth_user_db, username, password, *args, **kwargs)  # type: ignore[misc]
         check = functools.partial(self._limited, username, password, sign_in)
         began = time.time()
-        user = self._kept(check(), ())
+        user = self._kept(self._without_identity(check()), ())
         if user and revocation.has_ended(user.id, began - _LATELY):
             # The password may have changed after it was looked at, and what is issued now would outlive the change.
             # Without another wait: what ends the account's tokens from here on ends those that are issued now, too.
             self.session.expire_all()  # type: ignore[attr-defined]
-            user = self._stored(check(), ())
-        if user and self._belongs_to_provider(user.id):
-            # Last, since the account may have been bound meanwhile, and its groups are those of the identity.
-            because("passwords_not_allowed")
-            log.warning("Refused a password of FAB's database: the account %s belongs to an identity", user.id)
-            return None
-        return user
+            user = self._stored(self._without_identity(check()), ())
+        # Once more, since the account may have been bound meanwhile.
+        return self._without_identity(user)
 
-    def _belongs_to_provider(self, account_id: int) -> bool:
+    def _without_identity(self, user: Any) -> Any:
+        """Return an account, or None if it belongs to an identity of a provider in use, which its groups are from."""
+        if not user:
+            return None
         with create_session(scoped=False) as session:
-            identity = identities.identity_of(session, account_id)
-        return identity is not None and self._is_live(identity.provider)
+            identity = identities.identity_of(session, user.id)
+        if identity is None or not self._is_live(identity.provider):
+            return user
+        because("passwords_not_allowed")
+        log.warning("Refused a password of FAB's database: the account %s belongs to an identity", user.id)
+        return None
 
     # -- what has ended --------------------------------------------------------------------------------------------
 

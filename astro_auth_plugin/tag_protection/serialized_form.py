@@ -16,7 +16,6 @@ _VALUES = frozenset(
         "asset_all",
         "asset_any",
         "asset_ref",
-        "dag",
         "datetime",
         "dict",
         "edgeinfo",
@@ -42,7 +41,7 @@ _CALLBACKS = frozenset(
 )
 """The classes of the callbacks of deadlines, in one of Airflow's modules or the other."""
 _INTERVAL = "airflow.sdk.definitions.deadline.VariableInterval"
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef", "$id", "id")
 _PARAM = "airflow.sdk.definitions.param.Param"
 
 
@@ -58,7 +57,7 @@ def objection(data: dict[str, Any]) -> str:
     except Exception as error:  # noqa: BLE001 - the data may be of any shape
         return f"its serialized form is not valid: {str(error).splitlines()[0][:200]}"
     dag = dict(data["dag"])
-    return _objection_to_deadlines(dag.pop("deadline", None)) or _objection_to_values(dag)
+    return _objection_to_deadlines(dag.pop("deadline", None)) or _objection_to_values({**data, "dag": dag})
 
 
 def _objection_to_deadlines(deadlines: Any) -> str:
@@ -74,19 +73,22 @@ def _objection_to_deadlines(deadlines: Any) -> str:
         for value in _dicts(inside):
             other = value.get("__classname__")
             is_of_deadline = value is callback or (value is inside.get("interval") and other == _INTERVAL)
-            if not is_of_deadline and ("__type" in value or str(other).startswith("airflow.")):
-                return f"a deadline has a value of the class `{other or value['__type']}`"
+            # The older spelling of a class, which Airflow prefers where a value has both.
+            old = value.get("__type")
+            if old is not None or (str(other).startswith("airflow.") and not is_of_deadline):
+                return f"a deadline has a value of the class `{old or other}`"
     return ""
 
 
-def _objection_to_values(dag: dict[str, Any]) -> str:
+def _objection_to_values(data: dict[str, Any]) -> str:
     known = _types()
-    for value in _dicts(dag):
-        kind = value.get("__type")
+    for value in _dicts(data):
+        # Airflow 3.3 takes its own name for the key, too.
+        kind = value.get("__type") or value.get("Encoding.TYPE")
         if isinstance(kind, str) and kind in known and kind not in _VALUES:
             return f"it has a value of the type `{kind}`, which is not one of Dags"
-        param = value.get("__var") if kind == "param" else value if "__class" in value else None
-        if reference := next(_references(param), ""):
+        is_param = kind == "param" or "__class" in value
+        if is_param and (reference := next(_references(value), "")):
             # The api-server would fetch it, and show what it finds.
             return f"the schema of a Param refers to `{reference}`; only references within the schema are allowed"
     return ""

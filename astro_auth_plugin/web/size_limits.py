@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from anyio import current_time, move_on_after
 from starlette.types import Message, Receive, Scope
 
 from astro_auth_plugin.web import worker_tokens
@@ -15,6 +16,9 @@ LARGEST_SIGN_IN = 64 * 1024
 """A form has two fields. Flask takes a core for seconds to read the hundred thousands that fit into a megabyte."""
 LARGEST_FORM = 1024 * 1024
 LARGEST_BODY = 4 * 1024 * 1024
+BODY_SECONDS = 120.0
+"""How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is
+decided then must not be old."""
 _FOR_WORKERS = "/execution/"
 
 
@@ -65,13 +69,19 @@ def announced_size(scope: Scope) -> int:
 
 
 def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
-    """Return a `receive` that ends the request when its body turns out to be larger than it may be."""
+    """Return a `receive` that ends the request when its body is larger than it may be, or does not come in time."""
     limit: float = largest_body(path)
     size = 0
+    deadline = math.inf if path.startswith(_FOR_WORKERS) else current_time() + BODY_SECONDS
 
     async def receive_within() -> Message:
-        nonlocal limit, size
-        message = await receive()
+        nonlocal limit, size, deadline
+        with move_on_after(deadline - current_time()) as in_time:
+            message = await receive()
+        if in_time.cancelled_caught:
+            return {"type": "http.disconnect"}
+        if not message.get("more_body"):
+            deadline = math.inf
         size += len(message.get("body", b""))
         if size > limit and await has_no_limit(scope, path):
             limit = math.inf

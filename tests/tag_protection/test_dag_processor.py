@@ -172,6 +172,14 @@ def test_values_that_airflow_would_create(kind: str, rules: str, live: list[Dag]
     assert f"it has a value of the type `{kind}`" in result.import_errors[FILE.path]
 
 
+def test_values_beside_the_dag(guarded: Engine, live: list[Dag]) -> None:
+    """What Airflow takes over into each task from beside the Dag is looked at, too."""
+    result = Result(dag_of())
+    called = {"__type": "airflow_exc_ser", "__var": {}}
+    result.serialized_dags[0].data["client_defaults"] = {"tasks": {"zzz": called}}
+    assert sifted(result, guarded).kept == []
+
+
 def deadline(callback: Any, interval: Any = 60.0) -> Any:
     """A deadline as Airflow writes it."""
     inside = {"reference": {"reference_type": "DagRunQueuedAtDeadline"}, "interval": interval, "callback": callback}
@@ -208,6 +216,10 @@ OLD_STYLE = {**CALLBACK, "__data__": {"kwargs": {"x": {"__type": "airflow.models
         ([deadline({"__type": "airflow.models.connection.Connection", "__var": {}})], "callback of the class `None`"),
         ([deadline(CALLBACK), deadline(None)], "callback of the class `None`"),
         (["x"], "its serialized form is not valid"),
+        (
+            [deadline({**CALLBACK, "__type": "airflow.models.connection.Connection", "__var": {}})],
+            "a value of the class",
+        ),
         ([deadline(NESTED)], "has a value of the class `airflow.models.connection.Connection`"),
         ([deadline(OLD_STYLE)], "has a value of the class `airflow.models.connection.Connection`"),
     ],
@@ -229,12 +241,12 @@ def test_deadlines_elsewhere(guarded: Engine, live: list[Dag]) -> None:
     ("reference", "kept"),
     [("#/definitions/a", True), ("http://169.254.169.254/", False), ("file:///etc/passwd", False), ("a.json", False)],
 )
-@pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef"])
+@pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef", "$id", "id"])
 def test_references_of_params(key: str, reference: str, kept: bool, guarded: Engine, live: list[Dag]) -> None:
     """The schema of a Param refers to nothing that the api-server would have to fetch; other values may."""
     schema = {"anyOf": [{"type": "string"}, {key: reference}]}
     of_dag = [["x", {"__class": "airflow.sdk.definitions.param.Param", "default": 1, "schema": schema}]]
-    of_value = {"__type": "dict", "__var": {"x": {"__type": "param", "__var": {"schema": schema}}}}
+    of_value = {"__type": "dict", "__var": {"x": {"Encoding.TYPE": "param", "__var": {"schema": schema}}}}
     for more in ({"params": of_dag}, {"default_args": of_value}):
         result = sifted(Result({**dag_of(), **more}), guarded)
         assert (result.kept == ["d"]) is kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import jwt
@@ -96,6 +97,31 @@ def test_workers(kind: str, announced: bool, secret: str) -> None:
     headers |= {"content-length": "5242880"} if announced else {}
     answer = asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/xcoms/x", pieces=HUGE, headers=headers))
     assert answer.body == b'{"cookies":{},"size":5242880}'
+
+
+def test_bodies_that_do_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body has to come in time, but for workers; once it is there the connection is watched without a limit."""
+    monkeypatch.setattr(size_limits, "BODY_SECONDS", 0.05)
+
+    async def run() -> None:
+        messages = [{"type": "http.request", "body": b"a", "more_body": True}]
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else await asyncio.Event().wait()
+
+        scope = {"headers": []}
+        ask_more = size_limits.bounded(receive, scope, "/api/v2/variables")
+        assert (await ask_more())["body"] == b"a"
+        assert await ask_more() == {"type": "http.disconnect"}
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(size_limits.bounded(receive, scope, "/execution/xcoms/x")(), 0.2)
+        messages.append({"type": "http.request", "body": b"b", "more_body": False})
+        ask_more = size_limits.bounded(receive, scope, "/api/v2/variables")
+        assert (await ask_more())["body"] == b"b"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask_more(), 0.2)
+
+    asyncio.run(run())
 
 
 NO_WORKERS: dict[str, Callable[[str], str]] = {

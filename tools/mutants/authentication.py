@@ -7,9 +7,9 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 FAULTS = (
     Fault(
         "a password opens an account of an identity",
-        "SignInMixin.auth_user_db",
-        "user and self._belongs_to_provider(user.id)",
-        "False",
+        "SignInMixin._without_identity",
+        "identity is None or not self._is_live(identity.provider)",
+        "True",
         ("tests/authentication/test_security_manager.py",),
     ),
     Fault("an expired token counts", "_held", "matched and good", "matched", ("tests/rbac/engine/test_api_tokens.py",)),
@@ -376,14 +376,14 @@ except InvalidTokenError:
     Fault(
         "a sign-in outlives the password that it was made with",
         "SignInMixin.auth_user_db",
-        "self.session.expire_all()\nuser = self._stored(check(), ())",
+        "self.session.expire_all()\nuser = self._stored(self._without_identity(check()), ())",
         "pass",
         LOGIN,
     ),
     Fault(
         "groups that come while a password is looked at stay",
         "SignInMixin.auth_user_db",
-        "self.session.expire_all()\nuser = self._stored(check(), ())",
+        "self.session.expire_all()\nuser = self._stored(self._without_identity(check()), ())",
         "self.session.expire_all(); user = check()",
         LOGIN,
     ),

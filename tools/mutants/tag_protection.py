@@ -87,7 +87,7 @@ FAULTS = (
     Fault(
         "a class of Airflow is in the arguments of a callback",
         "_objection_to_deadlines",
-        "not is_of_deadline and ('__type' in value or str(other).startswith('airflow.'))",
+        "old is not None or (str(other).startswith('airflow.') and not is_of_deadline)",
         "False",
         ("tests/tag_protection/test_dag_processor.py",),
     ),

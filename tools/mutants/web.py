@@ -6,6 +6,13 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a body may take for ever to arrive",
+        "bounded",
+        "current_time() + BODY_SECONDS",
+        "math.inf",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
         "a request with a body takes a place of those that query a provider",
         "_has_body",
         "b'transfer-encoding' in headers or headers.get(b'content-length', b'0') != b'0'",

@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +25,10 @@ from astro_auth_plugin.cli.tokens.policy_file import (
 from astro_auth_plugin.cli.tokens.report import last_uses, say, show, spell_role, spell_time, stamp, token_values, warn
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.delegation import TokenChange
+from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.rbac.model.subjects import user_subject
-from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, TokenRole
+from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 from astro_auth_plugin.rbac.policy.loader import Checked
 
@@ -58,7 +59,7 @@ def _create(args: Namespace, file: PolicyFile) -> str:
         "roles": roles,
     }
     expected = with_tokens(file, [*file.tokens, entry])
-    _check_actor(args, file, _token_of(expected, token_id).roles, "create")
+    _check_actor(args, file, _token_of(expected, token_id), "create")
     warn(expected, len(file.tokens))
     if args.write:
         write_policy_file(file, lambda text: policy_editor.add_token(text, entry), expected)
@@ -78,11 +79,11 @@ def rotate(args: Namespace) -> None:
 
 def _rotate(args: Namespace, file: PolicyFile) -> str:
     index, token = _find(file, args.token)
-    _check_actor(args, file, token.roles, "rotate")
     secret = _new_secret(token.id)
     changes = _rotated(token, token_secrets.sha256(secret), args)
     new = {key: value for key, value in {**file.tokens[index], **changes}.items() if value is not None}
     expected = with_tokens(file, [*file.tokens[:index], new, *file.tokens[index + 1 :]])
+    _check_actor(args, file, _token_of(expected, token.id), "rotate")
     warn(expected, index)
     if args.write:
         write_policy_file(file, lambda text: _changed(text, index, changes), expected)
@@ -98,7 +99,7 @@ def revoke(args: Namespace) -> None:
     """Take a token out of the policy file."""
     with _file_of(args, write=True) as file:
         index, token = _find(file, args.token)
-        _check_actor(args, file, token.roles, "delete")
+        _check_actor(args, file, token, "delete")
         expected = with_tokens(file, [*file.tokens[:index], *file.tokens[index + 1 :]])
         write_policy_file(file, lambda text: policy_editor.remove_token(text, index), expected)
     say(f"API token `{token.id}` is revoked. Its secrets and JWTs end as soon as the api-servers see the file.")
@@ -196,14 +197,17 @@ def _token_of(checked: Checked, token_id: str) -> ApiToken:
     return next(token for token in checked.policy.document.api_tokens if token.id == token_id)
 
 
-def _check_actor(args: Namespace, file: PolicyFile, roles: Sequence[TokenRole], change: TokenChange) -> None:
+def _check_actor(args: Namespace, file: PolicyFile, token: ApiToken, change: TokenChange) -> None:
     if args.actor is None:
         return
-    engine = compiled(file.policy, args)
-    beyond = delegation.token_roles_beyond(engine, user_subject(args.actor), roles, change)
-    if beyond:
-        listed = ", ".join(sorted({f"`{given.role}` on `{given.place}`" for given in beyond}))
-        raise CommandFailed(f"{args.actor} may not {change} an API token with these roles: {listed}", DENIED)
+    now = compiled(file.policy, args)
+    # The secret is of use until the token ends, so the grants of whoever sees it have to last as long.
+    last = Engine(file.policy, now.deployment_id, token.expires_at or datetime.max.replace(tzinfo=UTC))
+    for engine, when in ((now, ""), (last, " until the token ends")) if change != "delete" else ((now, ""),):
+        if beyond := delegation.token_roles_beyond(engine, user_subject(args.actor), token.roles, change):
+            listed = ", ".join(sorted({f"`{given.role}` on `{given.place}`" for given in beyond}))
+            what = f"{args.actor} may not {change} an API token with these roles{when}: {listed}"
+            raise CommandFailed(what, DENIED)
 
 
 # -- secrets -------------------------------------------------------------------------------------------------------

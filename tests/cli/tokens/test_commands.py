@@ -214,6 +214,22 @@ def test_creator(creator: str, words: tuple[str, ...], allowed: bool, run: Any, 
     assert ("may not create an API token with these roles" in done.err) is not allowed
 
 
+@pytest.mark.parametrize(("expires_in", "allowed"), [("5d", True), ("30d", False), ("never", False)])
+def test_creator_whose_grant_ends(expires_in: str, allowed: bool, run: Any, path: Path) -> None:
+    """A token lasts no longer than the grant of who sees its secret; to revoke one, the grant of now is enough."""
+    end = (datetime.now(UTC) + timedelta(days=10)).isoformat()
+    path.write_text(POLICY.replace("role: DEPLOYMENT_ADMIN}", f'role: DEPLOYMENT_ADMIN, expires_at: "{end}"}}'))
+    who = ("--as", "ada@example.com", "--deployment", "dep", "--write")
+    done = run("create", "--name", "ci", "--expires-in", expires_in, *TAG_ROLE, *who)
+    assert done.code == (0 if allowed else 2)
+    assert ("may not create an API token with these roles until the token ends" in done.err) is not allowed
+    if not allowed:
+        assert run("create", "--name", "ci", "--expires-in", expires_in, *TAG_ROLE, "--write").code == 0
+    (token,) = tokens(path)
+    assert run("rotate", token.id, *who).code == (0 if allowed else 2)
+    assert run("revoke", token.id, *who[:-1]).code == 0
+
+
 def test_rotate(run: Any, path: Path, create: Any) -> None:
     """Rotated without overlap, a token has a new secret and nothing of the old one."""
     old = create()
