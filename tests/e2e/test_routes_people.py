@@ -34,7 +34,9 @@ SECRETS = ("@example.com", "can_read")
 
 def of_people(*words: str) -> list[Route]:
     """The routes whose line says one of these words."""
-    return [route for route in ROUTES if route.people in words]
+    found = [route for route in ROUTES if route.people in words]
+    assert {route.people for route in found} == set(words)
+    return found
 
 
 def tell(route: Route, answer: httpx.Response) -> str:
@@ -92,7 +94,7 @@ def pages(airflow: LiveAirflow) -> Iterator[dict[str, httpx.Client]]:
 def test_roles_of_fab_are_nobodys(user: str, pages: dict[str, httpx.Client], everybody: Everybody) -> None:
     """No page and no route of FAB's roles answers anybody, by cookie or by token."""
     wrong = []
-    for route in of_people("nobody"):
+    for route in of_people("denied"):
         answer = requested(route, user, pages, everybody)
         # FAB fails on an action that a page does not have before it looks at who asks.
         if not refused(answer) and not (answer.status_code == 500 and "/action" in route.path):
@@ -145,5 +147,5 @@ def test_everybody_has_an_account(user: str, everybody: Everybody) -> None:
 
 def test_every_line_is_asked() -> None:
     """Each line of the table is of a kind that some test asks about."""
-    kinds = {"public", "signed in", "own account", "accounts", "nobody", "task token", ""}
+    kinds = {"public", "signed in", "own account", "accounts", "denied", "task token", ""}
     assert {route.people for route in table().values()} == kinds
