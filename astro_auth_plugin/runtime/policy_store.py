@@ -101,15 +101,15 @@ class PolicyStore:
 
         Grants that have ended meanwhile give nothing.
         """
-        engine, now = self._engine, datetime.now(UTC)
-        if engine.ends_at is None or now < engine.ends_at:
+        engine = self._engine
+        if not _has_ended(engine):
             return engine
-        renewed = Engine(engine.policy, engine.deployment_id, now)
-        # Another thread may have loaded a new version in between, which must not be undone.
+        # Under the lock, so that one thread makes it, and a version that was loaded meanwhile is not undone.
         with self._renewing:
-            if self._engine is engine:
-                self._engine = renewed
-        return self.newest
+            engine = self._engine
+            if _has_ended(engine):
+                self._engine = engine = Engine(engine.policy, engine.deployment_id, datetime.now(UTC))
+            return engine
 
     def engine(self) -> Engine:
         """Return the engine of the newest valid version, after a look at the file.
@@ -145,6 +145,11 @@ class PolicyStore:
         # Last, since other threads compare it without the lock. It is the signature from before loading, so that a
         # version which changed while it was read is looked at again on the next request.
         self._seen = signature
+
+
+def _has_ended(engine: Engine) -> bool:
+    """Whether a grant has ended since the engine was made."""
+    return engine.ends_at is not None and engine.ends_at <= datetime.now(UTC)
 
 
 def load_engine(settings: Settings, source: PolicySource) -> Engine:

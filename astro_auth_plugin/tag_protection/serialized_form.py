@@ -41,7 +41,11 @@ _CALLBACKS = frozenset(
 )
 """The classes of the callbacks of deadlines, in one of Airflow's modules or the other."""
 _INTERVAL = "airflow.sdk.definitions.deadline.VariableInterval"
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef", "$id", "id")
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_BASES = ("$id", "id")
+"""With one of these, a reference within a schema is one to another document. `id` is also a name in other values."""
+_TYPE_KEYS = ("__type", "Encoding.TYPE")
+"""The key of a value's type. Airflow 3.3 takes the second, too, where a value has both."""
 _PARAM = "airflow.sdk.definitions.param.Param"
 
 
@@ -74,32 +78,32 @@ def _objection_to_deadlines(deadlines: Any) -> str:
             other = value.get("__classname__")
             is_of_deadline = value is callback or (value is inside.get("interval") and other == _INTERVAL)
             # The older spelling of a class, which Airflow prefers where a value has both.
-            old = value.get("__type")
-            if old is not None or (str(other).startswith("airflow.") and not is_of_deadline):
-                return f"a deadline has a value of the class `{old or other}`"
+            if "__type" in value or (str(other).startswith("airflow.") and not is_of_deadline):
+                return f"a deadline has a value of the class `{value.get('__type', other)}`"
     return ""
 
 
 def _objection_to_values(data: dict[str, Any]) -> str:
     known = _types()
     for value in _dicts(data):
-        # Airflow 3.3 takes its own name for the key, too.
-        kind = value.get("__type") or value.get("Encoding.TYPE")
-        if isinstance(kind, str) and kind in known and kind not in _VALUES:
-            return f"it has a value of the type `{kind}`, which is not one of Dags"
-        is_param = kind == "param" or "__class" in value
-        if is_param and (reference := next(_references(value), "")):
+        kinds = [value.get(key) for key in _TYPE_KEYS]
+        for kind in kinds:
+            if isinstance(kind, str) and kind in known and kind not in _VALUES:
+                return f"it has a value of the type `{kind}`, which is not one of Dags"
+        params: list[Any] = [value] if "__class" in value else []
+        params += [value.get("__var"), value.get("Encoding.VAR")] if "param" in kinds else []
+        if reference := next(_references([each.get("schema") for each in params if isinstance(each, dict)]), ""):
             # The api-server would fetch it, and show what it finds.
             return f"the schema of a Param refers to `{reference}`; only references within the schema are allowed"
     return ""
 
 
-def _references(param: Any) -> Iterator[str]:
-    for value in _dicts(param):
-        for key in _REFERENCES:
-            reference = value.get(key)
-            if isinstance(reference, str) and not reference.startswith("#"):
-                yield reference
+def _references(schemas: Any) -> Iterator[str]:
+    for value in _dicts(schemas):
+        for key in (*_REFERENCES, *_BASES):
+            text = value.get(key)
+            if isinstance(text, str) and (":" in text if key in _BASES else not text.startswith("#")):
+                yield text
 
 
 def name_params(data: dict[str, Any]) -> None:

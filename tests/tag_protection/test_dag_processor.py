@@ -172,6 +172,24 @@ def test_values_that_airflow_would_create(kind: str, rules: str, live: list[Dag]
     assert f"it has a value of the type `{kind}`" in result.import_errors[FILE.path]
 
 
+def test_ids_are_no_references(guarded: Engine, live: list[Dag]) -> None:
+    """A Param may have an `id` in its value, and among the properties of its schema."""
+    schema = {"type": "object", "properties": {"id": {"type": "string"}}, "examples": [{"id": "a-1"}]}
+    param = {
+        "__class": "airflow.sdk.definitions.param.Param",
+        "default": {"id": "urn:a", "$ref": "a"},
+        "schema": schema,
+    }
+    assert sifted(Result({**dag_of(), "params": [["x", param]]}), guarded).kept == ["d"]
+
+
+def test_two_types(guarded: Engine, live: list[Dag]) -> None:
+    """A type that Airflow takes from another key is looked at, whatever the first one says."""
+    value = {"__type": "x", "Encoding.TYPE": "deadline_alert", "Encoding.VAR": {}}
+    values = {"__type": "dict", "__var": {"x": value}}
+    assert sifted(Result({**dag_of(), "default_args": values}), guarded).kept == []
+
+
 def test_values_beside_the_dag(guarded: Engine, live: list[Dag]) -> None:
     """What Airflow takes over into each task from beside the Dag is looked at, too."""
     result = Result(dag_of())
@@ -239,15 +257,18 @@ def test_deadlines_elsewhere(guarded: Engine, live: list[Dag]) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "kept"),
-    [("#/definitions/a", True), ("http://169.254.169.254/", False), ("file:///etc/passwd", False), ("a.json", False)],
+    [("#/definitions/a", True), ("http://169.254.169.254/", False), ("file:/etc/passwd", False)],
 )
 @pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef", "$id", "id"])
 def test_references_of_params(key: str, reference: str, kept: bool, guarded: Engine, live: list[Dag]) -> None:
     """The schema of a Param refers to nothing that the api-server would have to fetch; other values may."""
     schema = {"anyOf": [{"type": "string"}, {key: reference}]}
     of_dag = [["x", {"__class": "airflow.sdk.definitions.param.Param", "default": 1, "schema": schema}]]
-    of_value = {"__type": "dict", "__var": {"x": {"Encoding.TYPE": "param", "__var": {"schema": schema}}}}
-    for more in ({"params": of_dag}, {"default_args": of_value}):
+    values = [
+        {"__type": "param", "__var": {"schema": schema}},
+        {"__type": "x", "Encoding.TYPE": "param", "Encoding.VAR": {"schema": schema}},
+    ]
+    for more in ({"params": of_dag}, *({"default_args": {"__type": "dict", "__var": {"x": each}}} for each in values)):
         result = sifted(Result({**dag_of(), **more}), guarded)
         assert (result.kept == ["d"]) is kept
         assert kept or f"refers to `{reference}`" in result.import_errors[FILE.path]

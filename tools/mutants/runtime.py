@@ -7,9 +7,9 @@ from tools.mutants.fault import Fault
 FAULTS = (
     Fault(
         "a grant that has ended counts until the next version of the policy",
-        "PolicyStore.newest",
-        "engine.ends_at is None or now < engine.ends_at",
-        "True",
+        "_has_ended",
+        "engine.ends_at <= datetime.now(UTC)",
+        "False",
         ("tests/runtime/test_policy_store.py",),
     ),
     Fault(
