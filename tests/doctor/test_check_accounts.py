@@ -76,7 +76,15 @@ def test_secrets(set_up: Callable[..., Installation]) -> None:
 
 @pytest.mark.parametrize(
     ("version", "verdict"),
-    [("3.1.8", "hint"), ("3.2.1", "wrong"), ("3.2.2", "hint"), ("3.3.0", "wrong"), ("3.3.2", "ok"), ("4.0", "ok")],
+    [
+        ("3.1.8", "hint"),
+        ("3.2.1", "wrong"),
+        ("3.2.2", "hint"),
+        ("3.3.0", "wrong"),
+        ("3.3.2", "ok"),
+        ("3.4", "ok"),
+        ("4.0", "wrong"),
+    ],
 )
 def test_version(
     version: str, verdict: str, set_up: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,8 @@ _TEXTS = (
 )
 _MAPPINGS = ("also", "items", "before")
 _PERMISSIONS = names(EVERYTHING)
+# The releases of a row without `since` and `until`. No row is of a newer major version: runtime/version_compat.py
+# refuses it.
 _OLDEST, _NEWEST = "3.1", "3.999"
 
 Query = Mapping[str, list[str]]
