@@ -14,6 +14,7 @@ _WAYS = {
     "auth_user_ldap": "ldap",
     "auth_user_oauth": "oauth",
     "auth_user_remote_user": "proxy",
+    "auth_user_saml": "saml",
 }
 _DEFAULT_REASON = {"password": "wrong_credentials", "ldap": "wrong_credentials"}
 

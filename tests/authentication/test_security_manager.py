@@ -17,12 +17,12 @@ from airflow.providers.fab.auth_manager.security_manager.override import FabAirf
 from flask import Flask, current_app, g, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 
-from astro_auth_plugin.accounts import identities, sign_ins
+from astro_auth_plugin.accounts import identities, sign_in_events, sign_ins
 from astro_auth_plugin.accounts.accounts import load_account
 from astro_auth_plugin.accounts.identities import Identity
 from astro_auth_plugin.authentication import proxy_auth, rate_limit, revocation
 from astro_auth_plugin.authentication.redirect_loop_guard import SignInElsewhere
-from astro_auth_plugin.authentication.security_manager import SignInMixin
+from astro_auth_plugin.authentication.security_manager import SignInMixin, with_sign_in
 from astro_auth_plugin.runtime.request_context import PEER, current_request
 from astro_auth_plugin.runtime.settings import read_settings
 from tests.in_request import facts_of, serving
@@ -196,6 +196,13 @@ def test_saml(caplog: pytest.LogCaptureFixture) -> None:
     with serving(facts_of("POST /auth/login")):
         assert Manager(AUTH_OAUTH).auth_user_saml({"username": "ana", "email": ANA}) is None
     assert "SAML is not supported" in caplog.text
+
+
+def test_every_way_is_audited() -> None:
+    """Each method in which a way to sign in ends, FAB's or ours, has its word in the audit log."""
+    manager = with_sign_in(FabAirflowSecurityManagerOverride)
+    ways = {name for name in dir(manager) if name.startswith("auth_user_") and callable(getattr(manager, name))}
+    assert ways == set(sign_in_events._WAYS)
 
 
 def test_groups_are_asked_for() -> None:

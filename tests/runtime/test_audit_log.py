@@ -62,6 +62,10 @@ class Manager:
         """Sign in nobody."""
         return None
 
+    def auth_user_saml(self, userinfo: Any) -> Any:
+        """Sign in nobody, and say why."""
+        because("provider_not_supported")
+
 
 def sign_ins(*calls: tuple[str, Any]) -> list[audit_log.Event]:
     """Return what a request notes that signs in like this."""
@@ -88,6 +92,7 @@ def test_sign_ins_are_noted() -> None:
         ("auth_user_oauth", ({"email": "a@b.c", "username": "a"},), "a@b.c", "not_accepted"),
         ("auth_user_oauth", ({},), "", "not_accepted"),
         ("auth_user_remote_user", ("ana",), "ana", "not_accepted"),
+        ("auth_user_saml", ({"email": "a@b.c"},), "a@b.c", "provider_not_supported"),
     ],
 )
 def test_refused_sign_ins_are_noted(method: str, args: Any, said: str, reason: str) -> None:
