@@ -1,5 +1,5 @@
 """The role engine: values in, values out. No Airflow, no file, no clock.
 
-Read in this order: `permissions` (the words), `roles` (what each role has), `policy` (the document and its
+Read in this order: `model.permissions` (the words), `model.roles` (what each role has), `policy` (the document and its
 checks), `engine` (the decisions).
 """

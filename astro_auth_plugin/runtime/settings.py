@@ -38,7 +38,7 @@ class Settings:
         proxy_groups_header: the header in which such a proxy names a person's groups; empty when none does.
         proxy_groups_separator: the separator between groups in that header.
         allow_database_passwords: whether passwords of FAB's accounts work besides another way to sign in.
-        trusted_issuers: issuers whose JWTs are accepted, as JSON; `issuers.parse_issuers` reads it.
+        trusted_issuers: issuers whose JWTs are accepted, as JSON; `trusted_issuers.parse_issuers` reads it.
         tag_cache_ttl: for how many seconds a Dag's tags are cached; 0 reads them for each request.
     """
 

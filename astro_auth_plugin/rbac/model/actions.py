@@ -1,7 +1,7 @@
 """The one table of what people do, in plain words, and what each of it needs.
 
-The commands take these names, and README's table "Who may do what" is made from them. Every word of a permission is
-an action, too: `dagRun.create`, or with its scope `dag.airflow.dagRun.create`.
+The commands take these names, and README's table under "Roles and what they allow" is made from them. Every word of a
+permission is an action, too: `dagRun.create`, or with its scope `dag.airflow.dagRun.create`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one entry of a policy cannot know: whether ids are listed, whether roles exist and fit, what is duplicate.
 
-The checks look at plain values and step over whatever has the wrong shape (`policy` reports that from the models), so
-that one mistake does not hide the others.
+The checks look at plain values and step over whatever has the wrong shape (`shape_errors` reports that from the
+models), so that one mistake does not hide the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shape of the policy file, as pydantic models; its JSON Schema is made from them.
 
 Words and shapes are those of Astro's public IAM API and Terraform provider. What one entry cannot know (whether an id
-is listed, whether a role fits) is checked over the whole document in `policy`.
+is listed, whether a role fits) is checked over the whole document in `checks`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Compares policies, finds redundant grants, runs scenarios."""
+"""Compares policies, finds what is odd or redundant (`lint`), runs scenarios."""
