@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import UTC, datetime
 
 from airflow.utils.session import create_session
 from sqlalchemy import DateTime, Integer, column, delete, func, inspect, select, table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import ColumnElement
+
+log = logging.getLogger(__name__)
 
 # flask_session makes this table when a server starts, and gives it no model that could be imported.
 _SESSION = table("session", column("id", Integer), column("expiry", DateTime))
@@ -35,15 +40,34 @@ def delete_expired(now: datetime) -> int:
         now: the time, with a time zone.
     """
     total = 0
-    while True:
-        with create_session(scoped=False) as session:
-            if not _has_table(session):
-                return 0
-            ids = session.scalars(select(_SESSION.c.id).where(_expired(now)).limit(BATCH)).all()
-            session.execute(delete(_SESSION).where(_SESSION.c.id.in_(ids)))
-        total += len(ids)
-        if len(ids) < BATCH:
-            return total
+    while number := _delete_some(now):
+        total += number
+    return total
+
+
+_CLEAN_EVERY = 600.0
+_cleaned_at = -_CLEAN_EVERY
+
+
+def clean_now_and_then() -> None:
+    """Delete sessions that have expired, at most every ten minutes and some thousand at a time. Never raises."""
+    global _cleaned_at  # noqa: PLW0603 - when this process has done it; it does not matter if two threads do it
+    if time.monotonic() < _cleaned_at + _CLEAN_EVERY:
+        return
+    _cleaned_at = time.monotonic()
+    try:
+        _delete_some(datetime.now(UTC))
+    except SQLAlchemyError as error:
+        log.warning("Could not delete expired sessions: %s", type(error).__name__)
+
+
+def _delete_some(now: datetime) -> int:
+    with create_session(scoped=False) as session:
+        if not _has_table(session):
+            return 0
+        ids = session.scalars(select(_SESSION.c.id).where(_expired(now)).limit(BATCH)).all()
+        session.execute(delete(_SESSION).where(_SESSION.c.id.in_(ids)))
+    return len(ids)
 
 
 def _has_table(session: Session) -> bool:

@@ -19,7 +19,7 @@ from flask import Flask, has_request_context, request, session
 from flask_login import current_user, user_logged_in
 from sqlalchemy import exists, select
 
-from astro_auth_plugin.accounts import sign_ins
+from astro_auth_plugin.accounts import sign_ins, web_sessions
 from astro_auth_plugin.authentication.authenticator import Authenticator
 from astro_auth_plugin.runtime import audit_log, state
 
@@ -31,6 +31,8 @@ except ImportError:
 
 MOST_SIGN_INS, MOST_MESSAGES = 5, 10
 """How many sign-ins begun at a provider, and messages that no page has shown, a web session keeps."""
+OF_STRANGERS = timedelta(hours=1)
+"""How long a web session lasts in which no user is signed in."""
 _STATE, _MESSAGES = "_state_", "_flashes"
 """What authlib's keys begin with, and Flask's key."""
 _SINCE = "astro_auth_since"
@@ -65,7 +67,24 @@ def prepared(current: Any, *, tls: bool) -> Flask:
     app.config["SESSION_REFRESH_EACH_REQUEST"] = False
     if tls:
         app.config["SESSION_COOKIE_SECURE"] = True
+    _limit_sessions_of_strangers(app.session_interface)
     return app
+
+
+def _limit_sessions_of_strangers(sessions: Any) -> None:
+    """Keep sessions in which no user is signed in for an hour only: each look at the sign-in page makes one."""
+    keep = getattr(sessions, "_upsert_session", None)
+    if keep is None or hasattr(keep, "astro_auth"):
+        return
+
+    def keep_for(lifetime: timedelta, kept: Any, *args: Any, **kwargs: Any) -> Any:
+        if "_user_id" in kept:
+            return keep(lifetime, kept, *args, **kwargs)
+        web_sessions.clean_now_and_then()
+        return keep(min(lifetime, OF_STRANGERS), kept, *args, **kwargs)
+
+    keep_for.astro_auth = True  # type: ignore[attr-defined]
+    sessions._upsert_session = keep_for  # noqa: SLF001 - the one place where all rows are written
 
 
 def _stamp(*_: Any, **__: Any) -> None:

@@ -16,9 +16,21 @@ from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.runtime import audit_log
 from astro_auth_plugin.runtime.request_context import RequestContext, enter_request, leave_request
 from astro_auth_plugin.runtime.settings import served_over_tls
-from astro_auth_plugin.web import answers, logout, passwords, peer, request_bodies, size_limits
+from astro_auth_plugin.web import answers, logout, passwords, peer, request_bodies, size_limits, worker_tokens
 from astro_auth_plugin.web.no_access import page_instead
-from astro_auth_plugin.web.status_codes import FORBIDDEN, HEAD_TOO_LARGE, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHORIZED
+from astro_auth_plugin.web.status_codes import (
+    FORBIDDEN,
+    HEAD_TOO_LARGE,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNPROCESSABLE,
+)
+
+_DOCUMENTS_FOR_WORKERS = frozenset(
+    f"{answers.FOR_WORKERS.rstrip('/')}/{name}" for name in ("openapi.json", "docs", "redoc", "changelog")
+)
 
 
 class RequestMiddleware:
@@ -37,10 +49,11 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         path = _path(scope)
-        refusal = _other_method(scope) or await _too_large(scope, path)
+        refusal = _other_method(scope) or _other_path(path) or await _too_large(scope, path)
         if refusal is None:
             size_limits.drop_escaped_cookies(scope)
-            refusal = _secret_for_workers(scope, path)
+            size_limits.drop_long_ranges(scope)
+            refusal = _secret_for_workers(scope, path) or await _documents_for_workers(scope, path)
         body = None
         if refusal is None:
             body, receive, refusal = await request_bodies.looked_at(scope, path, receive)
@@ -89,6 +102,18 @@ def _other_method(scope: Scope) -> JSONResponse | None:
     return JSONResponse({"detail": "Methods are written in capital letters."}, METHOD_NOT_ALLOWED)
 
 
+def _other_path(path: str) -> JSONResponse | None:
+    """Refuse a path with a line break at its end: only Airflow's router takes it for the path without."""
+    return JSONResponse({"detail": "Not Found"}, NOT_FOUND) if path.endswith("\n") else None
+
+
+async def _documents_for_workers(scope: Scope, path: str) -> JSONResponse | None:
+    """Hide the documents of the workers' API from others: each is made anew, for up to a second on the event loop."""
+    if path.rstrip("/") not in _DOCUMENTS_FOR_WORKERS or await worker_tokens.is_from_worker(scope):
+        return None
+    return _not_a_worker()
+
+
 async def _too_large(scope: Scope, path: str) -> JSONResponse | None:
     if size_limits.head_is_too_large(scope):
         detail = (
@@ -98,6 +123,12 @@ async def _too_large(scope: Scope, path: str) -> JSONResponse | None:
     if size_limits.cookies_are_too_large(scope):
         detail = f"The cookies are larger than {size_limits.LARGEST_COOKIES} bytes."
         return JSONResponse({"detail": detail}, HEAD_TOO_LARGE)
+    if size_limits.query_is_too_large(scope):
+        detail = (
+            f"There are more than {size_limits.MOST_PARAMETERS} query parameters, "
+            f"or `dag_runs_limit` is more than {size_limits.MOST_RUNS}."
+        )
+        return JSONResponse({"detail": detail}, UNPROCESSABLE)
     limit = size_limits.largest_body(path)
     if size_limits.announced_size(scope) > limit and not await size_limits.has_no_limit(scope, path):
         return JSONResponse({"detail": f"The body is larger than {limit} bytes."}, TOO_LARGE)
@@ -110,6 +141,10 @@ def _secret_for_workers(scope: Scope, path: str) -> JSONResponse | None:
     has_secret = any(name == b"authorization" and secret in value for name, value in scope["headers"])
     if not has_secret or not path.startswith(answers.FOR_WORKERS):
         return None
+    return _not_a_worker()
+
+
+def _not_a_worker() -> JSONResponse:
     return JSONResponse({"detail": "Invalid auth token"}, UNAUTHORIZED, {"WWW-Authenticate": "Bearer"})
 
 

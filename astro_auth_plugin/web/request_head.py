@@ -18,6 +18,9 @@ else:
     # Without httptools, uvicorn has only h11, which has a limit of its own.
     _Protocol = object
 
+HEAD_SECONDS = 30.0
+"""How long a connection may stay without the whole head of a request."""
+
 _WORDS = f"The URL and the headers are larger than {LARGEST_HEAD} bytes."
 
 
@@ -27,6 +30,18 @@ class HeadLimits(_Protocol):
     _in_head = False
     _unfinished = 0
     _has_advanced = False
+    _awaits_head = True
+    _ends: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin a connection, which ends if no head comes."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a connection."""
+        self._await_nothing()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and end the connection when a head or the trailers do not end."""
@@ -38,6 +53,9 @@ class HeadLimits(_Protocol):
         self._unfinished = 0 if self._has_advanced else self._unfinished + len(data)
         if self._unfinished > LARGEST_HEAD and not self.transport.is_closing():
             self._refuse()
+        if self._awaits_head and self._ends is None and not self.transport.is_closing():
+            # uvicorn has taken back the limit that it set after its last answer.
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -54,7 +72,8 @@ class HeadLimits(_Protocol):
 
         httptools does not read the body of such a request, and would take what follows, the body, for the next request.
         """
-        self._has_advanced, self._in_head = True, False
+        self._has_advanced, self._in_head, self._awaits_head = True, False, False
+        self._await_nothing()
         super().on_headers_complete()
         if self.parser.should_upgrade() and not self._should_upgrade():
             # uvicorn then closes the connection with the answer, and serves none of the requests that wait.
@@ -67,8 +86,26 @@ class HeadLimits(_Protocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
-        self._has_advanced = True
+        self._has_advanced = self._awaits_head = True
         super().on_message_complete()
+
+    def _await_head(self) -> None:
+        self._ends = self.loop.call_later(HEAD_SECONDS, self._end)
+
+    def _await_nothing(self) -> None:
+        if self._ends is not None:
+            self._ends.cancel()
+            self._ends = None
+
+    def _end(self) -> None:
+        self._ends = None
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            # An answer is under way, and the next request has begun: that one may take as long again.
+            self._await_head()
+        elif self.timeout_keep_alive_task is None:
+            # Between requests uvicorn has a limit of its own.
+            self.transport.close()
 
     def _refuse(self) -> None:
         cycle: Any = self.cycle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from urllib.parse import parse_qs
 
 from anyio import current_time, move_on_after
 from starlette.types import Message, Receive, Scope
@@ -15,6 +16,11 @@ LARGEST_COOKIES = 16 * 1024
 LARGEST_SIGN_IN = 64 * 1024
 """A form has two fields. Flask takes a core for seconds to read the hundred thousands that fit into a megabyte."""
 LARGEST_FORM = 1024 * 1024
+LONGEST_RANGE = 100
+MOST_PARAMETERS = 1000
+"""Some routes of Airflow make a statement for each value of a parameter that is repeated."""
+MOST_RUNS = 1000
+"""How many runs of each Dag `GET /ui/dags` may be asked for: the only size of a page that Airflow does not limit."""
 LARGEST_BODY = 4 * 1024 * 1024
 BODY_SECONDS = 120.0
 """How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is
@@ -36,6 +42,28 @@ def head_is_too_large(scope: Scope) -> bool:
 def cookies_are_too_large(scope: Scope) -> bool:
     """Whether the cookies of a request have more bytes than all that Airflow and FAB set."""
     return sum(len(value) for name, value in scope["headers"] if name == b"cookie") > LARGEST_COOKIES
+
+
+def query_is_too_large(scope: Scope) -> bool:
+    """Whether the query of a request asks for more than any page of Airflow does."""
+    query: bytes = scope.get("query_string", b"")
+    if query.count(b"&") >= MOST_PARAMETERS:
+        return True
+    # Only a query with the name, or one that may spell it otherwise, is worth to be read.
+    if b"dag_runs_limit" not in query and b"%" not in query:
+        return False
+    values = parse_qs(query.decode("latin-1")).get("dag_runs_limit", ())
+    return any(value.strip().isdigit() and int(value[:20]) > MOST_RUNS for value in values)
+
+
+def drop_long_ranges(scope: Scope) -> None:
+    """Take `Range` out of a request if it is long, which RFC 9110 allows.
+
+    Starlette before 0.49, which Airflow 3.1 needs, takes minutes to read some of them (CVE-2025-62727).
+    """
+    scope["headers"] = [
+        (name, value) for name, value in scope["headers"] if name != b"range" or len(value) <= LONGEST_RANGE
+    ]
 
 
 def drop_escaped_cookies(scope: Scope) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from flask_login import LoginManager, UserMixin, current_user, login_user
 from sqlalchemy import delete
 from werkzeug.test import Client
 
+from astro_auth_plugin.accounts import web_sessions
 from astro_auth_plugin.authentication import revocation
 
 
@@ -68,6 +70,26 @@ def test_pages(prolongs: bool, tmp_path: Path) -> None:
     answer = client.get("/page")
     assert answer.text == "True"
     assert ("set-cookie" in answer.headers) is prolongs
+
+
+def test_sessions_of_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row for a session without a user lasts an hour, and expired ones go; a user's lasts as long as configured."""
+    kept: list[timedelta] = []
+    cleaned: list[bool] = []
+    monkeypatch.setattr(web_sessions, "clean_now_and_then", lambda: cleaned.append(True))
+    app = Flask(__name__)
+    LoginManager(app)
+    sessions = SimpleNamespace(_upsert_session=lambda lifetime, session, store_id: kept.append(lifetime))
+    app.session_interface = sessions
+    with app.app_context():
+        for _ in range(2):
+            revocation.prepared(current_app, tls=False)
+    for said in ({}, {"csrf_token": "x"}, {"_user_id": "7"}):
+        sessions._upsert_session(timedelta(days=30), said, "id")
+    sessions._upsert_session(timedelta(minutes=5), {}, "id")
+    hour = timedelta(hours=1)
+    assert kept == [hour, hour, timedelta(days=30), timedelta(minutes=5)]
+    assert len(cleaned) == 3
 
 
 def test_what_strangers_add_to_a_session(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import anyio
 import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from astro_auth_plugin.runtime.request_context import current_request
 from astro_auth_plugin.web import middleware, registration
@@ -47,6 +49,17 @@ def test_facts_are_left_when_the_application_fails() -> None:
         assert current_request() is None
 
     asyncio.run(twice())
+
+
+@pytest.mark.parametrize("path", ["/api/v2/backfills", "/api/v2/dags/a/clearTaskInstances", "/api/v2/pools", "/x", "/"])
+def test_line_break_at_the_end_of_a_path(path: str) -> None:
+    """The router serves such a path like the one without, which the middleware compares: no route gets it."""
+    assert compile_path(path)[0].match(f"{path}\n"), "as long as this is so"
+    served = AsyncMock()
+    for root_path in ("", "/a"):
+        answer = asyncio.run(ask(RequestMiddleware(served), "POST", f"{root_path}{path}%0A", root_path=root_path))
+        assert (answer.status, answer.detail) == (404, "Not Found")
+    served.assert_not_called()
 
 
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])

@@ -33,12 +33,14 @@ class _Transport(asyncio.Transport):
         super().__init__({"peername": ("192.0.2.9", 7), "sockname": ("192.0.2.1", 80)})
         self.written = b""
         self.closed = False
+        self.has_closed = asyncio.Event()
 
     def write(self, data: Any) -> None:
         self.written += data
 
     def close(self) -> None:
         self.closed = True
+        self.has_closed.set()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -105,6 +107,66 @@ def test_endless_head(start: bytes) -> None:
     assert not _fed(start, *[PIECE] * PIECES).closed
     fed = _fed(start, *[PIECE] * PIECES, b"a", b"\r\n\r\n")
     assert (fed.written[:12], fed.written.count(b"HTTP/1.1"), fed.closed) == (b"HTTP/1.1 431", 1, True)
+
+
+HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET", b"GET / HTTP/1.1\r\nx: ", HEAD + b"\r\n", HEAD + HEAD[:9]],
+    ids=["nothing", "method", "header", "empty line", "next head"],
+)
+def test_head_that_does_not_come(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection ends that sends no head, or no whole one, the first time and after an answer."""
+    monkeypatch.setattr(request_head, "HEAD_SECONDS", 0.05)
+
+    async def run() -> None:
+        # uvicorn's own limit between requests is not what is tried.
+        config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=600)
+        config.load()
+        protocol = request_head.limited(HttpToolsProtocol)(config, ServerState(), {})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        if sent.startswith(HEAD):
+            protocol.data_received(HEAD)
+            await asyncio.sleep(0.2)
+            assert not transport.closed, "between requests the limit is uvicorn's"
+        for byte in sent.removeprefix(HEAD):
+            protocol.data_received(bytes([byte]))
+        await asyncio.wait_for(transport.has_closed.wait(), 30)
+        assert transport.written.count(b"200 OK") == (HEAD in sent)
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_answer_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an answer is under way, a next head that has begun does not end the connection."""
+    monkeypatch.setattr(request_head, "HEAD_SECONDS", 0.02)
+
+    async def run() -> None:
+        go_on = asyncio.Event()
+
+        async def slow(_scope: Any, _receive: Any, send: Any) -> None:
+            await go_on.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+
+        config = uvicorn.Config(slow, lifespan="off", log_config=None)
+        config.load()
+        protocol = request_head.limited(HttpToolsProtocol)(config, ServerState(), {})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        protocol.data_received(HEAD + b"GET /")
+        await asyncio.sleep(0.2)
+        assert not transport.closed
+        go_on.set()
+        await asyncio.wait_for(transport.has_closed.wait(), 30)
+        assert b"200 OK" in transport.written
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
 
 
 def test_many_headers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ import pytest
 from airflow.api_fastapi.execution_api import app as execution_api
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from astro_auth_plugin.web import size_limits, worker_tokens
@@ -63,6 +65,52 @@ def test_usual_heads() -> None:
     """Tokens with many groups, the headers of several proxies and long queries are served."""
     headers = {"authorization": "Bearer " + "a" * 16_000, **{f"x-{number}": "a" * 200 for number in range(100)}}
     assert asyncio.run(ask(RequestMiddleware(app), "GET", "/x?" + "a" * 8_000, headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("value", ["1" * 60_000, "0-0," * 8_000, "0-1," * 40])
+def test_long_ranges(value: str, tmp_path: Path) -> None:
+    """A range that Starlette would take a minute to read does not reach it: the whole file is served, at once."""
+    (tmp_path / "ui.js").write_text("0123456789")
+    files = RequestMiddleware(StaticFiles(directory=tmp_path))
+    began = time.monotonic()
+    answer = asyncio.run(ask(files, "GET", "/ui.js", headers={"range": f"bytes={value}"}))
+    assert (answer.status, answer.body) == (200, b"0123456789")
+    assert time.monotonic() - began < 10
+    part = asyncio.run(ask(files, "GET", "/ui.js", headers={"range": "bytes=2-3"}))
+    assert (part.status, part.body) == (206, b"23")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "dag_runs_limit=1001",
+        "a=1&dag_runs_limit=99999999999999999999999",
+        "dag_runs_limit=14&dag%5Fruns%5Flimit=%31000000",
+        "dag_runs_limit=%202000",
+        "&".join(["run_ids=a"] * 1001),
+    ],
+)
+def test_queries_that_ask_for_too_much(query: str) -> None:
+    """More runs than any page shows, and one parameter again and again, are refused."""
+    answer = asyncio.run(ask(RequestMiddleware(app), "GET", f"/ui/dags?{query}"))
+    assert answer.status == 422
+    assert "`dag_runs_limit` is more than 1000" in answer.detail
+
+
+@pytest.mark.parametrize("query", ["dag_runs_limit=1000", "dag_runs_limit=x", "a=%20", "&".join(["run_ids=a"] * 1000)])
+def test_usual_queries(query: str) -> None:
+    """What pages ask for is served, and Airflow says what is wrong with the rest."""
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", f"/ui/dags?{query}")).status == 200
+
+
+@pytest.mark.parametrize("path", ["openapi.json?version=2026-06-30", "docs", "redoc", "changelog", "changelog/"])
+def test_documents_of_the_workers_api(path: str, secret: str) -> None:
+    """What takes the event loop for up to a second to make is for workers only."""
+    answer = asyncio.run(ask(RequestMiddleware(app), "GET", f"/execution/{path}"))
+    assert (answer.status, answer.detail) == (401, "Invalid auth token")
+    headers = {"authorization": f"Bearer {jwt.encode(claims(), secret, 'HS512')}"}
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", f"/execution/{path}", headers=headers)).status == 200
+    assert asyncio.run(ask(RequestMiddleware(app), "GET", "/execution/health")).status == 200
 
 
 @pytest.mark.parametrize("path", ["/auth/users/list/", "/api/v2/dags/x/dagRuns", "/ui/x"])

@@ -4,6 +4,7 @@ until one fails. A fault that all of them pass is reported, and the exit code is
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -53,12 +54,12 @@ def place_of(fault: Fault, root: Path = ROOT) -> Place:
 
 
 def _lost(fault: Fault) -> str:
-    """Say why a fault cannot be tried; '' if it can."""
+    """Say why a fault cannot be tried; '' if it can, and what it leaves is Python that only tests can refuse."""
     if missing := [test for test in fault.tests if not (ROOT / test).exists()]:
         return f"{fault.what}: no tests at {', '.join(missing)}"
     try:
-        place_of(fault)
-    except CodeNotFound as error:
+        ast.parse(put_in(place_of(fault), fault.new))
+    except (CodeNotFound, SyntaxError) as error:
         return f"{fault.what}: {error}"
     return ""
 

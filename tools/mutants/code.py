@@ -42,7 +42,11 @@ def find(package: Path, definition: str, code: str) -> Place:
 def put_in(place: Place, code: str) -> str:
     """Return the text of the place's file with other code there; nothing stands for `pass`."""
     text = place.file.read_bytes()
-    return (text[: place.begin] + (code or "pass").encode() + text[place.end :]).decode()
+    margin = text[: place.begin].decode().rpartition("\n")[2]
+    # Statements of more than one line stand as deep as those that they replace.
+    lines = (code or "pass").splitlines()
+    new = f"\n{margin if margin.isspace() else ''}".join(lines)
+    return (text[: place.begin] + new.encode() + text[place.end :]).decode()
 
 
 def normalized(code: str) -> tuple[str, ...]:
@@ -89,8 +93,10 @@ def _names(node: ast.AST) -> list[str]:
 
 def _matches(tree: ast.AST, wanted: tuple[str, ...], starts: list[int]) -> Iterator[tuple[int, int]]:
     def span(first: Any, last: Any) -> tuple[int, int]:
-        begin = min([first, *getattr(first, "decorator_list", ())], key=lambda node: node.lineno)
-        return starts[begin.lineno - 1] + begin.col_offset, starts[last.end_lineno - 1] + last.end_col_offset
+        decorators = getattr(first, "decorator_list", ())
+        begin = min([first, *decorators], key=lambda node: node.lineno)
+        # A decorator begins behind its `@`.
+        return starts[begin.lineno - 1] + begin.col_offset - bool(decorators), starts[last.end_lineno - 1] + last.end_col_offset
 
     if not wanted:
         yield span(tree, tree)

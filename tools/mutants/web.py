@@ -6,6 +6,48 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a path with a line break at its end is served like the one without",
+        "_other_path",
+        "path.endswith('\\n')",
+        "not path",
+        ("tests/web/test_middleware.py",),
+    ),
+    Fault(
+        "any client has the documents of the workers' API made",
+        "_documents_for_workers",
+        "await worker_tokens.is_from_worker(scope)",
+        "True",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
+        "ranges of any length reach Starlette",
+        "drop_long_ranges",
+        "len(value) <= LONGEST_RANGE",
+        "True",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
+        "a page of runs has no limit",
+        "query_is_too_large",
+        "int(value[:20]) > MOST_RUNS",
+        "False",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
+        "a connection without a head stays for ever",
+        "HeadLimits._end",
+        "self.transport.close()",
+        "pass",
+        ("tests/web/test_request_head.py",),
+    ),
+    Fault(
+        "an empty line between requests keeps a connection for ever",
+        "HeadLimits.data_received",
+        "self._awaits_head and self._ends is None and (not self.transport.is_closing())",
+        "False",
+        ("tests/web/test_request_head.py",),
+    ),
+    Fault(
         "a body may take for ever to arrive",
         "bounded",
         "current_time() + BODY_SECONDS",
