@@ -32,8 +32,10 @@ def _option(description: str, example: str) -> dict[str, Any]:
 
 
 _OPTIONS = {
-    "policy_file": _option("The path of the policy file.", "/opt/airflow/policy.yaml"),
-    "deployment_id": _option("The id of this Deployment in the policy file.", "cldep0prod"),
+    "policy_store": _option("Where the policy is: `file` (default) or `database`.", "database"),
+    "policy_file": _option("The path of the policy file, if the policy is in a file.", "/opt/airflow/policy.yaml"),
+    "require_reason": _option("`true` requires a reason for each change of the policy by a command.", "true"),
+    "deployment_id": _option("The id of this Deployment in the policy.", "cldep0prod"),
     "workspace_id": _option("The expected Workspace of this Deployment; optional.", "clws0data"),
     "organization_id": _option("The expected Organization of the policy; optional.", "clorg0main"),
     "access_contact": _option("The contact for access, as text or URL.", "platform@example.com"),

@@ -35,6 +35,8 @@ def start() -> None:
     """
     if reason := version_compat.unsupported():
         _stop_server(reason)
+    if not db_manager.has_tables():
+        _stop_server("The tables of astro_auth_plugin are missing or too old: run `airflow db migrate`")
     try:
         route_rules.rules(route_rules.RELEASE)
         settings = read_settings()
@@ -47,8 +49,6 @@ def start() -> None:
             "Airflow has not loaded the plugin `astro_auth`, without which requests cannot be decided on; "
             "is astro_auth_plugin installed with its entry points?"
         )
-    if not db_manager.has_tables():
-        _stop_server("The tables of astro_auth_plugin are missing or too old: run `airflow db migrate`")
     account_guard.install()
     log_filters.install()
     issuers.fetch_keys()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 pytest_plugins = ["tests.dag_fixtures", "tests.policy_fixtures"]
 
@@ -25,6 +25,8 @@ gc.set_threshold(100_000, 50, 100)
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("tests", deadline=None)
+# That a fault is noticed is enough; the smallest example of it takes minutes.
+settings.register_profile("mutants", deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 settings.load_profile("tests")
 
 HOME = Path(tempfile.mkdtemp(prefix="astro-auth-tests-"))

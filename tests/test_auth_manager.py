@@ -354,7 +354,7 @@ def test_accounts_are_read_beside_the_event_loop(
     monkeypatch.setattr(
         account_identity,
         "load_account",
-        lambda number: (threads.append(threading.current_thread()), load_account(number))[1],
+        lambda number, version: (threads.append(threading.current_thread()), load_account(number, version))[1],
     )
     vera, idle = accounts("vera", "vera@example.com"), accounts("idle", "idle@example.com", active=False)
     tokens = {
@@ -387,7 +387,7 @@ def test_a_new_policy_is_loaded_beside_the_event_loop(
         return load(*args)
 
     async def serve() -> list[Any]:
-        waiting = [asyncio.create_task(manager.get_user_from_token("no token")) for _ in range(6)]
+        waiting = [asyncio.create_task(manager.get_user_from_token("astroauth_unknown")) for _ in range(6)]
         assert await asyncio.to_thread(loading.wait, 10)
         assert store.has_changed()
         authenticator = state.current().authenticator
@@ -420,7 +420,7 @@ def test_a_mount_that_hangs_stops_nobody_else(
         return stat(path, *args, **kwargs)
 
     async def serve() -> list[Any]:
-        waiting = [asyncio.create_task(manager.get_user_from_token("no token")) for _ in range(60)]
+        waiting = [asyncio.create_task(manager.get_user_from_token("astroauth_unknown")) for _ in range(60)]
         assert await asyncio.to_thread(requested.wait, 30)
         threads = to_thread.current_default_thread_limiter()
         assert threads.borrowed_tokens == 0

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from airflow import settings
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
 from fastapi import HTTPException, status
@@ -24,9 +25,11 @@ from sqlalchemy.orm import Session
 from astro_auth_plugin.accounts import account_events, accounts, identities, sign_ins
 from astro_auth_plugin.accounts.account_events import note_change, note_refusal
 from astro_auth_plugin.accounts.account_names import NAME_NOT_VALID, NAME_OF_TOKEN, refusal_of_name
+from astro_auth_plugin.accounts.last_owner import LAST_OWNER, loses_last_owner
 from astro_auth_plugin.accounts.sign_in_events import because
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.subjects import is_same_email
 from astro_auth_plugin.runtime import audit_log, state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.request_context import RequestContext, current_request
@@ -73,6 +76,9 @@ def not_swallowed() -> Iterator[None]:
             raise
     finally:
         _refusals.reset(token)
+        if refusals and settings.Session is not None:
+            # Airflow 3.1 gives the session, with its failed transaction, to the next request of the thread.
+            settings.Session.rollback()
     if refusals and context is None:
         raise SystemExit(str(refusals[-1]))
     if refusals and context is not None and not context.signing_in:
@@ -148,13 +154,19 @@ def refusal_of_route(identity: AstroIdentity) -> str:
     username = context.scope.get("path_params", {}).get("username") if context else None
     account_id: int | None = None
     active: bool | None = True
-    groups = frozenset[str]()
+    groups, old_emails = frozenset[str](), set[str]()
     with create_session(scoped=False) as session:
         if username:
             for account_id, old_email, active in accounts.named_alike(username, session):  # noqa: B007 - there is at most one
-                emails.add(old_email)
+                old_emails.add(old_email)
                 groups |= sign_ins.groups_kept(session, account_id)
+        emails |= old_emails
         refused = refusal(identity.engine, identity, emails, groups)
+        deletes = context is not None and context.scope["method"] == "DELETE"
+        lost = {old for old in old_emails if deletes or (isinstance(email, str) and not is_same_email(old, email))}
+        document = identity.engine.policy.document
+        if not refused and lost and loses_last_owner(session, document, document, lost):
+            return LAST_OWNER
         if refused or not active or not isinstance(email, str):
             return refused
         return _second_account(email, account_id, session)
@@ -170,6 +182,7 @@ def ask_before_insert(account: User, connection: Connection) -> None:
 def ask_before_delete(account: User, connection: Connection) -> None:
     """Raise AccountChangeRefused if the actor may not delete the account."""
     _guard(account, set(_GUARDED), connection)
+    _keep_last_owner(account, connection, accounts.email_of(account.id, connection))
 
 
 def _on_insert(_mapper: Any, connection: Connection, account: User) -> None:
@@ -189,6 +202,8 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
         _refuse_name(account)
     _guard(account, changed, connection)
     if changed & _MAKES_ACTIVE_PERSON:
+        lost = {email for email in accounts.email_of(account.id, connection) if not is_same_email(email, account.email)}
+        _keep_last_owner(account, connection, lost if account.active else {*lost, account.email})
         _refuse_second_account(account, connection)
     if changed & ({"password", "active"} if _signs_in() else {"password", "active", "email"}):
         # Under another e-mail the account is another person's, unless the identity that it is bound to has a new one.
@@ -214,7 +229,7 @@ def _after_delete(_mapper: Any, _connection: Connection, account: User) -> None:
 
 def _reason_of(text: str) -> str:
     """Return the stable word for why a change is refused."""
-    words = {NO_TOKENS: "api_token", NOT_ALLOWED: "not_allowed"}
+    words = {NO_TOKENS: "api_token", NOT_ALLOWED: "not_allowed", LAST_OWNER: "last_owner"}
     words |= {NAME_OF_TOKEN: "name_of_token", NAME_NOT_VALID: "name_not_valid"}
     if text in words:
         return words[text]
@@ -241,6 +256,20 @@ def _refuse_second_account(account: User, connection: Connection) -> None:
         log.warning("Refused a second active account: %s", text)
         note_refusal(account.id, account.email, ("email", "active"), _reason_of(text))
         raise AccountChangeRefused(text)
+
+
+def _keep_last_owner(account: User, connection: Connection, lost: set[str]) -> None:
+    """Refuse a change in a request that takes the account from the last Organization Owner who has one."""
+    context = current_request()
+    if context is None or context.actor is None or context.signing_in or not lost:
+        return
+    # Changes of the policy that take an Organization Owner away lock the accounts, too.
+    sign_ins.lock_accounts(connection)
+    engine = state.current().policy_store.engine() if state.is_started() else context.actor.engine
+    document = engine.policy.document
+    if loses_last_owner(connection, document, document, lost):
+        note_refusal(account.id, account.email, ("email", "active"), "last_owner")
+        raise AccountChangeRefused(LAST_OWNER)
 
 
 def _second_account(email: str, account_id: int | None, database: Connection | Session) -> str:

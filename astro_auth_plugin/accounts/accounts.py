@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import and_, bindparam, func, literal, select
+from sqlalchemy import and_, bindparam, func, literal, null, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,8 @@ class Account(NamedTuple):
 
     `subject` is who that is in the policy: '' when another active account is the same person, since then it is
     unknown whose roles they are. `groups` are those of the last sign-in, and tokens
-    and sessions from before `tokens_valid_after` are revoked.
+    and sessions from before `tokens_valid_after` are revoked. `policy_version` is the value of the column that was read
+    along with it, if there was one.
     """
 
     id: int
@@ -39,48 +40,59 @@ class Account(NamedTuple):
     subject: str
     groups: frozenset[str] = frozenset()
     tokens_valid_after: int = 0
+    policy_version: Any = None
 
 
-def load_account(account_id: int) -> Account | None:
+def load_account(account_id: int, policy_version: Any = None) -> Account | None:
     """Read an account; None when there is none. One statement.
+
+    Args:
+        account_id: FAB's id of the account.
+        policy_version: a sub-select that is read in the same statement; None for nothing more.
 
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
     with connect() as connection:
         # A row for each account that may be the same person, or one row without any.
-        rows: Sequence[Any] = connection.execute(_one_account(), {"account_id": account_id}).all()
+        rows: Sequence[Any] = connection.execute(_one_account(policy_version), {"account_id": account_id}).all()
     if not rows:
         return None
-    found_id, username, email, active = rows[0][:4]
-    duplicates = [row[4] for row in rows if row[5] is not None and is_same_email(row[5], email)]
+    found_id, username, email, active, version = rows[0][:5]
+    duplicates = [row[5] for row in rows if row[6] is not None and is_same_email(row[6], email)]
     if duplicates and active:
         _log_duplicates(tuple(sorted([found_id, *duplicates])))
-    sign_in = sign_in_of(rows[0][6:], email)
+    sign_in = sign_in_of(rows[0][7:], email)
     only = only_account([found_id, *duplicates]) is not None
     subject, groups = (user_subject(email), sign_in.groups) if only else ("", frozenset[str]())
-    return Account(found_id, username, email, bool(active), subject, groups, sign_in.tokens_valid_after)
+    return Account(found_id, username, email, bool(active), subject, groups, sign_in.tokens_valid_after, version)
 
 
 @functools.cache
-def _one_account() -> Any:
+def _one_account(policy_version: Any) -> Any:
     """Return the statement that every request sends, made once: to make it takes longer than to send it."""
     one, other = _ACCOUNTS, _ACCOUNTS.alias()
     duplicate = and_(other.c.id != one.c.id, other.c.active.is_(True), may_be_same(other.c.email, one.c.email))
     found = one.outerjoin(other, duplicate).outerjoin(SIGN_INS, SIGN_INS.c.account_id == one.c.id)
-    columns = (one.c.id, one.c.username, one.c.email, one.c.active, other.c.id, other.c.email, *sign_ins.COLUMNS)
+    version = null() if policy_version is None else policy_version
+    account = (one.c.id, one.c.username, one.c.email, one.c.active, version)
+    columns = (*account, other.c.id, other.c.email, *sign_ins.COLUMNS)
     return select(*columns).select_from(found).where(one.c.id == bindparam("account_id"))
 
 
-def find_account(email: str) -> Account | None:
+def find_account(email: str, policy_version: Any = None) -> Account | None:
     """Return the active account of a person; None when there is none, or more than one.
+
+    Args:
+        email: of the person.
+        policy_version: as `load_account` has it.
 
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
     with create_session(scoped=False) as session:
         found = only_account([known for known in known_by(email, session) if known.active])
-    return None if found is None else load_account(found.id)
+    return None if found is None else load_account(found.id, policy_version)
 
 
 class Known(NamedTuple):
@@ -101,6 +113,15 @@ def known_by(email: str, database: Connection | Session) -> list[Known]:
     columns = select(User.id, User.username, User.active, User.email)
     rows: Sequence[Any] = database.execute(columns.where(may_be_same(User.email, literal(email)))).all()
     return [Known(row[0], row[1], bool(row[2])) for row in rows if is_same_email(row[3], email)]
+
+
+def has_access(email: str, database: Connection | Session) -> bool:
+    """Whether a person has the access that the policy grants: exactly one active account.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    return only_account([known for known in known_by(email, database) if known.active]) is not None
 
 
 class KnownAccount(NamedTuple):

@@ -1,4 +1,4 @@
-"""Brings the plugin's table into Airflow's metadata database: `airflow db migrate` makes and upgrades it."""
+"""Brings the plugin's tables into Airflow's metadata database: `airflow db migrate` makes and upgrades it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from packaging.version import Version
 from sqlalchemy import inspect
 
 from astro_auth_plugin.accounts.identities import IDENTITIES
+from astro_auth_plugin.accounts.sign_ins import SIGN_INS
+from astro_auth_plugin.runtime.database import metadata
+from astro_auth_plugin.runtime.policy_versions import VERSIONS
 
 log = logging.getLogger(__name__)
 
+TABLES = (SIGN_INS, IDENTITIES, VERSIONS)
 _HERE = Path(__file__).parent
 
 
 class AstroDBManager(BaseDBManager):
     """Airflow calls it beside its own migrations; from 3.2 on it finds it in the list of what providers bring."""
 
-    metadata = IDENTITIES.metadata
+    metadata = metadata
     version_table_name = "alembic_version_astro_auth"
     migration_dir = str(_HERE / "alembic")
     alembic_file = str(_HERE / "alembic" / "alembic.ini")
@@ -104,7 +108,7 @@ def of_auth_manager(of_fab: str | None) -> str | None:
 def has_tables() -> bool:
     """Whether the tables are there; a warning says so if a newer version of the plugin has made them."""
     found = inspect(settings.engine)
-    if not all(found.has_table(name) for name in AstroDBManager.metadata.tables):
+    if not all(found.has_table(table.name) for table in TABLES):
         return False
     with create_session(scoped=False) as session:
         manager: Any = AstroDBManager

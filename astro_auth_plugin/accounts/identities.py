@@ -18,7 +18,8 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, delete,
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from astro_auth_plugin.accounts.sign_ins import end_all, lock_accounts, metadata
+from astro_auth_plugin.accounts.sign_ins import end_all, lock_accounts
+from astro_auth_plugin.runtime.database import metadata
 
 IDENTITIES = Table(
     "astro_auth_identity",

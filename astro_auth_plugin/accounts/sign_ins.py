@@ -17,7 +17,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -29,7 +28,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-metadata = MetaData()
+from astro_auth_plugin.runtime.database import metadata
 
 SIGN_INS = Table(
     "astro_auth_sign_in",

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from astro_auth_plugin.accounts.accounts import Account, load_account
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 
 
-def load_identity(engine: Engine, account_id: int, issued_at: float = math.inf) -> AstroIdentity:
-    """Return the identity of an account as it is now.
+def load_active_account(account_id: int, policy_version: Any = None) -> Account:
+    """Return an account as it is now.
+
+    Args:
+        account_id: FAB's id of the account.
+        policy_version: a sub-select that is read in the same statement; None for nothing more.
+
+    Raises:
+        ValueError: if there is no such account, or it is not active.
+    """
+    account = load_account(account_id, policy_version)
+    if account is None or not account.active:
+        raise ValueError(f"Account {account_id} does not exist or is not active")
+    return account
+
+
+def identity_of(engine: Engine, account: Account, issued_at: float = math.inf) -> AstroIdentity:
+    """Return the identity of an active account.
 
     Args:
         engine: the policy.
-        account_id: FAB's id of the account.
+        account: as it is now.
         issued_at: when the credential was issued, in seconds since 1970; by default after every revocation.
-
-    Raises:
-        ValueError: if there is no such account, it is not active, or the credential has been revoked.
-    """
-    account = load_account(account_id)
-    if account is None or not account.active:
-        raise ValueError(f"Account {account_id} does not exist or is not active")
-    return identity_of(engine, account, issued_at)
-
-
-def identity_of(engine: Engine, account: Account, issued_at: float) -> AstroIdentity:
-    """Return the identity of an active account, for a credential that was issued then.
 
     Raises:
         ValueError: if the credential has been revoked.

@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-from anyio import to_thread
 from jwt import InvalidTokenError
 
+from astro_auth_plugin.accounts.accounts import Account
 from astro_auth_plugin.authentication import account_identity, api_tokens, external_tokens
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
@@ -30,30 +30,48 @@ def _verifier() -> Any:
     return _Verifier()  # type: ignore[no-untyped-call]
 
 
-async def authenticate(token: str, engine: Engine) -> AstroIdentity:
-    """Return who a JWT of Airflow is of.
+async def verified_claims(token: str) -> dict[str, Any]:
+    """Return the claims of a JWT of Airflow.
 
     Raises:
         InvalidTokenError: if Airflow has not issued it, it has expired, or it is revoked.
-        ValueError: if its account or API token does not exist any more, or is not active.
-        KeyError: if a claim is missing.
     """
-    claims = await _verifier().get_user_from_token(token)
-    return await to_thread.run_sync(identity_of_claims, claims, engine)
+    claims: dict[str, Any] = await _verifier().get_user_from_token(token)
+    return claims
 
 
-def identity_of_claims(claims: dict[str, Any], engine: Engine) -> AstroIdentity:
-    """Return who the claims of a verified JWT name, as the account or API token is now.
+def account_of(claims: dict[str, Any], policy_version: Any) -> Account | None:
+    """Return the account that the claims of a verified JWT name, as it is now; None when they name an API token.
+
+    Args:
+        claims: of the JWT.
+        policy_version: a sub-select that is read in the same statement; None for nothing more.
 
     Raises:
-        ValueError: if there is no such account or token, or it is not active.
+        ValueError: if there is no such account, or it is not active.
         KeyError: if a claim is missing.
     """
-    api_token = api_tokens.by_claims(engine, claims)
-    if api_token is not None:
-        return api_token
+    if api_tokens.is_of_token(claims):
+        return None
+    return account_identity.load_active_account(api_tokens.account_id_of(claims), policy_version)
+
+
+def identity_of(claims: dict[str, Any], account: Account | None, engine: Engine) -> AstroIdentity:
+    """Return who the claims of a verified JWT name.
+
+    Args:
+        claims: of the JWT.
+        account: from `account_of`.
+        engine: the policy.
+
+    Raises:
+        ValueError: if the JWT is revoked, or its API token does not exist any more.
+        KeyError: if a claim is missing.
+    """
+    if account is None:
+        return api_tokens.by_claims(engine, claims)
     issued_at = claims.get("iat", 0)
-    identity = account_identity.load_identity(engine, api_tokens.account_id_of(claims), issued_at)
+    identity = account_identity.identity_of(engine, account, issued_at)
     identity.since = issued_at
     if "exp" in claims:
         identity.ends_at = external_tokens.time_of(claims["exp"])

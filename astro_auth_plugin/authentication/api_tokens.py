@@ -58,18 +58,28 @@ def by_id(engine: Engine, token_id: str) -> AstroIdentity | None:
     return None if held is None else AstroIdentity.of_token(held, engine)
 
 
-def by_claims(engine: Engine, claims: dict[str, Any]) -> AstroIdentity | None:
-    """Return the API token that the claims of a valid JWT name; None when they name an account.
+def is_of_token(claims: dict[str, Any]) -> bool:
+    """Whether the claims of a valid JWT name an API token, and not an account.
+
+    Raises:
+        ValueError: if they name an account as only those of an API token may.
+        KeyError: if there is no subject.
+    """
+    if str(claims["sub"]).startswith(TOKEN_PREFIX):
+        return True
+    if KEY_CLAIM in claims:
+        raise ValueError("A JWT of an API token cannot name an account")
+    return False
+
+
+def by_claims(engine: Engine, claims: dict[str, Any]) -> AstroIdentity:
+    """Return the API token that the claims of a valid JWT name.
 
     Raises:
         ValueError: if the token, or the secret that the JWT was exchanged for, is no longer valid.
         KeyError: if a claim is missing.
     """
     subject, key = str(claims["sub"]), claims.get(KEY_CLAIM)
-    if not subject.startswith(TOKEN_PREFIX):
-        if key is not None:
-            raise ValueError("A JWT of an API token cannot name an account")
-        return None
     held = api_tokens.by_key(engine, subject.removeprefix(TOKEN_PREFIX), str(key), now())
     if held is None:
         raise ValueError(f"{subject} is revoked, rotated or expired")

@@ -4,39 +4,76 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.utils.session import create_session
-from anyio import to_thread
 from jwt import InvalidTokenError
 
 from astro_auth_plugin.accounts import identities
-from astro_auth_plugin.accounts.accounts import find_account
+from astro_auth_plugin.accounts.accounts import Account, find_account
 from astro_auth_plugin.authentication import account_identity, api_tokens
-from astro_auth_plugin.authentication.trusted_issuers import ExternalIdentity, Issuers
+from astro_auth_plugin.authentication.trusted_issuers import ExternalIdentity
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 
 log = logging.getLogger(__name__)
 
+_NOBODY = "Neither an active account nor an API token is behind it"
 
-async def authenticate(token: str, engine: Engine, issuers: Issuers) -> AstroIdentity:
-    """Return who a JWT of another issuer is.
+
+def account_of(external: ExternalIdentity, policy_version: Any) -> Account | None:
+    """Return the active account that a verified JWT of another issuer names; None when it names an API token.
 
     Args:
-        token: the JWT.
-        engine: the policy.
-        issuers: the issuers that are trusted.
+        external: what the JWT says.
+        policy_version: a sub-select that is read in the same statement; None for nothing more.
 
     Raises:
-        InvalidTokenError: if the JWT is invalid, or neither an active account nor an API token is behind it.
+        InvalidTokenError: if there is no such account.
     """
-    external = await issuers.verify(token)
     if external.token_id:
+        return None
+    try:
+        account = find_account(external.email, policy_version)
+    except ValueError:
+        # An e-mail that no database can have.
+        account = None
+    if account is None:
+        raise InvalidTokenError(_NOBODY)
+    with create_session(scoped=False) as database:
+        bound = identities.identity_of(database, account.id)
+    if bound is None:
+        # Found by its user name, a proxy's for instance, it was somebody with these groups who signed in last; who has
+        # its e-mail can be somebody else.
+        return account._replace(groups=frozenset())
+    if bound.issuer == external.issuer and bound.subject != external.subject:
+        # The issuer has given the e-mail to another user than the person whose account it has bound.
+        log.warning("A JWT of %s has the e-mail of the account %s and another `sub`", external.issuer, account.id)
+        raise InvalidTokenError(_NOBODY)
+    return account
+
+
+def identity_of(external: ExternalIdentity, account: Account | None, engine: Engine) -> AstroIdentity:
+    """Return who a verified JWT of another issuer is.
+
+    Args:
+        external: what the JWT says.
+        account: from `account_of`.
+        engine: the policy.
+
+    Raises:
+        InvalidTokenError: if the JWT is revoked, or names an API token that is not valid.
+    """
+    identity: AstroIdentity | None
+    if account is None:
         identity = api_tokens.by_id(engine, external.token_id)
     else:
-        identity = await to_thread.run_sync(_person, external, engine)
+        try:
+            identity = account_identity.identity_of(engine, account, external.issued_at)
+        except ValueError:
+            identity = None
     if identity is None:
-        raise InvalidTokenError("Neither an active account nor an API token is behind it")
+        raise InvalidTokenError(_NOBODY)
     ends_at = time_of(external.ends_at)
     identity.ends_at = min(ends_at, identity.ends_at or ends_at)
     return identity
@@ -48,24 +85,3 @@ def time_of(seconds: int) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return datetime.max.replace(tzinfo=UTC)
-
-
-def _person(external: ExternalIdentity, engine: Engine) -> AstroIdentity | None:
-    try:
-        account = find_account(external.email)
-        if account is None or _is_of_another(account.id, external):
-            return None
-        return account_identity.identity_of(engine, account, external.issued_at)
-    except ValueError:
-        # Revoked, or an e-mail that no database can have.
-        return None
-
-
-def _is_of_another(account_id: int, external: ExternalIdentity) -> bool:
-    """Whether the issuer has given the e-mail to another user than the person whose account it has bound."""
-    with create_session(scoped=False) as database:
-        bound = identities.identity_of(database, account_id)
-    if bound is None or bound.issuer != external.issuer or bound.subject == external.subject:
-        return False
-    log.warning("A JWT of %s has the e-mail of the account %s and another `sub`", external.issuer, account_id)
-    return True

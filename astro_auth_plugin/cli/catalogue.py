@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from astro_auth_plugin.cli.changes.catalogue import GROUPS_OF_COMMANDS
 from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Group, Option
 from astro_auth_plugin.cli.tokens.options import TOKEN_COMMANDS
 
 POLICY_FILE = Option(
     ("file",),
-    "The policy file. Default: [astro_auth] policy_file.",
+    "The policy file. Default: the policy that [astro_auth] names.",
     {"nargs": "?", "metavar": "FILE"},
 )
 DAGS = Option(
@@ -255,6 +256,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         f"{CLI}.commands.schema",
         (Option(("of",), "The kind of file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
     ),
+    *GROUPS_OF_COMMANDS,
     Group("token", "Create, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
     Command(
         "doctor",

@@ -53,7 +53,7 @@ class Group:
     commands: tuple[Command, ...]
 
 
-POLICY = Option(("--policy",), "The policy file. Default: [astro_auth] policy_file.", {"metavar": "FILE"})
+POLICY = Option(("--policy",), "The policy file. Default: the policy that [astro_auth] names.", {"metavar": "FILE"})
 DEPLOYMENT = Option(
     ("--deployment",),
     "The Deployment. Default: [astro_auth] deployment_id, or the only Deployment of the policy.",

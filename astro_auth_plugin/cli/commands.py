@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astro_auth_plugin.cli.exit_codes import INVALID, YES, CommandFailed, command
-from astro_auth_plugin.cli.inputs import check_file
+from astro_auth_plugin.cli.inputs import check_policy, name_of
 from astro_auth_plugin.cli.output import console, count
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 def validate(args: Namespace) -> int:
     """Report every problem of a policy file; exit with 3 when the file cannot be used."""
     path, settings = _what_to_check(args)
-    checked = check_file(path)
+    checked = check_policy(path)
     problems = list(checked.problems)
     if checked.policy is not None:
         problems += _against_installation(checked.policy, settings)
-    _print(path, problems)
+    _print(name_of(path), problems)
     return INVALID if any(problem.severity == "error" for problem in problems) else YES
 
 
@@ -54,8 +54,11 @@ def clean_sessions(args: Namespace) -> None:
     console().print(f"{count(number, 'expired session')} {done}.")
 
 
-def _what_to_check(args: Namespace) -> tuple[Path, Settings | None]:
-    """Return the file, and the options of this installation, None when they are not set or not to be looked at."""
+def _what_to_check(args: Namespace) -> tuple[Path | None, Settings | None]:
+    """Return what to check: a file, or None for the policy in the database; and the options of this installation.
+
+    The options are None when they are not set, or not to be looked at.
+    """
     if args.file and getattr(args, "standalone", False):
         return Path(args.file), None
     from astro_auth_plugin.runtime.settings import SettingsError, read_settings  # noqa: PLC0415 - takes seconds
@@ -91,11 +94,11 @@ def _against_installation(checked: Policy, settings: Settings | None) -> list[Di
     return [*exposures.warnings(engine, shares_files=shares_files), *unmatched]
 
 
-def _print(path: Path, problems: list[Diagnostic]) -> None:
+def _print(name: str, problems: list[Diagnostic]) -> None:
     out = console()
     for problem in problems:
-        out.print(problem.in_file(path), style="red" if problem.severity == "error" else "yellow")
+        out.print(problem.in_file(name), style="red" if problem.severity == "error" else "yellow")
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     verdict = "cannot be used" if errors else "can be used"
-    out.print(f"{path} {verdict}: {count(errors, 'error')}, {count(warnings, 'warning')}.")
+    out.print(f"{name} {verdict}: {count(errors, 'error')}, {count(warnings, 'warning')}.")

@@ -31,10 +31,14 @@ if TYPE_CHECKING:
     from astro_auth_plugin.accounts.identities import Identity
 
 
+IN_DATABASE = "the policy store"
+"""What messages call the policy in the metadata database."""
+
+
 class Opened(NamedTuple):
     """A valid policy, compiled for one Deployment, and where it was read."""
 
-    path: Path
+    name: str
     policy: Policy
     engine: Engine
 
@@ -47,39 +51,69 @@ def open_policy(args: Namespace) -> Opened:
     """
     path = policy_file(args)
     good = good_policy(path)
-    return Opened(path, good, compiled(good, args))
+    return Opened(name_of(path), good, compiled(good, args))
 
 
-def policy_file(args: Namespace) -> Path:
-    """Return the policy file of `--policy`, of the options or of the environment.
+def policy_file(args: Namespace) -> Path | None:
+    """Return the policy file of `--policy`, of the options or of the environment; None for that in the database.
 
     Raises:
         CommandFailed: if nothing names one.
     """
-    return Path(args.policy or _setting("policy_file"))
+    if args.policy:
+        return Path(args.policy)
+    if getattr(args, "to_database", False):
+        return None
+    return None if setting_if_set("policy_store") == "database" else Path(_setting("policy_file"))
 
 
-def good_policy(path: Path) -> Policy:
-    """Read a policy file without errors.
+def name_of(path: Path | None) -> str:
+    """Return what messages call a policy file, or the policy in the database."""
+    return IN_DATABASE if path is None else str(path)
+
+
+def good_policy(path: Path | None) -> Policy:
+    """Read a policy without errors.
+
+    Args:
+        path: of the file; None for the policy in the database.
 
     Raises:
-        CommandFailed: with every problem of the file.
+        CommandFailed: with every problem of the policy.
     """
-    checked = check_file(path)
+    checked = check_policy(path)
     if checked.policy is None:
-        problems = "\n".join(problem.in_file(path) for problem in checked.errors)
+        problems = "\n".join(problem.in_file(name_of(path)) for problem in checked.errors)
         raise CommandFailed(f"the policy cannot be used:\n{problems}", INVALID)
     return checked.policy
 
 
-def check_file(path: Path) -> Checked:
-    """Read and check a policy file; a file that cannot be read is a problem like any other."""
+def check_policy(path: Path | None) -> Checked:
+    """Read and check a policy; one that cannot be read is a problem like any other.
+
+    Args:
+        path: of the file; None for the policy in the database.
+    """
+    if path is None:
+        return _check_stored()
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         return Checked(None, (Diagnostic((), f"cannot read the policy file: {error.strerror or error}"),))
     return loader.load(data, datetime.now(UTC))
+
+
+def _check_stored() -> Checked:
+    from astro_auth_plugin.runtime.policy_source import (  # noqa: PLC0415 - Airflow takes seconds
+        DatabasePolicySource,
+        PolicyUnread,
+    )
+
+    try:
+        return DatabasePolicySource().load()
+    except PolicyUnread as error:
+        return Checked(None, (Diagnostic((), str(error)),))
 
 
 def compiled(good: Policy, args: Namespace) -> Engine:

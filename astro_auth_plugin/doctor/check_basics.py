@@ -15,6 +15,7 @@ from astro_auth_plugin.doctor.installation import Installation
 from astro_auth_plugin.doctor.request_probe import own_middlewares
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.runtime import policy_store, version_compat
+from astro_auth_plugin.runtime.policy_source import source_of
 from astro_auth_plugin.runtime.settings import SettingsError, read_settings
 
 AUTH_MANAGER = "astro_auth_plugin.auth_manager.AstroAuthManager"
@@ -50,18 +51,19 @@ def policy(_: Installation) -> Iterator[Diagnostic]:
     except SettingsError as error:
         yield wrong(what, f"{error}.")
         return
-    checked = policy_store.check_file(settings)
+    name = source_of(settings).name
+    checked = policy_store.check_policy(settings)
     if checked.policy is None:
-        first, more = checked.errors[0].in_file(settings.policy_file), len(checked.errors) - 1
+        first, more = checked.errors[0].in_file(name), len(checked.errors) - 1
         rest = f"; {more} more, see `airflow astro-auth validate`" if more else ""
         yield wrong(what, f"{first}{rest}.")
         return
     try:
         policy_store.compile_policy(settings, checked.policy)
     except policy_store.PolicyRefused as refusal:
-        yield wrong(what, f"{settings.policy_file}: {refusal}.")
+        yield wrong(what, f"{name}: {refusal}.")
         return
-    yield ok(what, f"{settings.policy_file} is valid for the Deployment `{settings.deployment_id}`.")
+    yield ok(what, f"{name} is valid for the Deployment `{settings.deployment_id}`.")
     if checked.warnings:
         yield hint(what, f"has {len(checked.warnings)} warnings: see `airflow astro-auth validate`.")
 

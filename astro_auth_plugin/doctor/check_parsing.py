@@ -49,6 +49,8 @@ def secrets(_: object = None) -> Iterator[Diagnostic]:
 def writable_policy(_: object = None) -> Iterator[Diagnostic]:
     """Whether Dag code could change the policy."""
     what, file = "policy file", read_settings().policy_file
+    if file is None:
+        return
     if writable := [path for path in (file, file.parent) if _can_write(path)]:
         yield wrong(
             what,

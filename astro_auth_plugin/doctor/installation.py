@@ -95,7 +95,7 @@ class Installation:
         """The policy, compiled for this Deployment; None when it cannot be used, which a check of its own says."""
         try:
             settings = read_settings()
-            good = policy_store.check_file(settings).policy
+            good = policy_store.check_policy(settings).policy
             return good and policy_store.compile_policy(settings, good)
         except (SettingsError, policy_store.PolicyRefused):
             return None

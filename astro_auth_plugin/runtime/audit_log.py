@@ -31,6 +31,7 @@ ACCOUNT_CREATED = "astro_auth.account_created"
 ACCOUNT_CHANGED = "astro_auth.account_changed"
 ACCOUNT_DELETED = "astro_auth.account_deleted"
 ACCOUNT_CHANGE_REFUSED = "astro_auth.account_change_refused"
+POLICY_CHANGED = "astro_auth.policy_changed"
 _CHANGES = frozenset({ACCOUNT_CREATED, ACCOUNT_CHANGED, ACCOUNT_DELETED})
 
 ROWS_A_MINUTE = 60
@@ -103,8 +104,7 @@ def shortened(text: object) -> str:
 def record(context: RequestContext, event: Event) -> None:
     """Write the line and the row. Never raises: a request is answered, whether it can be written down or not."""
     request_id = _request_id(context)
-    action = f"{context.scope['method']} {context.scope['path']}"[:_LONGEST_ACTION]
-    entry = {**event.fields, "action": action, "request_id": request_id}
+    entry = {**event.fields, "action": _action(context), "request_id": request_id}
     # A change that was made is always written: refusals before it must not use up its row.
     in_budget, left_out = (True, 0) if event.name in _CHANGES else _budget.take(event.payer)
     if left_out:
@@ -119,6 +119,18 @@ def record(context: RequestContext, event: Event) -> None:
         _write_row(event, entry)
 
 
+def record_now(event: Event) -> None:
+    """Write the line and the row of what has happened, whether there is a request or not. Never raises."""
+    context = current_request()
+    entry = {**event.fields, "action": _action(context) if context else "", "request_id": _request_id(context)}
+    log.info("%s %s", event.name.removeprefix("astro_auth."), json.dumps(entry))
+    _write_row(event, entry)
+
+
+def _action(context: RequestContext) -> str:
+    return f"{context.scope['method']} {context.scope['path']}"[:_LONGEST_ACTION]
+
+
 def _write_row(event: Event, entry: dict[str, Any]) -> None:
     try:
         with create_session(scoped=False) as session:
@@ -129,6 +141,6 @@ def _write_row(event: Event, entry: dict[str, Any]) -> None:
         log.exception("Could not write %s to the audit log, request %s", event.name, entry["request_id"])
 
 
-def _request_id(context: RequestContext) -> str:
-    given = dict(context.scope.get("headers", ())).get(b"x-request-id", b"")
+def _request_id(context: RequestContext | None) -> str:
+    given = dict(context.scope.get("headers", ())).get(b"x-request-id", b"") if context else b""
     return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

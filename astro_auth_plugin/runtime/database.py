@@ -1,10 +1,14 @@
-"""Airflow's metadata database."""
+"""Airflow's metadata database, and the tables of this plugin in it."""
 
 from __future__ import annotations
 
 from airflow import settings
+from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection as DatabaseConnection
 from sqlalchemy.engine import Engine as DatabaseEngine
+
+metadata = MetaData()
+"""The tables of this plugin; each is in the module that reads it."""
 
 
 def database_engine() -> DatabaseEngine:

@@ -1,35 +1,60 @@
-"""Where the policy is kept. A file today; another place is one more class with the methods of `PolicySource`."""
+"""Where the policy is kept: a file, or the metadata database. Another place is a class with the same methods."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
+from astro_auth_plugin.rbac.policy.loader import Checked
 from astro_auth_plugin.rbac.policy.yaml_reader import MAX_BYTES
+from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.runtime.policy_versions import DocumentUnusable
+from astro_auth_plugin.runtime.settings import Settings
 
 _READS = 5
 
 
-class PolicySource(Protocol):
-    """A place that has the newest version of the policy."""
+class PolicyUnread(Exception):
+    """The policy could not be read just now, whatever is in it."""
 
-    @property
-    def name(self) -> str:
-        """What messages call it."""
+
+class PolicyUnavailable(Exception):
+    """Where the policy is kept nothing answers, so the current policy is unknown."""
+
+
+class PolicySource(Protocol):
+    """A place that has the newest version of the policy.
+
+    Attributes:
+        name: what messages call it.
+        column: a sub-select that has what `version` returns, for statements that are sent anyway; None where there is
+            none, or `version` costs nothing.
+    """
+
+    name: str
+    column: Any
 
     def version(self) -> Hashable:
         """Return what differs from one version to the next, without reading the policy; None when there is none.
 
-        May block; never raises.
-        """
-
-    def read(self) -> bytes:
-        """Return the policy as text in YAML.
+        May block.
 
         Raises:
-            OSError: if it cannot be read.
+            PolicyUnavailable: if it is unknown.
+        """
+
+    def load(self) -> Checked:
+        """Read and check the policy.
+
+        Raises:
+            PolicyUnread: if it cannot be read.
         """
 
 
@@ -50,13 +75,11 @@ class FilePolicySource:
         path: of the file.
     """
 
+    column = None
+
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return str(self._path)
+        self.name = str(path)
 
     def version(self) -> _Signature | None:
         """Return what the file system says of the file; None when there is no such file."""
@@ -66,12 +89,16 @@ class FilePolicySource:
             return None
         return _Signature(stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino, stat.st_dev)
 
-    def read(self) -> bytes:
-        """Return what is in the file, up to a little more than a policy may have.
+    def load(self) -> Checked:
+        """Read and check the file."""
+        try:
+            data = self._read()
+        except OSError as error:
+            raise PolicyUnread(f"cannot read the policy file: {error.strerror or error}") from None
+        return loader.load(data, datetime.now(UTC))
 
-        Raises:
-            OSError: if it cannot be read.
-        """
+    def _read(self) -> bytes:
+        """Return what is in the file, up to a little more than a policy may have."""
         # A file that is written in place can be read half-written; it is complete if nothing changed meanwhile.
         for _ in range(_READS):
             before = self.version()
@@ -80,3 +107,44 @@ class FilePolicySource:
             if self.version() == before:
                 return data
         return data
+
+
+class DatabasePolicySource:
+    """A policy in the metadata database, of which each change is a version."""
+
+    name = "the policy store"
+
+    def __init__(self) -> None:
+        self.column = policy_versions.newest_digest()
+
+    def version(self) -> str | None:
+        """Return the digest of the newest version; None when there is none. One statement."""
+        try:
+            return policy_versions.read_digest()
+        except SQLAlchemyError as error:
+            raise PolicyUnavailable(f"the metadata database does not answer: {type(error).__name__}") from None
+
+    def load(self) -> Checked:
+        """Read and check the newest version."""
+        try:
+            stored = policy_versions.read()
+        except SQLAlchemyError as error:
+            raise PolicyUnread(f"cannot read the policy from the database: {type(error).__name__}") from None
+        except DocumentUnusable as unusable:
+            return Checked(None, (Diagnostic((), str(unusable)),))
+        if stored is None:
+            return Checked(None, (Diagnostic((), EMPTY),))
+        return loader.from_values(stored.values, datetime.now(UTC))
+
+
+EMPTY = (
+    "there is no policy in the metadata database yet: import one with "
+    "`airflow astro-auth policy import FILE`, or begin one with `airflow astro-auth policy init --owner EMAIL`"
+)
+
+
+def source_of(settings: Settings) -> PolicySource:
+    """Return where the options say that the policy is."""
+    if settings.policy_file is None:
+        return DatabasePolicySource()
+    return FilePolicySource(settings.policy_file)

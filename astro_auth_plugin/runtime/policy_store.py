@@ -5,38 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Hashable
 from datetime import UTC, datetime
 
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.errors import UnknownDeployment
-from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
-from astro_auth_plugin.runtime.policy_source import FilePolicySource, PolicySource
+from astro_auth_plugin.runtime.policy_source import PolicySource, PolicyUnavailable, PolicyUnread, source_of
 from astro_auth_plugin.runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-"""How long a request waits for the file system to say whether the policy file has changed."""
+"""How long a request waits to know whether the policy has changed."""
 LOAD_SECONDS = 60.0
 """How long a request waits until a new version has been read and checked."""
-
-
 RETRY_SECONDS = 5
-"""How long after a failed attempt to read the policy file the next one is made."""
+"""How long after a failed attempt to read the policy the next one is made."""
 
 
 class PolicyRefused(Exception):
-    """A policy file that cannot be used; the message lists everything that is wrong with it."""
-
-
-class PolicyUnread(PolicyRefused):
-    """A policy file that could not be read just now, whatever is in it."""
-
-
-class PolicyUnavailable(Exception):
-    """The file system of the policy file does not answer, so the current policy is unknown."""
+    """A policy that cannot be used; the message lists everything that is wrong with it."""
 
 
 class _Turn:
@@ -54,7 +44,7 @@ class _Turn:
     def __enter__(self) -> None:
         if not self._lock.acquire(timeout=0 if self._hangs else self._seconds):
             self._hangs = True
-            raise PolicyUnavailable("the file system of the policy file does not answer")
+            raise PolicyUnavailable("where the policy is kept nothing answers")
         self._hangs = False
 
     def __exit__(self, *_: object) -> None:
@@ -62,42 +52,54 @@ class _Turn:
 
 
 class PolicyStore:
-    """Holds the engine of the newest valid version of the policy file.
+    """Holds the engine of the newest valid version of the policy.
 
     Safe under many threads: the first thread to see a new version loads it while the others wait, so that after a
     change no request is answered from the old version. Each worker process has a store of its own and sees the same
-    file. Where the file system does not answer, threads wait for a limited time and are then refused.
+    file or database. Where that does not answer, threads wait for a limited time and are then refused.
 
     Args:
-        settings: which Deployment to answer for.
-        source: where the policy is; the file that the settings name, unless it is given.
+        settings: which Deployment to answer for, and where the policy is.
+
+    Attributes:
+        column: a sub-select that has the policy's version, to be read with what is read for a request anyway; None
+            where a look costs nothing.
 
     Raises:
         PolicyRefused: if there is no valid version to begin with.
     """
 
-    def __init__(self, settings: Settings, source: PolicySource | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._source: PolicySource = source or FilePolicySource(settings.policy_file)
+        self._source = source_of(settings)
+        self.column = self._source.column
         self._looking = _Turn(LOOK_SECONDS)
         self._loading = _Turn(LOAD_SECONDS)
         self._renewing = threading.Lock()
-        self._seen = self._source.version()
         self._retry_at = 0.0
-        self._engine = load_engine(settings, self._source)
+        try:
+            self._seen = self._source.version()
+            self._engine = load_engine(settings, self._source)
+        except (PolicyUnavailable, PolicyUnread) as error:
+            raise PolicyRefused(f"{self._source.name}: {error}") from None
 
-    def has_changed(self) -> bool:
+    def has_changed(self, version: Hashable = None) -> bool:
         """Whether there is a version that has not been looked at, so that `engine` would load it.
 
+        Args:
+            version: what `column` had a moment ago; None looks for it.
+
         Raises:
-            PolicyUnavailable: if the file system does not answer.
+            PolicyUnavailable: if where the policy is kept nothing answers.
         """
-        with self._looking:
-            return self._source.version() != self._seen and time.monotonic() >= self._retry_at
+        if version is None:
+            with self._looking:
+                version = self._source.version()
+        return version != self._seen and time.monotonic() >= self._retry_at
 
     @property
     def newest(self) -> Engine:
-        """The engine of the newest version that has been loaded, without a look at the file.
+        """The engine of the newest version that has been loaded, without a look for a newer one.
 
         Grants that have ended meanwhile give nothing.
         """
@@ -111,13 +113,16 @@ class PolicyStore:
                 self._engine = engine = Engine(engine.policy, engine.deployment_id, datetime.now(UTC))
             return engine
 
-    def engine(self) -> Engine:
-        """Return the engine of the newest valid version, after a look at the file.
+    def engine(self, version: Hashable = None) -> Engine:
+        """Return the engine of the newest valid version, after a look whether there is a newer one.
+
+        Args:
+            version: what `column` had a moment ago; None looks for it.
 
         Raises:
-            PolicyUnavailable: if the file system does not answer.
+            PolicyUnavailable: if where the policy is kept nothing answers.
         """
-        if self.has_changed():
+        if self.has_changed(version):
             with self._loading:
                 self._reload()
         return self.newest
@@ -130,7 +135,7 @@ class PolicyStore:
             engine = load_engine(self._settings, self._source)
         except (PolicyUnread, MemoryError) as error:
             # It may be a valid version, of which this process must not miss what it takes away.
-            log.error("The policy stays as it was for now: %s", error)  # noqa: TRY400 - the message says it all
+            log.error("The policy stays as it was for now: %s: %s", self._source.name, error)  # noqa: TRY400 - the message says it all
             if signature is not None:
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 return
@@ -156,13 +161,10 @@ def load_engine(settings: Settings, source: PolicySource) -> Engine:
     """Load the policy and compile it for this Deployment.
 
     Raises:
-        PolicyUnread: if the file cannot be read.
+        PolicyUnread: if it cannot be read.
         PolicyRefused: if it has errors, or does not list this Deployment where it should be.
     """
-    try:
-        checked = loader.load(source.read(), datetime.now(UTC))
-    except OSError as error:
-        raise PolicyUnread(spell_problems(source, (_unread(error),))) from None
+    checked = source.load()
     if checked.policy is None:
         raise PolicyRefused(spell_problems(source, checked.errors))
     for warning in checked.warnings:
@@ -187,24 +189,19 @@ def compile_policy(settings: Settings, good: Policy) -> Engine:
     return engine
 
 
-def check_file(settings: Settings) -> Checked:
-    """Read and check the policy file; a file that cannot be read is a problem like any other."""
+def check_policy(settings: Settings) -> Checked:
+    """Read and check the policy; one that cannot be read is a problem like any other."""
     try:
-        data = FilePolicySource(settings.policy_file).read()
-    except OSError as error:
-        return Checked(None, (_unread(error),))
-    return loader.load(data, datetime.now(UTC))
-
-
-def _unread(error: OSError) -> Diagnostic:
-    return Diagnostic((), f"cannot read the policy file: {error.strerror or error}")
+        return source_of(settings).load()
+    except PolicyUnread as error:
+        return Checked(None, (Diagnostic((), str(error)),))
 
 
 def spell_problems(source: PolicySource, problems: tuple[Diagnostic, ...]) -> str:
-    """Return the problems of a policy file as text, one a line."""
+    """Return the problems of a policy as text, one a line."""
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     lines = [problem.in_file(source.name) for problem in problems]
-    return "\n".join([f"the policy file has {count}:", *lines])
+    return "\n".join([f"the policy has {count}:", *lines])
 
 
 def _agree(settings: Settings, engine: Engine) -> None:

@@ -27,7 +27,7 @@ class Settings:
     """The options of one installation.
 
     Attributes:
-        policy_file: the path of the policy.
+        policy_file: the path of the policy; None when it is in the metadata database.
         deployment_id: the Deployment that this Airflow is.
         workspace_id: the Workspace that it is said to be in; empty when the policy may say.
         organization_id: the Organization that it is said to be in; empty when the policy may say.
@@ -39,10 +39,11 @@ class Settings:
         proxy_groups_separator: the separator between groups in that header.
         allow_database_passwords: whether passwords of FAB's accounts work besides another way to sign in.
         trusted_issuers: issuers whose JWTs are accepted, as JSON; `trusted_issuers.parse_issuers` reads it.
+        require_reason: whether changes of the policy need a reason.
         tag_cache_ttl: for how many seconds a Dag's tags are cached; 0 reads them for each request.
     """
 
-    policy_file: Path
+    policy_file: Path | None
     deployment_id: str
     workspace_id: str = ""
     organization_id: str = ""
@@ -54,6 +55,7 @@ class Settings:
     proxy_groups_separator: str = ","
     allow_database_passwords: bool = False
     trusted_issuers: str = ""
+    require_reason: bool = False
     tag_cache_ttl: float = 0
 
 
@@ -63,14 +65,15 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: if `policy_file` or `deployment_id` is not set, or another option cannot be read or understood.
     """
+    in_database = _is_in_database()
     policy_file = _option("policy_file")
-    if not policy_file:
+    if not policy_file and not in_database:
         raise SettingsError(_how_to_set("policy_file", "the path of the policy file"))
     deployment_id = _id("deployment_id")
     if not deployment_id:
-        raise SettingsError(_how_to_set("deployment_id", "the id of this Deployment in the policy file"))
+        raise SettingsError(_how_to_set("deployment_id", "the id of this Deployment in the policy"))
     return Settings(
-        policy_file=Path(policy_file).expanduser(),
+        policy_file=None if in_database else Path(policy_file).expanduser(),
         deployment_id=deployment_id,
         workspace_id=_id("workspace_id"),
         organization_id=_id("organization_id"),
@@ -82,13 +85,14 @@ def read_settings() -> Settings:
         proxy_groups_separator=_option("proxy_groups_separator") or ",",
         allow_database_passwords=_truth("allow_database_passwords"),
         trusted_issuers=_option("trusted_issuers"),
+        require_reason=_truth("require_reason"),
         tag_cache_ttl=_seconds("tag_cache_ttl"),
     )
 
 
 def policy_is_named() -> bool:
-    """Whether this installation says where the policy file is."""
-    return bool(_option("policy_file"))
+    """Whether this installation says where the policy is."""
+    return bool(_option("policy_file")) or _is_in_database()
 
 
 def served_over_tls() -> bool:
@@ -107,6 +111,13 @@ def _option(name: str) -> str:
 def _id(name: str) -> str:
     # Astro sets these variables in every Deployment.
     return _option(name) or os.environ.get(f"ASTRO_{name.upper()}", "").strip()
+
+
+def _is_in_database() -> bool:
+    store = _option("policy_store") or "file"
+    if store not in ("file", "database"):
+        raise SettingsError(f"[{SECTION}] policy_store is `{store}`: write file or database")
+    return store == "database"
 
 
 def _truth(name: str) -> bool:

@@ -53,13 +53,15 @@ def install(manager: ModuleType) -> None:
 
 def engine() -> Engine | None:
     """Return the engine of the newest valid policy; None where this plugin has not been set up, or another auth
-    manager.
+    manager. A process that parses a file takes the one it began with: it has no database, and is soon over.
 
     Raises:
         SettingsError: if an option is missing.
         PolicyRefused: if there has been no valid policy since this process started.
     """
-    return _store().engine() if _is_set_up() else None
+    if not _is_set_up():
+        return None
+    return _store().newest if _being_parsed else _store().engine()
 
 
 def _is_set_up() -> bool:

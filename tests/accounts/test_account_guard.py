@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts import account_guard, sign_ins
 from astro_auth_plugin.accounts.account_guard import AccountChangeRefused
+from astro_auth_plugin.accounts.last_owner import LAST_OWNER
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from tests.in_request import engine_of, facts_of, person, serving
@@ -30,6 +31,7 @@ teams:
   - {name: chiefs, idp_groups: [chiefs], organization_role: ORGANIZATION_OWNER}
 users:
   - {email: owner@example.com, organization_role: ORGANIZATION_OWNER}
+  - {email: boss@example.com, organization_role: ORGANIZATION_OWNER}
   - {email: wowner@example.com, workspace_roles: [{workspace_id: ws, role: WORKSPACE_OWNER}]}
   - {email: wadmin@example.com, workspace_roles: [{workspace_id: ws, role: WORKSPACE_ADMIN}]}
   - {email: wother@example.com, workspace_roles: [{workspace_id: ws-other, role: WORKSPACE_OWNER}]}
@@ -190,12 +192,55 @@ def test_new_accounts(engine: Engine, accounts: Any, metadata_database: Any, act
 def test_deleted_accounts(engine: Engine, accounts: Any, metadata_database: Any, actor: str, allowed: bool) -> None:
     """Deleting an account needs as much as changing it."""
     account_id = accounts("someone", email_of("owner"))
+    accounts("boss", "boss@example.com")
     with serving(facts_of("POST /users/delete")) as context, Session(metadata_database) as session:
         context.actor = person(engine, actor)
         session.delete(session.get(User, account_id))
         assert (flush(session) == "") is allowed
     with Session(metadata_database) as session:
         assert (session.get(User, account_id) is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("others", "allowed"),
+    [
+        ((), False),
+        (({"email": "boss@example.com"},), True),
+        (({"email": "boss@example.com", "active": False},), False),
+        (({"email": "boss@example.com"}, {"email": "Boss@example.com"}), False),
+        (({"email": "chief@example.com"},), False),
+    ],
+    ids=["alone", "another", "inactive", "duplicates", "no owner"],
+)
+@pytest.mark.parametrize("way", ["delete", "deactivate", "another e-mail"])
+def test_last_owner(
+    engine: Engine, accounts: Any, metadata_database: Any, way: str, others: tuple[Any, ...], allowed: bool
+) -> None:
+    """The last active account of an Organization Owner stays, whatever is done to it and whoever does it."""
+    account_id = accounts("owner", "owner@example.com")
+    for number, other in enumerate(others):
+        accounts(f"other{number}", **other)
+    with serving(facts_of("POST /users/edit")) as context, Session(metadata_database) as session:
+        context.actor = person(engine, "owner")
+        account = session.get(User, account_id)
+        if way == "delete":
+            session.delete(account)
+        elif way == "deactivate":
+            account.active = False
+        else:
+            account.email = "owner@example.org"
+        said = flush(session)
+    assert said == ("" if allowed else LAST_OWNER)
+
+
+def test_what_the_last_owner_may_do(engine: Engine, accounts: Any, change: Callable[..., str]) -> None:
+    """Other changes of that account are allowed, and it may be taken away where it gives no access."""
+    only = accounts("owner", "owner@example.com")
+    owner = person(engine, "owner", account_id=only)
+    assert change(owner, only, first_name="New", email="Owner@example.com") == ""
+    twin = accounts("twin", "owner@example.com")
+    assert change(owner, twin, active=False) == ""
+    assert change(owner, only, active=False) == LAST_OWNER
 
 
 def test_own_password(engine: Engine, accounts: Any, change: Callable[..., str]) -> None:
@@ -292,10 +337,31 @@ def test_routes_of_the_users_api(
 ) -> None:
     """The account of the path and the e-mail of the body have both to be the actor's to change."""
     accounts("boss", email_of("owner"))
+    accounts("second", "boss@example.com")
     accounts("worker", email_of("member"))
     path = {} if username is None else {"username": username}
     with serving(facts_of("PATCH /auth/fab/v1/users/{username}", path=path, body=body)):
         assert (account_guard.refusal_of_route(person(engine, actor)) == "") is allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "said"),
+    [
+        ("DELETE", None, LAST_OWNER),
+        ("PATCH", {"email": "nobody@example.com"}, LAST_OWNER),
+        ("PATCH", {"email": "Owner@example.com"}, ""),
+        ("PATCH", {"first_name": "New"}, ""),
+    ],
+)
+def test_last_owner_at_the_users_api(engine: Engine, accounts: Any, method: str, body: Any, said: str) -> None:
+    """The API denies the same before it begins, and with another Owner it denies nothing."""
+    accounts("boss", email_of("owner"))
+    request = facts_of(f"{method} /auth/fab/v1/users/{{username}}", path={"username": "boss"}, body=body)
+    with serving(request):
+        assert account_guard.refusal_of_route(person(engine, "owner")) == said
+    accounts("second", "boss@example.com")
+    with serving(request):
+        assert account_guard.refusal_of_route(person(engine, "owner")) == ""
 
 
 def test_groups_of_the_account(engine: Engine, accounts: Any, change: Callable[..., str]) -> None:

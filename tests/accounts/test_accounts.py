@@ -17,7 +17,7 @@ def test_account(accounts: Any, statements: CountStatements) -> None:
     accounts("bo", "bo@example.com")
     with statements() as sent:
         account = load_account(account_id)
-    assert account == (account_id, "ana", "Ana@Example.COM", True, "ana@example.com", frozenset(), 0)
+    assert account == (account_id, "ana", "Ana@Example.COM", True, "ana@example.com", frozenset(), 0, None)
     assert len(sent) == 1
 
 

@@ -92,5 +92,5 @@ def test_twins(database: Any, data: Any) -> None:
 
 def test_other_databases() -> None:
     """A database without words of its own here is asked with a pattern."""
-    said = str(accounts._one_account().compile(dialect=mysql.dialect()))  # type: ignore[no-untyped-call]
+    said = str(accounts._one_account(None).compile(dialect=mysql.dialect()))  # type: ignore[no-untyped-call]
     assert said.count("REGEXP '[^ -~]'") == 2

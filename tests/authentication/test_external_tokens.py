@@ -16,6 +16,7 @@ from fastapi import HTTPException
 
 from astro_auth_plugin.accounts import identities, sign_ins
 from astro_auth_plugin.accounts.accounts import find_account
+from astro_auth_plugin.accounts.identities import Identity
 from astro_auth_plugin.auth_manager import AstroAuthManager
 from astro_auth_plugin.authentication.trusted_issuers import ExternalIdentity, Issuers
 from astro_auth_plugin.runtime.identity import AstroIdentity
@@ -86,6 +87,16 @@ def test_person(manager: Any, accounts: Any) -> None:
     ana = who(manager(a=ExternalIdentity("ana@EXAMPLE.com", "", NOW, SOON)), "a")
     assert (ana.id, ana.subject, ana.is_token) == (account_id, "ana@example.com", False)
     assert ana.ends_at == datetime.fromtimestamp(SOON, UTC)
+
+
+def test_groups_of_an_account_without_a_binding(manager: Any, accounts: Any) -> None:
+    """Who signed in last to an account that a proxy opens by its user name need not be whom its e-mail is of."""
+    account_id = accounts("boss", "ana@example.com")
+    sign_ins.keep(account_id, "ana@example.com", ["owners"])
+    said = ExternalIdentity("ana@example.com", "", NOW + 3600, SOON, "https://sso", "ana-1")
+    assert who(manager(a=said), "a").groups == frozenset()
+    assert identities.bind(account_id, Identity("oauth sso", "https://sso", "ana-1"), is_new=True)
+    assert who(manager(a=said), "a").groups == {"owners"}
 
 
 def test_nobody(manager: Any, accounts: Any) -> None:

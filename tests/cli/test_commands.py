@@ -100,7 +100,17 @@ def test_names_of_commands_are_light() -> None:
     # Airflow may log to standard output.
     brought = [line for line in done.stdout.splitlines() if " " not in line]
     assert "astro_auth_plugin.cli.airflow_commands" in brought
-    names = ("", ".airflow_commands", ".catalogue", ".command", ".tokens", ".tokens.options")
+    names = (
+        "",
+        ".airflow_commands",
+        ".catalogue",
+        ".command",
+        ".changes",
+        ".changes.catalogue",
+        ".changes.options",
+        ".tokens",
+        ".tokens.options",
+    )
     assert set(brought) <= {"astro_auth_plugin", *(f"astro_auth_plugin.cli{name}" for name in names)}
 
 

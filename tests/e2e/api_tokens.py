@@ -34,6 +34,8 @@ class TokenServer:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             main(["token", *words, "--policy", str(self.live.policy)])
+        if words[0] in ("create", "rotate", "revoke"):
+            self.live.publish_policy()
         printed = out.getvalue().strip()
         if token_secrets.has_form(printed):
             self.seen.add(printed)
@@ -47,9 +49,7 @@ class TokenServer:
         """Changes keys of a token in the policy file by hand, as an operator does."""
         policy = yaml.safe_load(self.live.policy.read_bytes())
         next(token for token in policy["api_tokens"] if token["name"] == name).update(values)
-        fresh = self.live.policy.with_suffix(".new")
-        fresh.write_text(yaml.safe_dump(policy))
-        fresh.replace(self.live.policy)
+        self.live.put_policy(yaml.safe_dump(policy).encode())
 
     def exchange(self, secret: str, path: str = "/auth/token") -> str:
         """The JWT that a secret is exchanged for."""

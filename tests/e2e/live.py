@@ -1,11 +1,13 @@
 """One Airflow of the tests' own: a home folder, a metadata database, and an API server on a free port.
 
-Environment: `E2E_SQL_ALCHEMY_CONN` names another database than SQLite (it is emptied first!); `E2E_KEEP` names a new
-folder to keep the home in, for a look at its logs.
+Environment: `E2E_SQL_ALCHEMY_CONN` names another database than SQLite (it is emptied first!); `E2E_POLICY_STORE` is
+`database` for a policy in that database; `E2E_KEEP` names a new folder to keep the home in, for a look at its logs.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -13,24 +15,30 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import httpx
+import pytest
 import sqlalchemy as sa
+import yaml
 
 HERE = Path(__file__).parent
 AUTH_MANAGER = "astro_auth_plugin.auth_manager.AstroAuthManager"
 START_SECONDS = 400
+POLICY_STORE = os.environ.get("E2E_POLICY_STORE", "file")
+in_a_file = pytest.mark.skipif(POLICY_STORE != "file", reason="about the policy file; the policy is in the database")
 
 
 class LiveAirflow:
     """A running Airflow. `url` is the server's address, `policy` the file it reads, `engine` its database.
 
     `settings` are environment variables beyond those that every Airflow of the tests has; `options` are those of the
-    command that starts the server.
+    command that starts the server. Where the policy is in the database, the file has what was published last.
     """
 
     options: tuple[str, ...] = ()
+    log_name = "server.log"
 
     def __init__(self, home: Path, *, database: str | None = None, settings: dict[str, str] | None = None) -> None:
         self.home = home
@@ -55,7 +63,8 @@ class LiveAirflow:
 
     def start(self) -> None:
         """Starts the API server and returns when it answers; raises with its log's end if it does not."""
-        log = self.home / "server.log"
+        self.publish_policy()
+        log = self.home / self.log_name
         port = self.url.split(":")[-1]
         command = [sys.executable, "-m", "airflow", "api-server", "--workers", "1", "--port", port, *self.options]
         with log.open("w") as out:
@@ -68,6 +77,18 @@ class LiveAirflow:
                 self.stop()
                 raise RuntimeError(f"the API server did not start:\n{log.read_text()[-6000:]}")
             time.sleep(0.2)
+
+    def put_policy(self, data: bytes) -> None:
+        """Replaces the policy at once, as an operator's tool does."""
+        fresh = self.policy.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(self.policy)
+        self.publish_policy()
+
+    def publish_policy(self) -> None:
+        """Makes what the file says the newest version in the database, valid or not, if the policy is there."""
+        if self.environment().get("AIRFLOW__ASTRO_AUTH__POLICY_STORE") == "database":
+            add_version(self.engine, self.policy.read_bytes())
 
     def stop(self) -> None:
         """Ends the server by force: Python takes four seconds to clear up what Airflow has imported."""
@@ -97,6 +118,7 @@ class LiveAirflow:
             # Ninety sign-ins from one address in one minute are no attack here.
             "AIRFLOW__FAB__AUTH_RATE_LIMITED": "False",
             "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(self.policy),
+            "AIRFLOW__ASTRO_AUTH__POLICY_STORE": POLICY_STORE,
             "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": "dep-prod",
             "AIRFLOW__ASTRO_AUTH__ACCESS_CONTACT": "access@example.com",
             "PYTHONPATH": os.pathsep.join(
@@ -113,6 +135,26 @@ class LiveAirflow:
 
     def _wait_for_locks(self) -> dict[str, int]:
         return {"timeout": 30} if self.database.startswith("sqlite") else {}
+
+
+def add_version(engine: sa.Engine, text: bytes) -> None:
+    """Writes a version of the policy as a row, without the plugin, so that it may be wrong."""
+    try:
+        document = json.dumps(yaml.safe_load(text), default=lambda time: time.isoformat()).encode()
+    except yaml.YAMLError:
+        document = b"{"
+    with engine.begin() as connection:
+        number = connection.scalar(sa.text("SELECT coalesce(max(id), 0) + 1 FROM astro_auth_policy_version"))
+        digest = hashlib.sha256(b"%d\n%s" % (number, document)).hexdigest()
+        row = {"id": number, "digest": digest, "document": zlib.compress(document), "time": int(time.time())}
+        connection.execute(
+            sa.text(
+                "INSERT INTO astro_auth_policy_version (id, digest, policy_format, created_at, author, author_kind, "
+                "source, reason, changes, document) "
+                "VALUES (:id, :digest, 1, :time, 'tests', 'shell', 'import', '', '[]', :document)"
+            ),
+            row,
+        )
 
 
 def free_port() -> int:

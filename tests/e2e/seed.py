@@ -188,6 +188,9 @@ def main(people_file: str) -> None:
         airflow("db", "reset", "--yes")
     else:
         airflow("db", "migrate")
+    if conf.get("astro_auth", "policy_store", fallback="file") == "database":
+        # Protected tags are looked at where Dags are parsed, so the policy comes first.
+        airflow("astro-auth", "policy", "import", conf.get("astro_auth", "policy_file"))
     airflow("dags", "reserialize")
     make_accounts(yaml.safe_load(Path(people_file).read_text())["people"])
     with create_session() as session:

@@ -23,6 +23,7 @@ from astro_auth_plugin.rbac.model import token_secrets
 
 from .api_tokens import TokenServer, assert_refused
 from .database import Database
+from .live import in_a_file
 from .tables import BEFORE_3_2, lists
 
 DAG, OTHER = "/api/v2/dags/fin_daily", "/api/v2/dags/ops_sync"
@@ -310,6 +311,7 @@ def examples(token_server: TokenServer, tmp_path: Path) -> Iterator[Any]:
         assert secret not in (tmp_path / "policy.yaml").read_text()
 
 
+@in_a_file
 def test_examples_of_the_page(examples: Any, token_server: TokenServer) -> None:
     """What the page about API tokens shows for curl and for Airflow's client works as it stands there."""
     listed = examples("sh", "bash", "-euo", "pipefail", "-c", about="curl")

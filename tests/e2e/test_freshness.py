@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event
 
 import httpx
@@ -18,7 +17,7 @@ import yaml
 from .accounts import forget, make
 from .client import Caller, Everybody
 from .database import Database
-from .live import LiveAirflow
+from .live import LiveAirflow, in_a_file
 from .tables import BEFORE_3_2, people
 
 DAG = "/api/v2/dags/fresh"
@@ -31,7 +30,7 @@ def restored(airflow: LiveAirflow, database: Database, everybody: Everybody) -> 
     policy = airflow.policy.read_bytes()
     tags = database.rows("SELECT name, dag_id FROM dag_tag WHERE dag_id = 'fresh'")
     yield
-    put(airflow.policy, policy)
+    airflow.put_policy(policy)
     database.run("DELETE FROM dag_tag WHERE dag_id = 'fresh'")
     for name, dag_id in tags:
         database.run("INSERT INTO dag_tag (name, dag_id) VALUES (:name, :dag_id)", name=name, dag_id=dag_id)
@@ -39,18 +38,11 @@ def restored(airflow: LiveAirflow, database: Database, everybody: Everybody) -> 
     everybody["fresh.tag"].json(DAG)
 
 
-def put(policy: Path, data: bytes) -> None:
-    """Puts a new file in the place of the old one at once, as an operator's tool does."""
-    fresh = policy.with_suffix(".new")
-    fresh.write_bytes(data)
-    fresh.replace(policy)
-
-
 def change(airflow: LiveAirflow, edit: Callable[[dict], None]) -> None:
     """Changes the parsed policy and puts it back as a file."""
     policy = yaml.safe_load(airflow.policy.read_bytes())
     edit(policy)
-    put(airflow.policy, yaml.safe_dump(policy).encode())
+    airflow.put_policy(yaml.safe_dump(policy).encode())
 
 
 def entry(policy: dict, user: str) -> dict:
@@ -109,7 +101,7 @@ def test_grant_removed_and_added(airflow: LiveAirflow, everybody: Everybody) -> 
     before = airflow.policy.read_bytes()
     change(airflow, lambda policy: entry(policy, "fresh.tag").pop("dag_roles"))
     assert [sees(everybody[user]) for user in PEOPLE] == [False, True, True]
-    put(airflow.policy, before)
+    airflow.put_policy(before)
     assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
 
 
@@ -150,6 +142,7 @@ def test_user_removed(airflow: LiveAirflow, everybody: Everybody) -> None:
     assert everybody["workspace.member"].get("/api/v2/dags").status_code == 403
 
 
+@in_a_file
 def test_written_in_place(airflow: LiveAirflow, everybody: Everybody) -> None:
     """A file changed in its place, to the same length, counts too."""
     data = airflow.policy.read_bytes()
@@ -174,12 +167,12 @@ def test_bad_policy_changes_nothing(what: str, airflow: LiveAirflow, everybody: 
     """A bad version is refused as a whole: what it takes away stays, and what it gives is not given."""
     good = airflow.policy.read_bytes()
     bad = BAD[what] if BAD[what] is not None else broken(good, what)
-    put(airflow.policy, bad)
+    airflow.put_policy(bad)
     for _ in range(2):
         assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
         assert everybody["nobody"].get(DAG).status_code == 403
     # The next good version counts again.
-    put(airflow.policy, good)
+    airflow.put_policy(good)
     change(airflow, lambda policy: entry(policy, "fresh.id").pop("dag_roles"))
     assert [sees(everybody[user]) for user in PEOPLE] == [True, False, True]
 
@@ -198,16 +191,17 @@ def broken(good: bytes, what: str) -> bytes:
     return yaml.safe_dump(policy).encode()
 
 
+@in_a_file
 def test_file_deleted_and_restored(airflow: LiveAirflow, everybody: Everybody) -> None:
     """Without the file the last good version stays; the file counts again when it is back."""
     good = airflow.policy.read_bytes()
     airflow.policy.unlink()
     assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
     assert everybody["nobody"].get(DAG).status_code == 403
-    put(airflow.policy, good)
+    airflow.put_policy(good)
     assert [sees(everybody[user]) for user in PEOPLE] == [True, True, True]
     airflow.policy.unlink()
-    put(airflow.policy, good)
+    airflow.put_policy(good)
     change(airflow, lambda policy: entry(policy, "fresh.id").pop("dag_roles"))
     assert [sees(everybody[user]) for user in PEOPLE] == [True, False, True]
 
@@ -216,7 +210,7 @@ def test_every_refusal_is_logged(airflow: LiveAirflow, everybody: Everybody) -> 
     """What is wrong with a bad version stands in the server's log, with its line."""
     log = airflow.home / "server.log"
     start = log.stat().st_size
-    put(airflow.policy, broken(airflow.policy.read_bytes(), "an unknown permission"))
+    airflow.put_policy(broken(airflow.policy.read_bytes(), "an unknown permission"))
     everybody["nobody"].get(DAG)
     reported = log.read_bytes()[start:].decode()
     assert "deployment.airflow.dagg.get" in reported

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from .live import LiveAirflow
+from .live import LiveAirflow, in_a_file
+
+pytestmark = in_a_file
 
 POLICY = """\
 version: 1

@@ -53,7 +53,6 @@ from .route_answers import (
 from .route_requests import is_read, list_path_of, path_of
 from .route_writes import CHANGES, NOT_TRIED, Change, queue_event
 from .routes import Route, table
-from .test_freshness import put
 from .writes import filled, perform
 
 pytestmark = pytest.mark.e2e
@@ -118,11 +117,11 @@ def world(airflow: LiveAirflow, database: Database, everybody: Everybody) -> Ite
     """The newcomers have accounts and roles while this module runs."""
     before = airflow.policy.read_bytes()
     invite(database)
-    put(airflow.policy, yaml.safe_dump(with_newcomers(yaml.safe_load(before))).encode())
+    airflow.put_policy(yaml.safe_dump(with_newcomers(yaml.safe_load(before))).encode())
     world = World(airflow, database, everybody)
     yield world
     world.client.close()
-    put(airflow.policy, before)
+    airflow.put_policy(before)
     everybody["nobody"].get("/api/v2/dags")
 
 

@@ -16,7 +16,7 @@ import pytest
 from . import smuggling
 from .client import Caller, Everybody
 from .database import Database
-from .live import LiveAirflow
+from .live import LiveAirflow, in_a_file
 from .smuggling import PLAIN
 
 POLICY = """\
@@ -292,12 +292,13 @@ def test_what_got_into_the_database(guarded: Guarded, database_of: Database) -> 
 def test_policy_changes(guarded: Guarded) -> None:
     """A place that the policy takes away is no place from the next request on, parsed or not."""
     before = guarded.seen()
-    guarded.policy.write_text(POLICY.replace('"finance/**"', '"finance/owned.py"'))
+    guarded.put_policy(POLICY.replace('"finance/**"', '"finance/owned.py"').encode())
     assert guarded.seen() == {"owned", "far"}
-    guarded.policy.write_text(POLICY)
+    guarded.put_policy(POLICY.encode())
     assert guarded.seen() == before
 
 
+@in_a_file
 def test_without_a_policy(guarded: Guarded) -> None:
     """A dag-processor that cannot read the policy stops and says why, and changes nothing."""
     before = guarded.seen()

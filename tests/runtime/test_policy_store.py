@@ -16,9 +16,10 @@ import pytest
 
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.loader import Checked
 from astro_auth_plugin.runtime import policy_store
-from astro_auth_plugin.runtime.policy_source import FilePolicySource
-from astro_auth_plugin.runtime.policy_store import PolicyRefused, PolicyStore, PolicyUnavailable
+from astro_auth_plugin.runtime.policy_source import FilePolicySource, PolicyUnavailable
+from astro_auth_plugin.runtime.policy_store import PolicyRefused, PolicyStore
 from astro_auth_plugin.runtime.settings import Settings
 from tests.in_request import HEAD
 
@@ -115,7 +116,7 @@ def test_bad_version_changes_nothing(store: PolicyStore, file: Path, caplog: pyt
     rename_over(file, BAD)
     assert [store.engine() for _ in range(5)] == [engine] * 5
     (said,) = refusals(caplog)
-    assert all(problem in said for problem in (*PROBLEMS, "the policy file has 3 problems", str(file)))
+    assert all(problem in said for problem in (*PROBLEMS, "the policy has 3 problems", str(file)))
 
 
 def test_each_bad_version_is_told(store: PolicyStore, file: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,7 +139,7 @@ def test_version_that_could_not_be_read(
     monkeypatch.setattr(policy_store.time, "monotonic", lambda: moment[0])
     rename_over(file, good("two"))
     with monkeypatch.context() as patch:
-        patch.setattr(FilePolicySource, "read", Mock(side_effect=OSError(24, "Too many open files")))
+        patch.setattr(FilePolicySource, "_read", Mock(side_effect=OSError(24, "Too many open files")))
         assert [user(store) for _ in range(3)] == ["one"] * 3
     (said,) = refusals(caplog)
     assert "cannot read the policy file: Too many open files" in said
@@ -207,7 +208,7 @@ def test_bad_at_start(file: Path) -> None:
     with pytest.raises(PolicyRefused) as refused:
         PolicyStore(Settings(file, "dep"))
     assert str(refused.value).splitlines() == [
-        "the policy file has 3 problems:",
+        "the policy has 3 problems:",
         f"{file}:6:12: users[0].email: `nobody` is not an e-mail address",
         f"{file}:7:5: users[1]: the key `email` is missing",
         f"{file}:7:5: users[1].emial: unknown key `emial`, did you mean `email`?",
@@ -378,6 +379,7 @@ class InMemory:
     """A policy that is a value."""
 
     name = "memory"
+    column = None
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -386,15 +388,16 @@ class InMemory:
         """Return the text: each is another version."""
         return self.text
 
-    def read(self) -> bytes:
-        """Return the text."""
-        return self.text.encode()
+    def load(self) -> Checked:
+        """Check the text."""
+        return loader.load(self.text.encode())
 
 
-def test_another_source(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_source(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A policy may come from elsewhere: new versions count at once, bad ones do not, and messages name the source."""
     source = InMemory(good("six"))
-    store = PolicyStore(Settings(file, "dep"), source)
+    monkeypatch.setattr(policy_store, "source_of", lambda _: source)
+    store = PolicyStore(Settings(file, "dep"))
     assert user(store) == "six"
     source.text = good("two")
     assert user(store) == "two"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from astro_auth_plugin.runtime.settings import SettingsError, read_settings
+from astro_auth_plugin.runtime.settings import SettingsError, policy_is_named, read_settings
 
 OPTIONS = (
     *("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT"),
     *("GROUPS_CLAIM", "TRUSTED_PROXIES", "PROXY_GROUPS_HEADER", "PROXY_GROUPS_SEPARATOR", "ALLOW_DATABASE_PASSWORDS"),
-    *("TRUSTED_ISSUERS", "TAG_CACHE_TTL", "TRUSTED_EMAIL_PROVIDERS"),
+    *("TRUSTED_ISSUERS", "TAG_CACHE_TTL", "TRUSTED_EMAIL_PROVIDERS", "POLICY_STORE", "REQUIRE_REASON"),
 )
 
 
@@ -43,6 +43,19 @@ def test_only_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_settings()
     assert settings.policy_file == Path.home() / "policy.yaml"
     assert (settings.workspace_id, settings.organization_id, settings.access_contact) == ("", "", "")
+
+
+def test_policy_in_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy in the database needs no file, and one that is named is not read."""
+    for more in ({}, {"policy_file": "/etc/policy.yaml"}):
+        configure(monkeypatch, policy_store="database", deployment_id="dep", **more)
+        assert read_settings().policy_file is None
+        assert policy_is_named()
+    configure(monkeypatch, policy_store="file")
+    assert read_settings().policy_file == Path("/etc/policy.yaml")
+    configure(monkeypatch, policy_store="Database")
+    with pytest.raises(SettingsError, match=r"\[astro_auth\] policy_store is `Database`: write file or database"):
+        read_settings()
 
 
 def test_ids_that_astro_sets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +97,7 @@ def test_options_before_astros_variables(monkeypatch: pytest.MonkeyPatch) -> Non
         (
             {"policy_file": "/p", "workspace_id": "ws"},
             (
-                "[astro_auth] deployment_id is not set: write the id of this Deployment in the policy file there, or into "
+                "[astro_auth] deployment_id is not set: write the id of this Deployment in the policy there, or into "
                 "the variable AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID"
             ),
         ),

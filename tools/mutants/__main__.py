@@ -71,7 +71,8 @@ def _is_noticed(fault: Fault) -> bool:
         _copy_project(copy)
         place = place_of(fault, copy)
         place.file.write_text(put_in(place, fault.new))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
+        options = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "mutants")
+        command = [sys.executable, "-m", "pytest", *options, *fault.tests]
         done = subprocess.run(
             command, cwd=copy, env=os.environ | {"PYTHONPATH": folder}, capture_output=True, text=True, check=False
         )

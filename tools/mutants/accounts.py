@@ -58,7 +58,7 @@ FAULTS = (
     ),
     Fault(
         "inactive accounts come in",
-        "load_identity",
+        "load_active_account",
         "account is None or not account.active",
         "account is None",
         LOGIN,

@@ -6,6 +6,20 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
     Fault(
+        "sessions without a user last for weeks",
+        "_limit_sessions_of_strangers.keep_for",
+        "min(lifetime, OF_STRANGERS)",
+        "lifetime",
+        ("tests/authentication/test_revocation.py",),
+    ),
+    Fault(
+        "JWTs of issuers get the groups of whoever signed in by the same user name",
+        "account_of",
+        "account._replace(groups=frozenset())",
+        "account",
+        ("tests/authentication/test_external_tokens.py",),
+    ),
+    Fault(
         "a password opens an account of an identity",
         "SignInMixin._without_identity",
         "identity is None or not self._is_live(identity.provider)",
@@ -24,7 +38,7 @@ FAULTS = (
         LOGIN,
     ),
     Fault("a JWT prolongs itself", "by_claims", "min(jwt_ends_at, held.ends_at or jwt_ends_at)", "held.ends_at", LOGIN),
-    Fault("a token's JWT names an account", "by_claims", "key is not None", "False", LOGIN),
+    Fault("a token's JWT names an account", "is_of_token", "KEY_CLAIM in claims", "False", LOGIN),
     Fault(
         "a slow issuer is waited for without end",
         "_fetch",
@@ -55,12 +69,14 @@ FAULTS = (
     ),
     Fault(
         "a person's JWT prolongs itself",
-        "identity_of_claims",
+        "identity_of",
         "identity.ends_at = external_tokens.time_of(claims['exp'])",
         "pass",
         LOGIN,
     ),
-    Fault("another issuer's JWT from before a sign-out counts", "_person", "external.issued_at", "float('inf')", LOGIN),
+    Fault(
+        "another issuer's JWT from before a sign-out counts", "identity_of", "external.issued_at", "float('inf')", LOGIN
+    ),
     Fault(
         "an account of ASCII has no twin that is not",
         "may_be_same",
@@ -178,9 +194,9 @@ except InvalidTokenError:
     ),
     Fault(
         "a JWT of somebody who was given the e-mail later counts",
-        "_person",
-        "account is None or _is_of_another(account.id, external)",
-        "account is None",
+        "account_of",
+        "bound.issuer == external.issuer and bound.subject != external.subject",
+        "False",
         ("tests/authentication/test_external_tokens.py",),
     ),
     Fault(

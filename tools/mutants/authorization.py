@@ -151,7 +151,7 @@ return""",
     Fault(
         "a change is not looked for",
         "PolicyStore.has_changed",
-        "self._source.version() != self._seen",
+        "version != self._seen",
         "False",
         BRIDGE,
     ),

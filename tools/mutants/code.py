@@ -96,7 +96,9 @@ def _matches(tree: ast.AST, wanted: tuple[str, ...], starts: list[int]) -> Itera
         decorators = getattr(first, "decorator_list", ())
         begin = min([first, *decorators], key=lambda node: node.lineno)
         # A decorator begins behind its `@`.
-        return starts[begin.lineno - 1] + begin.col_offset - bool(decorators), starts[last.end_lineno - 1] + last.end_col_offset
+        return starts[begin.lineno - 1] + begin.col_offset - bool(decorators), starts[
+            last.end_lineno - 1
+        ] + last.end_col_offset
 
     if not wanted:
         yield span(tree, tree)

@@ -107,7 +107,7 @@ def _of_subject(args: Namespace) -> int:
 
 
 def _setting(opened: Opened, place: Place, notes: list[str], groups: frozenset[str] | None = None) -> Setting:
-    return Setting(opened.path, opened.engine, place, notes, groups)
+    return Setting(opened.name, opened.engine, place, notes, groups)
 
 
 # -- the question -------------------------------------------------------------------------------------------------

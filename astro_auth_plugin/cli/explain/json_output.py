@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
@@ -32,12 +31,12 @@ class Place(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What an answer was made from: the policy file, its engine, the Dag; and notes for the reader.
+    """What an answer was made from: the name of the policy, its engine, the Dag; and notes for the reader.
 
     `groups` are the effective groups of the user of the question; None if not checked.
     """
 
-    path: Path
+    policy: str
     engine: Engine
     place: Place
     notes: list[str]
@@ -46,7 +45,7 @@ class Setting(NamedTuple):
 
 def of_setting(setting: Setting) -> Values:
     """Return what all answers begin with."""
-    return {"policy": str(setting.path), "deployment_id": setting.engine.deployment_id}
+    return {"policy": setting.policy, "deployment_id": setting.engine.deployment_id}
 
 
 def of_question(question: Question, place: Place) -> Values:

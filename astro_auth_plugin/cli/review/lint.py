@@ -5,11 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from astro_auth_plugin.cli.exit_codes import DENIED, YES, CommandFailed, command
-from astro_auth_plugin.cli.inputs import available_dags, compiled, good_policy, policy_file
+from astro_auth_plugin.cli.inputs import available_dags, compiled, good_policy, name_of, policy_file
 from astro_auth_plugin.cli.output import console, count, print_values, printable
 from astro_auth_plugin.cli.progress import progress
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
@@ -27,7 +26,7 @@ def lint_policy(args: Namespace) -> int:
         raise CommandFailed(f"unknown rule `{name}`{did_you_mean(name, RULES)}")
     with progress(steps=3) as step:
         path = policy_file(Namespace(policy=args.file))
-        step(f"reading {path}")
+        step(f"reading {name_of(path)}")
         policy = good_policy(path)
         if args.deployment:
             compiled(policy, args)
@@ -40,7 +39,7 @@ def lint_policy(args: Namespace) -> int:
         ]
         found = sorted((finding for finding in reported if finding.rule not in ignored), key=order)
     if args.output == "table":
-        _print(path, found)
+        _print(name_of(path), found)
     else:
         print_values([_values(finding) for finding in found], args.output)
     failing = {"warning": ("warning",), "info": ("warning", "info")}.get(args.fail_on or "", ())
@@ -59,17 +58,17 @@ def _exposures(args: Namespace, policy: Policy) -> Iterator[Diagnostic]:
     yield from exposures.warnings(compiled(policy, args), shares_files=dag_lookup.has_shared_files())
 
 
-def _print(path: Path, found: Sequence[Diagnostic]) -> None:
+def _print(name: str, found: Sequence[Diagnostic]) -> None:
     out = console()
     for finding in found:
         rule = RULES[finding.rule]
         line, column = finding.place
-        where = f"{path}:{line}:{column}:" if line else f"{path}:"
+        where = f"{name}:{line}:{column}:" if line else f"{name}:"
         message = printable(f"{finding.severity}: {finding.text} ({finding.rule})")
         out.print(f"{where} {message}", style="yellow" if finding.severity == "warning" else None)
         out.print(f"    {rule.why}: {rule.advice}")
     warnings = sum(finding.severity == "warning" for finding in found)
-    out.print(f"{path}: {count(warnings, 'warning')}, {count(len(found) - warnings, 'hint')}.")
+    out.print(f"{name}: {count(warnings, 'warning')}, {count(len(found) - warnings, 'hint')}.")
 
 
 def _values(finding: Diagnostic) -> dict[str, Any]:

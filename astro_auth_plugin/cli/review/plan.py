@@ -46,6 +46,13 @@ def plan(args: Namespace) -> int:
     return DENIED if failing.get(args.fail_on or "") else YES
 
 
+def report_of(old: Policy, new: Policy, deployment_id: str | None = None) -> Report:
+    """Return who gains and who loses what between two policies, in one Deployment or in all, by tag and id."""
+    listed = dict.fromkeys(each.id for version in (old, new) for each in version.document.deployments)
+    ids = [each for each in listed if deployment_id in (None, each)]
+    return _compared(("now", "then"), old, new, ids, _Dags(None, None))
+
+
 def _report(args: Namespace, step: Callable[[str], None]) -> Report:
     step(f"reading {args.old}")
     old = read_version(args.old, args)
@@ -55,9 +62,13 @@ def _report(args: Namespace, step: Callable[[str], None]) -> Report:
     ids = _deployment_ids(args, old, new)
     dags = _dags(args, ids)
     step("comparing")
+    return _compared((args.old, args.new), old, new, ids, dags)
+
+
+def _compared(names: tuple[str, str], old: Policy, new: Policy, ids: list[str], dags: _Dags) -> Report:
     now = datetime.now(UTC)
     plans = tuple(compare(each, _engine(old, each, now), _engine(new, each, now), dags.old, dags.new) for each in ids)
-    return Report(args.old, args.new, plans, declared_changes(old, new))
+    return Report(*names, plans, declared_changes(old, new))
 
 
 def _deployment_ids(args: Namespace, old: Policy, new: Policy) -> list[str]:

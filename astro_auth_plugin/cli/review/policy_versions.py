@@ -1,4 +1,4 @@
-"""The versions of a policy that a command compares: files, revisions of git, and the file that is configured."""
+"""The versions of a policy that a command compares: files, revisions of git, and the policy that is configured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
 
 CONFIGURED = "configured"
-"""The word for the file of `[astro_auth] policy_file`. An api-server that refused it decides by an older version."""
+"""The word for the policy that `[astro_auth]` names. An api-server that refused it decides by an older version."""
 
 _PATIENCE = 60
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from astro_auth_plugin.cli.exit_codes import FAILED, INVALID, CommandFailed
-from astro_auth_plugin.cli.inputs import check_file, read_dag_list
+from astro_auth_plugin.cli.inputs import check_policy, read_dag_list
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.policy import loader
@@ -28,7 +28,7 @@ def run_file(path: Path) -> list[Result]:
     case = _read(path)
     in_file = case.policy_text()
     source = path if in_file else path.parent / case.document.policy
-    checked = loader.from_text(in_file) if in_file else check_file(source)
+    checked = loader.from_text(in_file) if in_file else check_policy(source)
     if case.document.refused:
         return list(refusal(case, checked.errors))
     if checked.policy is None:

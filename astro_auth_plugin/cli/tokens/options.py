@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
+from astro_auth_plugin.cli.changes.options import ACTOR, EXPIRES_IN, REASON, ROLES
 from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Option
 
 TOKEN = Option(("token",), "The token's id, or its name if it is unique.", {"metavar": "TOKEN"})
-EXPIRES_IN = Option(
-    ("--expires-in",),
-    "The lifetime in minutes (m), hours (h), days (d) or weeks (w), for example 30d; or never.",
-    {"metavar": "TIME"},
-)
 WRITE = Option(
-    ("--write",), "Write it into the policy file; the rest of the file is unchanged.", {"action": "store_true"}
+    ("--write",),
+    "Write it into the policy file; the rest of the file is unchanged. A policy in the database is always changed.",
+    {"action": "store_true"},
 )
-ACTOR = Option(
-    ("--as",),
-    "The user who does it; denied if this user may not manage tokens with these roles.",
-    {"metavar": "EMAIL", "dest": "actor"},
-)
-
-
-def _role_option(level: str, what: str, *words: str) -> Option:
-    more = {"nargs": len(words), "metavar": words, "action": "append", "default": [], "dest": f"{level}_roles"}
-    return Option((f"--{level}-role",), f"A role on {what}; can be repeated.", more)
-
 
 TOKEN_COMMANDS = (
     Command(
@@ -33,12 +20,9 @@ TOKEN_COMMANDS = (
         (
             Option(("--name",), "The name of the token, for logs.", {"required": True, "metavar": "NAME"}),
             Option(EXPIRES_IN.flags, EXPIRES_IN.help, {**EXPIRES_IN.more, "required": True}),
-            _role_option("organization", "the Organization", "ROLE"),
-            _role_option("workspace", "a Workspace", "WORKSPACE", "ROLE"),
-            _role_option("deployment", "a Deployment", "DEPLOYMENT", "ROLE"),
-            _role_option("dag", "a Dag", "DEPLOYMENT", "DAG", "ROLE"),
-            _role_option("tag", "the Dags with a tag", "DEPLOYMENT", "TAG", "ROLE"),
+            *ROLES,
             ACTOR,
+            REASON,
             WRITE,
             POLICY,
             DEPLOYMENT,
@@ -73,6 +57,7 @@ TOKEN_COMMANDS = (
             ),
             EXPIRES_IN,
             ACTOR,
+            REASON,
             WRITE,
             POLICY,
             DEPLOYMENT,
@@ -82,10 +67,10 @@ TOKEN_COMMANDS = (
     ),
     Command(
         "revoke",
-        "Remove an API token from the policy file",
+        "Remove an API token from the policy",
         f"{CLI}.tokens.commands.revoke",
-        (TOKEN, ACTOR, POLICY, DEPLOYMENT),
-        "Remove an API token from the policy file; the rest of the file is unchanged. Exit codes are those of create.",
+        (TOKEN, ACTOR, REASON, POLICY, DEPLOYMENT),
+        "Remove an API token from the policy; the rest of a policy file is unchanged. Exit codes are those of create.",
     ),
     Command(
         "inspect",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.output import console, only_on_stderr, printable
 from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.rbac.model.subjects import token_subject
+from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, TokenRole
-from astro_auth_plugin.rbac.policy.loader import Checked
 
 # When each token, by subject, was last used with each of its secrets, by key.
 Uses = Mapping[Any, datetime]
@@ -31,9 +31,9 @@ def show(secret: str) -> None:
     sys.stdout.flush()
 
 
-def warn(expected: Checked, index: int) -> None:
+def warn(warnings: Iterable[Diagnostic], index: int) -> None:
     """Print what is odd about one token of the policy as it will be."""
-    for problem in expected.warnings:
+    for problem in warnings:
         if problem.path[:2] == ("api_tokens", index):
             say(f"warning: {problem.message}")
 

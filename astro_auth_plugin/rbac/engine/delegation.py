@@ -40,6 +40,18 @@ def may_change_accounts(engine: Engine, actor: str, groups: frozenset[str] = fro
     return any(role.changes_accounts for role in _giving_roles(engine, actor, groups))
 
 
+def levels_given(engine: Engine, actor: str, groups: frozenset[str] = frozenset()) -> frozenset[Level]:
+    """Return the levels at which a subject, with these groups, may give roles here; not all of them in every place."""
+    return frozenset[Level]().union(*(role.gives for role in _giving_roles(engine, actor, groups)))
+
+
+def given_beyond(
+    engine: Engine, actor: str, wanted: Iterable[Given], *, groups: frozenset[str] = frozenset()
+) -> tuple[Given, ...]:
+    """Return those roles that a subject, with these groups, may neither give nor take away."""
+    return _beyond(engine, actor, groups, wanted)
+
+
 def roles_beyond(
     engine: Engine,
     actor: str,
@@ -102,7 +114,10 @@ def _may_give_as_custom_role(engine: Engine, actor: str, role: TokenRole, given:
     words = frozenset[str]().union(*(_astro_words(engine, grant.role) for grant in access.grants))
     if f"deployment.apiTokens.{change}" not in words or role.entity_type in ("ORGANIZATION", "WORKSPACE"):
         return False
-    if given.place != engine.deployment_id or not _astro_words(engine, given.role) <= words:
+    # A change may give a role, or one in a Deployment, that the policy before it does not know.
+    if given.place != engine.deployment_id or not engine.knows_role(given.role):
+        return False
+    if not _astro_words(engine, given.role) <= words:
         return False
     built_in = BUILT_IN.get(given.role)
     if built_in and built_in.gives:

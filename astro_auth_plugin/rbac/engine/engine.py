@@ -140,8 +140,8 @@ class Engine:
         return tuple(dict.fromkeys([*self._users, *self._teams, *self._tokens]))
 
     def workspace_of(self, deployment_id: str) -> str:
-        """Return the Workspace of a Deployment that the policy lists."""
-        return self._workspaces[deployment_id]
+        """Return the Workspace of a Deployment; '' for one that the policy does not list."""
+        return self._workspaces.get(deployment_id, "")
 
     def all_grants(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Iterator[Grant]:
         """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams."""
@@ -157,6 +157,10 @@ class Engine:
         if subject in self._tokens:
             return ("api_tokens", self._tokens[subject])
         return ("users", self._users[subject]) if subject in self._users else None
+
+    def knows_role(self, role: str) -> bool:
+        """Whether a role is a built-in one, or one of the policy's own."""
+        return role in self._permissions
 
     def permissions_of(self, role: str) -> int:
         """Return what a role that the policy knows has where it reaches."""

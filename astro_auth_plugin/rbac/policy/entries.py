@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
@@ -29,3 +30,14 @@ def text_at(entry: Entry, key: str) -> str | None:
     """Return the text at a key of an entry; None where there is no text."""
     value = entry.get(key)
     return value if isinstance(value, str) and value else None
+
+
+def plain(value: Any) -> Any:
+    """Return values without times, which YAML has and JSON has not: a time is text, in UTC to the second or finer."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value

@@ -12,25 +12,29 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from yaml import MarkedYAMLError
+
+from astro_auth_plugin.cli.changes.policy_text import UneditableText, rewritten
 from astro_auth_plugin.cli.exit_codes import INVALID, CommandFailed
+from astro_auth_plugin.rbac.model.errors import UnreadablePolicy
 from astro_auth_plugin.rbac.policy import loader, yaml_reader
-from astro_auth_plugin.rbac.policy.loader import Checked, Policy
+from astro_auth_plugin.rbac.policy.entries import plain
+from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.policy.yaml_reader import MAX_BYTES
 
 
 class PolicyFile(NamedTuple):
-    """A valid policy file that may be changed: the bytes that were read, and the API tokens in them as plain values."""
+    """A valid policy file that may be changed: the bytes that were read, and what they say as plain values."""
 
     path: Path
     data: bytes
     policy: Policy
-    tokens: list[dict[str, Any]]
+    values: dict[str, Any]
 
 
 def read_policy_file(path: Path) -> PolicyFile:
@@ -44,7 +48,7 @@ def read_policy_file(path: Path) -> PolicyFile:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the policy file: {error.strerror or error}", INVALID) from None
-    return PolicyFile(path, data, _good(path, data), yaml_reader.read(data).values.get("api_tokens", []))
+    return PolicyFile(path, data, _good(path, data), plain(yaml_reader.read(data).values))
 
 
 LONGEST_WAIT = 120.0
@@ -99,36 +103,25 @@ def _locked(lock: Path, owner: os.stat_result, deadline: float) -> IO[bytes] | N
         time.sleep(_BETWEEN_LOOKS)
 
 
-def with_tokens(file: PolicyFile, tokens: Sequence[dict[str, Any]]) -> Checked:
-    """Return what the policy would be with these tokens in the place of its own.
-
-    Raises:
-        CommandFailed: if that would be no policy.
-    """
-    checked = loader.from_values({**yaml_reader.read(file.data).values, "api_tokens": list(tokens)}, datetime.now(UTC))
-    if checked.policy is None:
-        problems = "\n".join(problem.message for problem in checked.errors)
-        raise CommandFailed(f"the token would be invalid:\n{problems}")
-    return checked
-
-
-def write_policy_file(file: PolicyFile, change: Callable[[str], str], expected: Checked) -> None:
+def write_policy_file(file: PolicyFile, values: Mapping[str, Any], expected: Policy) -> None:
     """Change the text of a policy file, and write it if it says what is expected then.
 
     Args:
         file: the file, as it was read.
-        change: from the text of the file to its new text.
-        expected: from `with_tokens`.
+        values: what it is to say.
+        expected: the policy that these are.
 
     Raises:
         CommandFailed: if anything is not as it should be; the file is as it was then.
     """
-    assert expected.policy is not None
     mark = codecs.BOM_UTF8 if file.data.startswith(codecs.BOM_UTF8) else b""
-    new = mark + change(file.data.removeprefix(mark).decode()).encode()
-    found = loader.load(new).policy
-    if found is None or found.document != expected.policy.document:
-        raise CommandFailed(f"{file.path}: this file is written in a way that has to be changed by hand")
+    try:
+        new = mark + rewritten(file.data.removeprefix(mark).decode(), values).encode()
+        found, why = loader.load(new).policy, ""
+    except (UneditableText, UnreadablePolicy, MarkedYAMLError) as error:
+        found, why = None, f": {error}" if isinstance(error, UneditableText) else ""
+    if found is None or found.document != expected.document:
+        raise CommandFailed(f"{file.path}: this file is written in a way that has to be changed by hand{why}")
     _replace(file, new)
 
 

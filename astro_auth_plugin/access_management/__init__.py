@@ -1,0 +1,1 @@
+"""Changes of the policy in the metadata database: decided on, published, and recorded."""

@@ -1,0 +1,213 @@
+"""Publishes changes of the policy in the metadata database: the one way, whatever wants the change.
+
+A change is an edit of the newest version. It is decided on by that version, and published as the next one if no other
+change came first; else it is made and decided on again. So of two people who take each other's role at the same moment
+one is denied.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from astro_auth_plugin.access_management import policy_audit
+from astro_auth_plugin.accounts.last_owner import LAST_OWNER, loses_last_owner
+from astro_auth_plugin.rbac.changes.edits import Edit, Values
+from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
+from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.runtime.database import connect
+from astro_auth_plugin.runtime.policy_source import EMPTY
+from astro_auth_plugin.runtime.policy_store import PolicyRefused, compile_policy
+from astro_auth_plugin.runtime.policy_versions import (
+    AuthorKind,
+    Change,
+    DocumentUnusable,
+    Origin,
+    Stored,
+    VersionConflict,
+)
+from astro_auth_plugin.runtime.settings import Settings
+
+TRIES = 8
+"""How often a change is tried when others come first."""
+
+_PAUSE_SECONDS = 0.05
+_NOTHING: Values = {"version": 1, "organization_id": "-"}
+
+
+class Actor(NamedTuple):
+    """Who wants a change.
+
+    Attributes:
+        name: what the history calls them: an e-mail, the name of an API token, or the user of a shell.
+        kind: what that is.
+        subject: who that is in the policy; '' for a shell, which may change everything, as it may write the database.
+        groups: the person's groups.
+    """
+
+    name: str
+    kind: AuthorKind
+    subject: str = ""
+    groups: frozenset[str] = frozenset()
+
+
+class Wanted(NamedTuple):
+    """A change that is wanted.
+
+    Attributes:
+        edit: what it makes of the policy.
+        source: the way it came.
+        reason: why, in the words of the actor.
+        reverts: the version that it returns to, if it does.
+        text: the YAML that is imported, if the policy becomes exactly that.
+        force: whether the last Organization Owner may go.
+    """
+
+    edit: Edit
+    source: Origin
+    reason: str = ""
+    reverts: int | None = None
+    text: bytes = b""
+    force: bool = False
+
+
+class Published(NamedTuple):
+    """What became of a change: the version before and the new one, which is None where nothing was to be changed."""
+
+    parent: int
+    version: int | None
+    before: Policy | None
+    proposal: Proposal
+
+
+class ChangeDenied(Exception):
+    """The actor may not make the change; the message lists each part, one a line."""
+
+    def __init__(self, denied: tuple[DeniedChange, ...]) -> None:
+        super().__init__("\n".join(map(str, denied)))
+        self.denied = denied
+
+
+class LastOwner(Exception):
+    """The change would leave no Organization Owner."""
+
+
+class TooManyChanges(Exception):
+    """Others changed the policy each time that this change was tried."""
+
+
+class NoPolicy(Exception):
+    """There is no policy yet that could be changed."""
+
+
+_one_at_a_time = threading.Lock()
+
+
+def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool = False) -> Published:
+    """Make a change of the policy and publish it, or only say what it would be.
+
+    Args:
+        wanted: the change.
+        actor: who wants it.
+        settings: which Deployment this is: the actor is judged by what it has there, and the policy must list it.
+        dry_run: whether nothing is written.
+
+    Raises:
+        EditError: if the edit does not fit the newest version.
+        InvalidProposal: if the result would be no policy, or none of this Deployment.
+        ChangeDenied: if the actor may not make the change.
+        LastOwner: if no Organization Owner would be left.
+        NoPolicy: if there is none yet, and the change is no import.
+        TooManyChanges: if others came first each time.
+        DocumentUnusable: if the newest version cannot be read, or the new one is too large.
+        SQLAlchemyError: if the database does not answer.
+    """
+    # In one process one after the other: else each of many would find the number taken, again and again.
+    with _one_at_a_time:
+        for attempt in range(TRIES):
+            try:
+                return _try(wanted, actor, settings, dry_run=dry_run)
+            except VersionConflict:
+                time.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - not a secret
+    raise TooManyChanges(f"others changed the policy at the same time, {TRIES} times: try again")
+
+
+def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> Published:
+    now = datetime.now(UTC)
+    parent, stored = _newest(wanted, actor)
+    values = stored.values if stored else _NOTHING
+    old = _checked(values)
+    proposal = propose(values, old, wanted.edit, now)
+    try:
+        compile_policy(settings, proposal.policy)
+    except PolicyRefused as refusal:
+        raise InvalidProposal(str(refusal)) from None
+    if actor.subject:
+        engine = Engine(old, settings.deployment_id, now)
+        denied = denied_changes(engine, actor.subject, proposal.changes, proposal.policy.document, actor.groups)
+        if denied:
+            raise ChangeDenied(denied)
+    if proposal.loses_owner and not wanted.force:
+        raise LastOwner(LAST_OWNER)
+    before = old if stored else None
+    # An import can have other comments and yet say the same.
+    same_text = stored is not None and wanted.text in (b"", stored.text)
+
+    def check(database: Connection | Session) -> None:
+        if not wanted.force and loses_last_owner(database, old.document, proposal.policy.document):
+            raise LastOwner(LAST_OWNER)
+
+    if dry_run:
+        # Without a commit.
+        with connect() as connection:
+            check(connection)
+    if dry_run or (not proposal.changes and same_text):
+        return Published(parent, None, before, proposal)
+    change = Change(
+        author=actor.name,
+        author_kind=actor.kind,
+        source=wanted.source,
+        reason=wanted.reason,
+        reverts=wanted.reverts,
+        changes=tuple(map(str, proposal.changes)),
+    )
+    version = policy_versions.publish(parent, proposal.values, change, wanted.text, check)
+    policy_audit.record_change(version, change)
+    return Published(parent, version, before, proposal)
+
+
+def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None]:
+    """Return the number of the newest version, and the version, None where there is none that can be used.
+
+    Only a shell may put a policy in the place of none, or of one that cannot be used.
+    """
+    parent = policy_versions.newest_number()
+    replaces = wanted.source in ("import", "revert") and not actor.subject
+    if not parent and not replaces:
+        raise NoPolicy(EMPTY)
+    try:
+        stored = policy_versions.read(parent) if parent else None
+        if stored is not None:
+            _checked(stored.values)
+    except DocumentUnusable:
+        if not replaces:
+            raise
+        return parent, None
+    return parent, stored
+
+
+def _checked(values: Values) -> Policy:
+    policy = loader.from_values(values).policy
+    if policy is None:
+        raise DocumentUnusable("the newest version of the policy has errors: see `astro-auth validate`")
+    return policy

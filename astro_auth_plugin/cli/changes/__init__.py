@@ -1,0 +1,1 @@
+"""The commands that change a policy, in a file or in the database."""

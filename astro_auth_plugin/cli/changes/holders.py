@@ -1,0 +1,206 @@
+"""The commands about users and Teams: what they are granted, and changes of it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import Any
+
+from astro_auth_plugin.cli.changes import options
+from astro_auth_plugin.cli.changes.applying import change
+from astro_auth_plugin.cli.exit_codes import CommandFailed, command
+from astro_auth_plugin.cli.inputs import good_policy, policy_file
+from astro_auth_plugin.cli.output import console, print_table, print_values, printable
+from astro_auth_plugin.rbac.changes import edits
+from astro_auth_plugin.rbac.changes.edits import Edit, Values
+from astro_auth_plugin.rbac.model.subjects import is_same_email
+from astro_auth_plugin.rbac.policy.document import PolicyDocument, Team, User
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of
+from astro_auth_plugin.rbac.policy.hints import did_you_mean
+
+
+@command
+def list_users(args: Namespace) -> None:
+    """List the users that the policy names, with their own roles and their Teams."""
+    document = _document(args)
+    emails = {user.email.lower(): user.email for user in document.users}
+    for team in document.teams:
+        emails.update((member.lower(), emails.get(member.lower(), member)) for member in team.members)
+    rows = [_user_values(document, email) for email in sorted(emails.values(), key=str.lower)]
+    _print(args, rows, ("email", "roles", "teams"))
+
+
+@command
+def show_user(args: Namespace) -> None:
+    """Show what the policy says of one user."""
+    document = _document(args)
+    values = _user_values(document, args.email)
+    if not values["roles"] and not values["teams"]:
+        known = [user.email for user in document.users]
+        raise CommandFailed(f"the policy does not name the user `{args.email}`{did_you_mean(args.email, known)}")
+    _print_one(args, values)
+
+
+@command
+def grant_user(args: Namespace) -> None:
+    """Give a user roles."""
+    change(args, _granting(args, Principal("user", args.email)))
+
+
+@command
+def revoke_user(args: Namespace) -> None:
+    """Take roles from a user, or the whole user out of the policy."""
+    if args.all:
+        if any(options.roles(args)):
+            raise CommandFailed("--all takes everything: leave out the roles")
+        change(args, edits.remove_user(args.email))
+        return
+    change(args, _revoking(args, Principal("user", args.email)))
+
+
+@command
+def list_teams(args: Namespace) -> None:
+    """List the Teams of the policy."""
+    rows = [_team_values(team) for team in _document(args).teams]
+    _print(args, rows, ("name", "roles", "members", "idp_groups"))
+
+
+@command
+def show_team(args: Namespace) -> None:
+    """Show one Team."""
+    teams = {team.name: team for team in _document(args).teams}
+    if args.team not in teams:
+        raise CommandFailed(f"there is no Team `{args.team}`{did_you_mean(args.team, teams)}")
+    _print_one(args, _team_values(teams[args.team]))
+
+
+@command
+def create_team(args: Namespace) -> None:
+    """Add a Team, with roles if some are named."""
+    added = edits.add_team(args.team, args.description or "", args.members or (), args.groups or ())
+    roles = [*options.roles(args)]
+    change(args, _in_turn([added, *([_granting(args, Principal("Team", args.team))] if roles else [])]))
+
+
+@command
+def delete_team(args: Namespace) -> None:
+    """Remove a Team, with its roles."""
+    change(args, edits.remove_team(args.team))
+
+
+@command
+def grant_team(args: Namespace) -> None:
+    """Give a Team roles."""
+    change(args, _granting(args, Principal("Team", args.team)))
+
+
+@command
+def revoke_team(args: Namespace) -> None:
+    """Take roles from a Team."""
+    change(args, _revoking(args, Principal("Team", args.team)))
+
+
+@command
+def add_members(args: Namespace) -> None:
+    """Add users or groups to a Team."""
+    change(args, _members(args, "add"))
+
+
+@command
+def remove_members(args: Namespace) -> None:
+    """Remove users or groups from a Team."""
+    change(args, _members(args, "remove"))
+
+
+# -- edits ---------------------------------------------------------------------------------------------------------
+
+
+def _granting(args: Namespace, holder: Principal) -> Edit:
+    end, note = options.end_in(args.expires_in), args.note or ""
+    return _for_each_role(args, lambda role, scope: edits.grant(holder, role, scope, end, note))
+
+
+def _revoking(args: Namespace, holder: Principal) -> Edit:
+    return _for_each_role(args, lambda role, scope: edits.revoke(holder, role, scope))
+
+
+def _for_each_role(args: Namespace, make: Callable[[str, Any], Edit]) -> Edit:
+    found = [make(role, scope) for scope, role in options.roles(args)]
+    if not found:
+        raise CommandFailed("which role? Name it with --dag-role, --tag-role, --deployment-role or the like")
+    return _in_turn(found)
+
+
+def _members(args: Namespace, way: str) -> Edit:
+    members, groups = args.members or [], args.groups or []
+    if not members and not groups:
+        raise CommandFailed("who? Name e-mails, or groups of the identity provider with --group")
+    named = [("members", members), ("idp_groups", groups)]
+    return _in_turn([edits.change_members(args.team, key, **{way: names}) for key, names in named if names])
+
+
+def _in_turn(several: Iterable[Edit]) -> Edit:
+    every = list(several)
+    return lambda values: reduce(lambda made, edit: edit(made), every, values)
+
+
+# -- what is shown -------------------------------------------------------------------------------------------------
+
+
+def _document(args: Namespace) -> PolicyDocument:
+    return good_policy(policy_file(args)).document
+
+
+def _user_values(document: PolicyDocument, email: str) -> Values:
+    own = [user for user in document.users if is_same_email(user.email, email)]
+    teams = [team for team in document.teams if any(is_same_email(member, email) for member in team.members)]
+    return {
+        "email": own[0].email if own else email,
+        "roles": [spelled for user in own for spelled in _roles(user)],
+        "teams": [team.name for team in teams],
+    }
+
+
+def _team_values(team: Team) -> Values:
+    return {
+        "name": team.name,
+        "description": team.description,
+        "roles": list(_roles(team)),
+        "members": list(team.members),
+        "idp_groups": list(team.idp_groups),
+    }
+
+
+def _roles(entry: User | Team) -> Iterable[str]:
+    return (_spelled(grant) for grant in grants_of((), entry))
+
+
+def _spelled(grant: Grant) -> str:
+    where = f"{grant.scope} of Deployment `{grant.scope.deployment_id}`" if grant.scope.deployment_id else grant.scope
+    end = f" until {grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if grant.expires_at else ""
+    return f"{grant.role} on {where}{end}"
+
+
+def _print(args: Namespace, rows: list[Values], columns: tuple[str, ...]) -> None:
+    if args.output != "table":
+        print_values(rows, args.output)
+        return
+    print_table(
+        [column.replace("_", " ") for column in columns], [[_cell(row[each]) for each in columns] for row in rows]
+    )
+
+
+def _print_one(args: Namespace, values: Values) -> None:
+    if args.output != "table":
+        print_values(values, args.output)
+        return
+    for key, value in values.items():
+        lines = value if isinstance(value, list) else [value]
+        console().print(f"{key.replace('_', ' ')}: {printable(str(lines[0])) if lines else 'none'}")
+        for line in lines[1:]:
+            console().print(f"{' ' * len(key)}  {printable(str(line))}")
+
+
+def _cell(value: Any) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,1 @@
+"""Changes of a policy: edits of its values, the difference of two versions, and who may make it."""

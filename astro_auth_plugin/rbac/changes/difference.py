@@ -1,0 +1,158 @@
+"""The difference of two policy documents, part by part, as it is judged and as the history keeps it.
+
+A part is what can be given or taken by itself: a grant, a member or group of a Team, an API token, a custom role, or
+a setting. The order of lists makes no difference, nor do capitals in e-mails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from astro_auth_plugin.rbac.model.subjects import normalize_email, user_subject
+from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyDocument, Team, User
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, principal_of
+
+Sign = Literal["+", "-", "~"]
+What = Literal["grant", "member", "group", "Team", "user", "API token", "role", "setting"]
+
+
+class PolicyChange(NamedTuple):
+    """One part of a policy that came ("+"), went ("-") or is another one ("~").
+
+    Attributes:
+        sign: whether it came, went or changed.
+        what: the kind of part.
+        name: the member, group, Team, user, role or setting; the id of a token; '' for a grant.
+        team: the Team of a member or group.
+        grant: the grant.
+        note: the grant's note.
+        before: the API token before, where there was one.
+        after: the API token after, where there is one.
+    """
+
+    sign: Sign
+    what: What
+    name: str = ""
+    team: str = ""
+    grant: Grant | None = None
+    note: str = ""
+    before: ApiToken | None = None
+    after: ApiToken | None = None
+
+    def __str__(self) -> str:
+        if self.grant is not None:
+            end = f" until {self.grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if self.grant.expires_at else ""
+            place = self.grant.scope.deployment_id
+            where = f"{self.grant.scope} of Deployment `{place}`" if place else str(self.grant.scope)
+            note = f" ({self.note})" if self.note else ""
+            return f"{self.sign} {self.grant.principal}: `{self.grant.role}` on {where}{end}{note}"
+        if self.team:
+            return f"{self.sign} Team `{self.team}`: {self.what} `{self.name}`"
+        details = ", ".join(_token_details(self.before, self.after)) if self.what == "API token" else ""
+        return f"{self.sign} {self.what} `{self.name}`{details and f': {details}'}"
+
+
+def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
+    """Yield every part that is different between two documents without errors."""
+    yield from _entries(old.users, new.users)
+    yield from _entries(old.teams, new.teams)
+    yield from _tokens(old, new)
+    had, has = ({role.name: role for role in document.roles} for document in (old, new))
+    for name in dict.fromkeys([*had, *has]):
+        if not _is_same_role(had.get(name), has.get(name)):
+            yield PolicyChange(_sign(name in had, name in has), "role", name)
+    for key in PolicyDocument.model_fields:
+        if key not in ("users", "teams", "api_tokens", "roles") and not _is_same(getattr(old, key), getattr(new, key)):
+            yield PolicyChange("~", "setting", key)
+
+
+def _entries(old: Iterable[Team | User], new: Iterable[Team | User]) -> Iterator[PolicyChange]:
+    had, has = {_key(entry): entry for entry in old}, {_key(entry): entry for entry in new}
+    for key in dict.fromkeys([*had, *has]):
+        if had.get(key) != has.get(key):
+            yield from _entry(had.get(key), has.get(key))
+
+
+def _key(entry: Team | User) -> str:
+    return entry.name if isinstance(entry, Team) else user_subject(entry.email)
+
+
+def _entry(before: Team | User | None, after: Team | User | None) -> Iterator[PolicyChange]:
+    holder = next(principal_of(entry) for entry in (after, before) if entry is not None)
+    teams = [entry if isinstance(entry, Team) else None for entry in (before, after)]
+    if before is None or after is None or _about(teams[0]) != _about(teams[1]):
+        kind: What = "Team" if holder.kind == "Team" else "user"
+        yield PolicyChange(_sign(before is not None, after is not None), kind, holder.name)
+    yield from _parts(_grants(before, holder), _grants(after, holder))
+    yield from _named("member", holder.name, *([*map(normalize_email, team.members)] if team else [] for team in teams))
+    yield from _named("group", holder.name, *(team.idp_groups if team else [] for team in teams))
+
+
+def _about(team: Team | None) -> str:
+    return team.description if team else ""
+
+
+def _grants(entry: Team | User | None, holder: Principal) -> list[tuple[Grant, str]]:
+    """Return the grants of an entry, each with its note, without their places: these are of one document."""
+    found = []
+    for grant in grants_of((), entry) if entry is not None else ():
+        key, *position = grant.path
+        # An Organization role is no entry of a list, and has no note.
+        note = getattr(entry, str(key))[position[0]].note if position else ""
+        found.append((grant._replace(path=(), principal=holder), note))
+    return found
+
+
+def _parts(had: list[tuple[Grant, str]], has: list[tuple[Grant, str]]) -> Iterator[PolicyChange]:
+    went, came = Counter(had) - Counter(has), Counter(has) - Counter(had)
+    yield from (PolicyChange("-", "grant", grant=grant, note=note) for grant, note in went)
+    yield from (PolicyChange("+", "grant", grant=grant, note=note) for grant, note in came)
+
+
+def _named(what: What, team: str, had: Iterable[str], has: Iterable[str]) -> Iterator[PolicyChange]:
+    before, after = dict.fromkeys(had), dict.fromkeys(has)
+    yield from (PolicyChange("-", what, name, team) for name in before if name not in after)
+    yield from (PolicyChange("+", what, name, team) for name in after if name not in before)
+
+
+def _tokens(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
+    had, has = ({token.id: token for token in document.api_tokens} for document in (old, new))
+    for name in dict.fromkeys([*had, *has]):
+        before, after = had.get(name), has.get(name)
+        if not _is_same(before, after):
+            yield PolicyChange(_sign(bool(before), bool(after)), "API token", name, before=before, after=after)
+
+
+def _token_details(before: ApiToken | None, after: ApiToken | None) -> Iterator[str]:
+    if before is None or after is None:
+        either = after or before
+        roles = (f"`{role.role}` on {role.entity_type} `{role.entity_id}`" for role in either.roles) if either else ()
+        yield from roles
+        return
+    for key in type(after).model_fields:
+        if not _is_same(getattr(before, key), getattr(after, key)):
+            yield key
+
+
+def _is_same_role(one: CustomRole | None, other: CustomRole | None) -> bool:
+    # Restricted to an empty list of Workspaces, a role is allowed in none; without the list, in all.
+    restricted = ["restricted_workspace_ids" in role.model_fields_set if role else None for role in (one, other)]
+    return restricted[0] == restricted[1] and _is_same(one, other)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(one == other) or _unordered(one) == _unordered(other)
+
+
+def _unordered(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: _unordered(each) for name, each in value}
+    return sorted(map(_unordered, value), key=repr) if isinstance(value, list) else value
+
+
+def _sign(was: bool, is_now: bool) -> Sign:
+    return "~" if was and is_now else "+" if is_now else "-"

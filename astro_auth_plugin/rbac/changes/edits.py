@@ -1,0 +1,242 @@
+"""Edits of a policy: from the plain values of one version to those of the next.
+
+Each function returns new values and leaves the given ones as they are. The values are those of a policy without errors;
+whether the result is one, and whether the actor may make the change, is checked by whoever uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
+from astro_auth_plugin.rbac.model.subjects import is_same_email
+from astro_auth_plugin.rbac.policy.grants import Principal
+from astro_auth_plugin.rbac.policy.hints import did_you_mean
+
+Values = dict[str, Any]
+Edit = Callable[[Values], Values]
+
+_LISTS = tuple(dict.fromkeys(kind.key for kind in KINDS.values()))
+
+
+class EditError(ValueError):
+    """An edit that does not fit the policy; the message says why."""
+
+
+def grant(holder: Principal, role: str, scope: GrantScope, expires_at: str = "", note: str = "") -> Edit:
+    """Give a user or Team a role, or the role that it has there another end and note.
+
+    Args:
+        holder: the user or Team; a user without an entry gets one.
+        role: the name of the role.
+        scope: where.
+        expires_at: when the grant ends, as the policy writes it; '' for never.
+        note: why; '' for none.
+    """
+
+    def edit(values: Values) -> Values:
+        entry = _entry_of(values, holder) or _new_user(holder, values)
+        if scope.kind == "Organization":
+            if expires_at or note:
+                raise EditError("an Organization role has neither an end nor a note")
+            return _with_entry(values, holder, {**entry, "organization_role": role})
+        place = _place(scope)
+        more = {key: text for key, text in (("expires_at", expires_at), ("note", note)) if text}
+        new = {**place, "role": role, **more}
+        key = KINDS[scope.kind].key
+        given = entry.get(key, [])
+        at = [index for index, each in enumerate(given) if each.get("role") == role and _is_in(each, place)]
+        kept = [new if at and index == at[0] else each for index, each in enumerate(given) if index not in at[1:]]
+        if kept == given and at:
+            raise EditError(f"{holder} has `{role}` on {scope} already")
+        return _with_entry(values, holder, {**entry, key: kept if at else [*kept, new]})
+
+    return edit
+
+
+def revoke(holder: Principal, role: str, scope: GrantScope) -> Edit:
+    """Take a role in one scope from a user or Team; a user who has no role then has no entry either."""
+
+    def edit(values: Values) -> Values:
+        entry = _entry_of(values, holder)
+        key, place = KINDS[scope.kind].key, _place(scope)
+        if scope.kind == "Organization":
+            rest = {name: each for name, each in (entry or {}).items() if name != key}
+            found = entry is not None and entry.get(key) == role
+        else:
+            given = (entry or {}).get(key, [])
+            kept = [each for each in given if not (each.get("role") == role and _is_in(each, place))]
+            rest, found = {**(entry or {}), key: kept}, len(kept) < len(given)
+        if not found or entry is None:
+            raise EditError(f"{holder} has no `{role}` on {scope}")
+        rest = {name: each for name, each in rest.items() if each or name not in _LISTS}
+        return _with_entry(values, holder, None if holder.kind == "user" and set(rest) == {"email"} else rest)
+
+    return edit
+
+
+def remove_user(email: str) -> Edit:
+    """Take a person out of the policy: the entry, with its grants, and every membership."""
+
+    def edit(values: Values) -> Values:
+        holder = Principal("user", email)
+        teams = [
+            {**team, "members": [each for each in team["members"] if not is_same_email(each, email)]}
+            if any(is_same_email(each, email) for each in team.get("members", []))
+            else team
+            for team in values.get("teams", [])
+        ]
+        known = _entry_of(values, holder) is not None
+        if not known and teams == values.get("teams", []):
+            raise EditError(f"the policy does not name {holder}")
+        new = _with_entry(values, holder, None) if known else values
+        return {**new, "teams": teams} if "teams" in values else new
+
+    return edit
+
+
+def add_team(name: str, description: str = "", members: Iterable[str] = (), groups: Iterable[str] = ()) -> Edit:
+    """Add a Team without roles."""
+    about = {"description": description, "members": list(members), "idp_groups": list(groups)}
+    team = {"name": name, **{key: each for key, each in about.items() if each}}
+    return _added("teams", "name", team, f"a Team `{name}`")
+
+
+def remove_team(name: str) -> Edit:
+    """Remove a Team, with its roles and members."""
+    return _removed("teams", "name", name, "Team")
+
+
+def change_members(team: str, key: str = "members", *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Edit:
+    """Add members or groups to a Team, or remove some.
+
+    Args:
+        team: the Team.
+        key: `members`, or `idp_groups` for groups of the identity provider.
+        add: e-mails or groups.
+        remove: e-mails or groups.
+    """
+    is_same = is_same_email if key == "members" else str.__eq__
+    added, removed = list(add), list(remove)
+
+    def edit(values: Values) -> Values:
+        entry = _found(values, "teams", "name", team, "Team")
+        names = list(entry.get(key, []))
+        for name in removed:
+            kept = [each for each in names if not is_same(each, name)]
+            if len(kept) == len(names):
+                raise EditError(f"`{name}` is not in {key} of Team `{team}`{did_you_mean(name, names)}")
+            names = kept
+        for name in added:
+            if any(is_same(each, name) for each in names):
+                raise EditError(f"`{name}` is in {key} of Team `{team}` already")
+            names.append(name)
+        return _with_entry(values, Principal("Team", team), {**entry, key: names})
+
+    return edit
+
+
+def add_role(role: Mapping[str, Any]) -> Edit:
+    """Add a custom role, with the keys of one."""
+    return _added("roles", "name", dict(role), f"a role `{role['name']}`")
+
+
+def change_role(name: str, change: Callable[[Values], Values]) -> Edit:
+    """Replace a custom role by what a function makes of it."""
+
+    def edit(values: Values) -> Values:
+        entry = _found(values, "roles", "name", name, "custom role")
+        return {**values, "roles": [change(each) if each is entry else each for each in values["roles"]]}
+
+    return edit
+
+
+def remove_role(name: str) -> Edit:
+    """Remove a custom role."""
+    return _removed("roles", "name", name, "custom role")
+
+
+def add_token(token: Mapping[str, Any]) -> Edit:
+    """Add an API token, with the keys of one."""
+    return _added("api_tokens", "id", dict(token), f"an API token `{token['id']}`")
+
+
+def change_token(token_id: str, changes: Mapping[str, str | None]) -> Edit:
+    """Give keys of an API token other values; None takes a key away."""
+
+    def edit(values: Values) -> Values:
+        entry = _found(values, "api_tokens", "id", token_id, "API token")
+        new = {key: each for key, each in {**entry, **changes}.items() if each is not None}
+        return {**values, "api_tokens": [new if each is entry else each for each in values["api_tokens"]]}
+
+    return edit
+
+
+def remove_token(token_id: str) -> Edit:
+    """Remove an API token."""
+    return _removed("api_tokens", "id", token_id, "API token")
+
+
+def replace(document: Values) -> Edit:
+    """Replace the whole policy."""
+    return lambda _: document
+
+
+# -- entries -------------------------------------------------------------------------------------------------------
+
+
+def _entry_of(values: Values, holder: Principal) -> Values | None:
+    key, name = ("users", "email") if holder.kind == "user" else ("teams", "name")
+    is_same = is_same_email if holder.kind == "user" else str.__eq__
+    return next((entry for entry in values.get(key, []) if is_same(entry[name], holder.name)), None)
+
+
+def _new_user(holder: Principal, values: Values) -> Values:
+    if holder.kind != "user":
+        names = [team["name"] for team in values.get("teams", [])]
+        raise EditError(f"there is no {holder}{did_you_mean(holder.name, names)}")
+    return {"email": holder.name}
+
+
+def _with_entry(values: Values, holder: Principal, new: Values | None) -> Values:
+    """Return values in which the entry of a user or Team is another one, is new, or is gone."""
+    key = "users" if holder.kind == "user" else "teams"
+    old = _entry_of(values, holder)
+    kept = [new if each is old else each for each in values.get(key, [])]
+    return {**values, key: [each for each in (kept if old else [*kept, new]) if each is not None]}
+
+
+def _place(scope: GrantScope) -> dict[str, str]:
+    kind = KINDS[scope.kind]
+    deployment = {"deployment_id": scope.deployment_id} if kind.in_deployment else {}
+    return {**deployment, **({kind.id_key: scope.id} if kind.id_key else {})}
+
+
+def _is_in(given: Values, place: Mapping[str, str]) -> bool:
+    return all(given.get(key) == each for key, each in place.items())
+
+
+def _found(values: Values, key: str, name_key: str, name: str, what: str) -> Values:
+    entries: list[Values] = values.get(key, [])
+    found = next((entry for entry in entries if entry[name_key] == name), None)
+    if found is None:
+        raise EditError(f"there is no {what} `{name}`{did_you_mean(name, [entry[name_key] for entry in entries])}")
+    return found
+
+
+def _added(key: str, name_key: str, entry: Values, what: str) -> Edit:
+    def edit(values: Values) -> Values:
+        if any(each[name_key] == entry[name_key] for each in values.get(key, [])):
+            raise EditError(f"there is {what} already")
+        return {**values, key: [*values.get(key, []), entry]}
+
+    return edit
+
+
+def _removed(key: str, name_key: str, name: str, what: str) -> Edit:
+    def edit(values: Values) -> Values:
+        entry = _found(values, key, name_key, name, what)
+        return {**values, key: [each for each in values[key] if each is not entry]}
+
+    return edit
