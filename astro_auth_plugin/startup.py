@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from airflow.exceptions import AirflowConfigException
 
+from astro_auth_plugin.access_management import policy_audit
 from astro_auth_plugin.accounts import account_guard, db_manager
 from astro_auth_plugin.authentication.authenticator import Authenticator
 from astro_auth_plugin.authentication.trusted_issuers import Issuers, parse_issuers
@@ -40,7 +41,10 @@ def start() -> None:
     try:
         route_rules.rules(route_rules.RELEASE)
         settings = read_settings()
-        policy_store = PolicyStore(settings)
+        # Versions in the database are recorded by whoever publishes them.
+        policy_store = (
+            PolicyStore(settings, policy_audit.record_file) if settings.policy_file else PolicyStore(settings)
+        )
         issuers = Issuers(parse_issuers(settings.trusted_issuers))
     except (RouteTableError, SettingsError, PolicyRefused) as error:
         _stop_server(str(error))

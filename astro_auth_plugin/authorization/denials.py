@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from astro_auth_plugin.authorization.access_decision import AccessDecision
 from astro_auth_plugin.authorization.access_request import AccessRequest
 from astro_auth_plugin.rbac.model.permissions import names
-from astro_auth_plugin.runtime import audit_log
+from astro_auth_plugin.runtime import audit_log, metrics
 from astro_auth_plugin.runtime.request_context import RequestContext
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def denies_on_error(nothing: Callable[[], Any]) -> Callable[[Callable[P, R]], Ca
 
 def deny_write(context: RequestContext | None, decision: AccessDecision) -> AccessDecision:
     """Tell everybody why a write is denied, and record it; of several in one request the last one counts."""
+    metrics.count(metrics.DENIED, access="write")
     if context is not None:
         tell_write(context, decision)
         context.denial = decision
@@ -57,6 +58,7 @@ def deny_write(context: RequestContext | None, decision: AccessDecision) -> Acce
 
 def deny_read(context: RequestContext | None, request: AccessRequest, decision: AccessDecision) -> AccessDecision:
     """Tell API clients why a read is denied, and record it if it is one of those that are recorded."""
+    metrics.count(metrics.DENIED, access="read")
     if context is not None:
         tell_read(context, decision)
         if _is_recorded(context, request, decision):

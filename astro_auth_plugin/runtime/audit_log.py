@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 from airflow.models.log import Log
 from airflow.utils.session import create_session
+from sqlalchemy.orm import Session
 
+from astro_auth_plugin.runtime import metrics
 from astro_auth_plugin.runtime.request_context import RequestContext, current_request
 
 LOGGER = "astro_auth.audit"
@@ -105,6 +107,8 @@ def record(context: RequestContext, event: Event) -> None:
     """Write the line and the row. Never raises: a request is answered, whether it can be written down or not."""
     request_id = _request_id(context)
     entry = {**event.fields, "action": _action(context), "request_id": request_id}
+    if event.name == SIGN_IN_REFUSED:
+        metrics.count(metrics.SIGN_IN_REFUSED, reason=event.fields.get("reason", ""))
     # A change that was made is always written: refusals before it must not use up its row.
     in_budget, left_out = (True, 0) if event.name in _CHANGES else _budget.take(event.payer)
     if left_out:
@@ -123,8 +127,13 @@ def record_now(event: Event) -> None:
     """Write the line and the row of what has happened, whether there is a request or not. Never raises."""
     context = current_request()
     entry = {**event.fields, "action": _action(context) if context else "", "request_id": _request_id(context)}
-    log.info("%s %s", event.name.removeprefix("astro_auth."), json.dumps(entry))
+    write_line(event, entry)
     _write_row(event, entry)
+
+
+def write_line(event: Event, entry: dict[str, Any]) -> None:
+    """Write the line of an event that is no refusal."""
+    log.info("%s %s", event.name.removeprefix("astro_auth."), json.dumps(entry))
 
 
 def _action(context: RequestContext) -> str:
@@ -134,11 +143,16 @@ def _action(context: RequestContext) -> str:
 def _write_row(event: Event, entry: dict[str, Any]) -> None:
     try:
         with create_session(scoped=False) as session:
-            row = Log(event.name, owner=event.owner, extra=json.dumps(entry))
-            row.dag_id = event.dag_id
-            session.add(row)
+            add_row(session, event, entry)
     except Exception:
         log.exception("Could not write %s to the audit log, request %s", event.name, entry["request_id"])
+
+
+def add_row(session: Session, event: Event, entry: dict[str, Any]) -> None:
+    """Add the row of an event to a transaction."""
+    row = Log(event.name, owner=event.owner, extra=json.dumps(entry))
+    row.dag_id = event.dag_id
+    session.add(row)
 
 
 def _request_id(context: RequestContext | None) -> str:

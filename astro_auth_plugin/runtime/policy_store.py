@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
+from astro_auth_plugin.runtime import metrics
 from astro_auth_plugin.runtime.policy_source import PolicySource, PolicyUnavailable, PolicyUnread, source_of
 from astro_auth_plugin.runtime.settings import Settings
 
@@ -60,6 +61,8 @@ class PolicyStore:
 
     Args:
         settings: which Deployment to answer for, and where the policy is.
+        on_change: called with the version before and the new one, once a new one is in effect; at the start with None
+            and the first one.
 
     Attributes:
         column: a sub-select that has the policy's version, to be read with what is read for a request anyway; None
@@ -69,8 +72,11 @@ class PolicyStore:
         PolicyRefused: if there is no valid version to begin with.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, on_change: Callable[[Policy | None, Policy], None] = lambda *_: None
+    ) -> None:
         self._settings = settings
+        self._on_change = on_change
         self._source = source_of(settings)
         self.column = self._source.column
         self._looking = _Turn(LOOK_SECONDS)
@@ -82,6 +88,7 @@ class PolicyStore:
             self._engine = load_engine(settings, self._source)
         except (PolicyUnavailable, PolicyUnread) as error:
             raise PolicyRefused(f"{self._source.name}: {error}") from None
+        on_change(None, self._engine.policy)
 
     def has_changed(self, version: Hashable = None) -> bool:
         """Whether there is a version that has not been looked at, so that `engine` would load it.
@@ -140,12 +147,16 @@ class PolicyStore:
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 return
         except PolicyRefused as refusal:
+            metrics.count(metrics.POLICY_REFUSED)
             log.error("The policy stays as it was: %s", refusal)  # noqa: TRY400 - the list of problems says it all
         except Exception:
+            metrics.count(metrics.POLICY_REFUSED)
             log.exception("The policy stays as it was: %s cannot be checked", self._source.name)
         else:
             with self._renewing:
-                self._engine = engine
+                before, self._engine = self._engine.policy, engine
+            self._on_change(before, engine.policy)
+            metrics.count(metrics.POLICY_LOADED)
             log.info("Loaded a new version of the policy %s", self._source.name)
         # Last, since other threads compare it without the lock. It is the signature from before loading, so that a
         # version which changed while it was read is looked at again on the next request.

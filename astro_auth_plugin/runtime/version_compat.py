@@ -1,12 +1,14 @@
-"""Which releases of Airflow are supported: the smallest patch release of each line, and what the ones before it do.
+"""Which releases of Airflow are supported, the smallest patch release of each line, and what differs between them.
 
 README and pyproject.toml name the same ones, and the locks of the tests have exactly these.
 """
 
 from __future__ import annotations
 
+import functools
+from importlib import import_module
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from airflow import __version__ as airflow_version
 from packaging.version import Version
@@ -68,3 +70,14 @@ def _release(line: Smallest) -> Version:
 def _or_newer(line: Smallest) -> str:
     major, minor, _ = line.release.split(".")
     return f"Airflow {line.release} or a newer {major}.{minor}"
+
+
+@functools.cache
+def stats() -> Any:
+    """Return the class with which Airflow counts."""
+    try:
+        found: Any = import_module("airflow.observability.stats")
+    except ImportError:
+        # Airflow 3.1
+        found = import_module("airflow.stats")
+    return found.Stats
