@@ -10,6 +10,8 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Collection, Iterable, Iterator
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,7 +66,7 @@ def policy_file(args: Namespace) -> Path | None:
         return Path(args.policy)
     if getattr(args, "to_database", False):
         return None
-    return None if setting_if_set("policy_store") == "database" else Path(_setting("policy_file"))
+    return None if word_if_set("policy_store") == "database" else Path(_setting("policy_file"))
 
 
 def name_of(path: Path | None) -> str:
@@ -284,6 +286,20 @@ def setting_if_set(name: str) -> str:
     # The server takes ids from Astro's variables where no option is set, and nothing else.
     of_astro = os.environ.get(f"ASTRO_{name.upper()}", "") if name.endswith("_id") else ""
     return reported.strip() or of_astro.strip()
+
+
+def word_if_set(name: str) -> str:
+    """Return an option of `[astro_auth]` that is a word, such as `true`, without Airflow; '' if it is not set."""
+    variable = f"AIRFLOW__ASTRO_AUTH__{name.upper()}"
+    if variable in os.environ:
+        return os.environ[variable].strip()
+    parser = ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(_configuration(), encoding="utf-8")
+    except (ConfigError, UnicodeDecodeError):
+        # Airflow says what is wrong with it, to commands that load it.
+        return ""
+    return parser.get("astro_auth", name, fallback="").strip()
 
 
 def _configuration() -> Path:

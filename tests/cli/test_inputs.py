@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
-from astro_auth_plugin.cli.inputs import policy_file, read_dags, setting_if_set
+from astro_auth_plugin.cli.inputs import policy_file, read_dags, setting_if_set, word_if_set
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 
 
@@ -66,3 +66,19 @@ def test_options_are_resolved_as_the_server_does(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("AIRFLOW__ASTRO_AUTH__POLICY_FILE")
     config.unlink()
     assert setting_if_set("policy_file") == ""
+
+
+def test_words_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option that is a word comes from its variable, else from airflow.cfg, which may be odd or not there."""
+    config = tmp_path / "airflow.cfg"
+    monkeypatch.setenv("AIRFLOW_CONFIG", str(config))
+    monkeypatch.delenv("AIRFLOW__ASTRO_AUTH__POLICY_STORE", raising=False)
+    assert word_if_set("policy_store") == ""
+    config.write_text("[core]\nx = 50%\n[astro_auth]\npolicy_store = database \n")
+    assert word_if_set("policy_store") == "database"
+    assert policy_file(Namespace(policy=None)) is None
+    assert word_if_set("require_reason") == ""
+    monkeypatch.setenv("AIRFLOW__ASTRO_AUTH__POLICY_STORE", " file ")
+    assert word_if_set("policy_store") == "file"
+    config.write_bytes(b"no section\n\xff")
+    assert word_if_set("require_reason") == ""

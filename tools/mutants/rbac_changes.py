@@ -77,7 +77,7 @@ FAULTS = (
         "_Judge.__init__",
         "(engine.policy.document, new)",
         "(engine.policy.document,)",
-        ("tests/rbac/changes",),
+        RULE,
     ),
     Fault(
         "whoever gives anything lets groups into Teams",
@@ -165,14 +165,14 @@ FAULTS = (
         "_Judge._token_reasons",
         "'rotate' if alike else 'create'",
         "'rotate'",
-        ("tests/rbac/changes",),
+        RULE,
     ),
     Fault(
         "a rotation is a new token",
         "_Judge._token_reasons",
         "'rotate' if alike else 'create'",
         "'create'",
-        ("tests/rbac/changes",),
+        RULE,
     ),
     Fault(
         "tokens with the same number of roles are alike",

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astro_auth_plugin.cli.changes.policy_file import policy_file_to_change, read_policy_file, write_policy_file
-from astro_auth_plugin.cli.exit_codes import DENIED, CommandFailed
-from astro_auth_plugin.cli.inputs import IN_DATABASE, compiled, policy_file, setting_if_set
+from astro_auth_plugin.cli.exit_codes import DENIED, INVALID, CommandFailed
+from astro_auth_plugin.cli.inputs import IN_DATABASE, compiled, policy_file, word_if_set
 from astro_auth_plugin.cli.output import console, only_on_stderr, print_values, printable
 from astro_auth_plugin.cli.review import plan_report
 from astro_auth_plugin.cli.review.plan import report_of
@@ -72,7 +72,7 @@ def apply(args: Namespace, edit: Edit, *, writes: bool = True, **how: Any) -> Ap
         raise CommandFailed("--as is empty: it takes the e-mail of the user who makes the change")
     if len(reason) > _LONGEST_REASON:
         raise CommandFailed(f"the reason is too long: {_LONGEST_REASON} characters are allowed")
-    if not dry_run and not reason and setting_if_set("require_reason").lower() == "true":
+    if not dry_run and not reason and word_if_set("require_reason").lower() == "true":
         raise CommandFailed("a change needs a reason here: pass --reason ([astro_auth] require_reason)")
     path = policy_file(args)
     try:
@@ -125,7 +125,9 @@ def _in_database(args: Namespace, wanted: Wanted, *, dry_run: bool) -> Applied:
         raise _denied(args.actor, str(error).split("\n")) from None
     except publisher.LastOwner as error:
         raise CommandFailed(f"{error} Or use --force.") from None
-    except (publisher.TooManyChanges, publisher.NoPolicy, DocumentUnusable, SettingsError) as error:
+    except (publisher.NoPolicy, DocumentUnusable) as error:
+        raise CommandFailed(str(error), INVALID) from None
+    except (publisher.TooManyChanges, SettingsError) as error:
         raise CommandFailed(str(error)) from None
     except SQLAlchemyError as error:
         raise CommandFailed(f"{type(error).__name__}: Airflow's metadata database cannot be written") from None

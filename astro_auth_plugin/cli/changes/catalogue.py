@@ -19,7 +19,7 @@ GROUPS = Option(
     {"action": "append", "metavar": "GROUP", "dest": "groups"},
 )
 MEMBERS = Option(("members",), "E-mails of users.", {"nargs": "*", "metavar": "EMAIL"})
-GRANT = (*ROLES, EXPIRES_IN, NOTE, *CHANGE)
+GRANT = (*ROLES, EXPIRES_IN, NOTE, FORCE, *CHANGE)
 
 
 def _repeated(flag: str, text: str, metavar: str, dest: str) -> Option:

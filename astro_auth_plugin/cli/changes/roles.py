@@ -52,6 +52,8 @@ def create_role(args: Namespace) -> None:
         template = TEMPLATES[args.template]
         scope = scope or template.scope
         words = [*template.permissions, *(word for word in words if word not in template.permissions)]
+    if not words:
+        raise CommandFailed("which permissions? Name a --template, or each with --permission")
     role: Values = {"name": args.role, "scope": scope or "DEPLOYMENT", "permissions": words}
     role |= {"description": args.description} if args.description else {}
     role |= {"restricted_workspace_ids": args.workspaces} if args.workspaces else {}

@@ -145,6 +145,8 @@ def show_version(args: Namespace) -> None:
         print_values(values, args.output)
         return
     for key, value in values.items():
+        if value is None:
+            continue
         for line in value if isinstance(value, list) else [value]:
             console().print(f"{key}: {printable(str(line))}")
 
@@ -152,8 +154,8 @@ def show_version(args: Namespace) -> None:
 @command
 def diff(args: Namespace) -> None:
     """Show who gains and who loses what between two versions."""
-    old, new = (_policy(_stored(number)) for number in (args.old, args.new))
-    report = report_of(old, new)._replace(old=f"version {args.old}", new=f"version {args.new or 'newest'}")
+    old, new = (_stored(number) for number in (args.old, args.new))
+    report = report_of(_policy(old), _policy(new))._replace(old=f"version {old.id}", new=f"version {new.id}")
     if args.output == "table":
         plan_report.print_plan(report)
     else:

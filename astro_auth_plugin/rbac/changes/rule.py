@@ -129,5 +129,6 @@ def _same_roles(one: ApiToken, other: ApiToken) -> bool:
 
 
 def _spelled(beyond: Iterable[Given]) -> str:
-    listed = ", ".join(sorted({f"`{given.role}` on `{given.place}`" for given in beyond}))
+    places = ((given.role, f"`{given.place}`" if given.place else "the Organization") for given in beyond)
+    listed = ", ".join(sorted({f"`{role}` on {place}" for role, place in places}))
     return f"the actor may not give {listed}" if listed else ""
