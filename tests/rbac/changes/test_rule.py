@@ -39,6 +39,7 @@ from tests.strategies import (
     cases,
     dag_roles,
     deployment_roles,
+    grants_of_people,
     organization_roles,
     permission_words,
     policies,
@@ -190,7 +191,8 @@ MORE_PLACES = [*POLICY["deployments"], {"id": "new", "workspace_id": "ws"}]
 
 
 def not_given(*roles: str, end: str = "") -> str:
-    listed = ", ".join(f"`{role}` on `{place}`" for role, place in (text.split("@") for text in roles))
+    pairs = (text.split("@") for text in roles)
+    listed = ", ".join(f"`{role}` on {f'`{place}`' if place else 'the Organization'}" for role, place in pairs)
     return f"the actor may not give {listed}{end}"
 
 
@@ -612,6 +614,13 @@ def starts(draw: st.DrawFn) -> Start:
             )
     if not values["users"]:
         values["users"].append({"email": EMAILS[0]})
+    if not values["teams"]:
+        values["teams"].append(
+            {"name": TEAMS[0], "members": [EMAILS[0]], **draw(grants_of_people(values["roles"], case.pool))}
+        )
+    if not values["api_tokens"]:
+        roles = draw(st.lists(token_roles(values["roles"], case.pool), max_size=1))
+        values["api_tokens"].append({**token(TOKENS[0]), "roles": roles})
     for entry in values["api_tokens"]:
         entry["expires_at"] = draw(ENDS) or "never"
     for _ in range(draw(st.integers(1, 4))):
@@ -767,7 +776,7 @@ def some_documents(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
 @st.composite
 def edited(draw: st.DrawFn, values: dict[str, Any], case: Case) -> dict[str, Any]:
     """Draw what an edit makes of a document; the same document where the edit does not fit or makes no policy."""
-    kinds = [some_grants, some_grants, some_existing_grants, some_teams, some_tokens, some_tokens]
+    kinds = [some_grants, some_existing_grants, some_teams, some_teams, some_tokens, some_tokens]
     makers = draw(st.sampled_from([*kinds * 2, some_settings, some_documents]))
     try:
         new = draw(makers(values, case))(values)
@@ -789,7 +798,7 @@ def document_of(values: dict[str, Any]) -> PolicyDocument:
 
 
 @given(starts(), st.data())
-@settings(checked, max_examples=150)
+@settings(checked, max_examples=200)
 def test_rule_agrees_with_the_reference(start: Start, data: st.DataObject) -> None:
     """Both rules refuse the same kinds of parts to everybody, with groups and without."""
     new = data.draw(edited(start.values, start.case))
