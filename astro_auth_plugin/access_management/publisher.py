@@ -171,7 +171,8 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         # Without a commit.
         with connect() as connection:
             check(connection)
-    if dry_run or (not proposal.changes and same_text):
+    # Who may change nothing must not be the author of a version either.
+    if dry_run or (not proposal.changes and (same_text or actor.subject)):
         return Published(parent, None, before, proposal)
     change = Change(
         author=actor.name,

@@ -153,6 +153,15 @@ def test_import_again(begun: None) -> None:
     assert newest and newest.id == 2 and newest.text == f"# é\n{POLICY}".encode()
 
 
+def test_import_of_the_same_by_a_user(begun: None) -> None:
+    """Another text of the same policy makes no version for a user, who may have no right to change anything."""
+    other = yaml_reader.read(POLICY.encode()).values
+    text = POLICY.replace("teams:", "# Teams\nteams:").encode()
+    nobody = Actor("nobody@example.com", "person", "nobody@example.com")
+    assert publish(edits.replace(plain(other)), nobody, source="import", text=text).version is None
+    assert publish(edits.replace(plain(other)), source="import", text=text).version == 2
+
+
 def test_dry_run(begun: None, metadata_database: Any, statements: CountStatements) -> None:
     """A dry run says what would be, and writes neither a version nor a row."""
     rows = audit_rows(metadata_database)

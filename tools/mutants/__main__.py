@@ -13,15 +13,28 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.mutants import accounts, authentication, authorization, cli, rbac, runtime, tag_protection, web
+from tools.mutants import (
+    accounts,
+    authentication,
+    authorization,
+    cli,
+    policy_versions,
+    rbac,
+    rbac_changes,
+    runtime,
+    tag_protection,
+    web,
+)
 from tools.mutants.code import CodeNotFound, Place, find, put_in
 from tools.mutants.fault import Fault
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
-FAULTS: tuple[Fault, ...] = sum(
-    (room.FAULTS for room in (accounts, authentication, authorization, cli, rbac, runtime, tag_protection, web)), ()
+_ROOMS = (
+    *(accounts, authentication, authorization, cli, policy_versions, rbac, rbac_changes, runtime),
+    *(tag_protection, web),
 )
+FAULTS: tuple[Fault, ...] = sum((room.FAULTS for room in _ROOMS), ())
 
 
 def main() -> int:

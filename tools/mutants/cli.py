@@ -6,13 +6,6 @@ from tools.mutants.fault import Fault
 
 FAULTS = (
     Fault(
-        "a token outlives the grant of who makes it",
-        "_check_actor",
-        "((now, ''), (last, ' until the token ends')) if change != 'delete' else ((now, ''),)",
-        "((now, ''),)",
-        ("tests/cli/tokens/test_commands.py",),
-    ),
-    Fault(
         "users without an account are not reported",
         "users",
         """if missing:

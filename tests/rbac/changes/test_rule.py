@@ -917,7 +917,7 @@ TIMES = (reference.AT, "2027-06-15T00:00:00Z", "2028-06-01T00:00:00Z")
 
 
 @given(stories())
-@settings(checked, max_examples=150)
+@settings(checked, max_examples=120)
 def test_nobody_gains_what_no_actor_may_give(story: Story) -> None:
     """Whoever has more somewhere after any changes was given it by somebody who may give there, then and later on.
 
@@ -943,7 +943,7 @@ def test_nobody_gains_what_no_actor_may_give(story: Story) -> None:
 
 
 @given(stories())
-@settings(checked, max_examples=100)
+@settings(checked, max_examples=80)
 def test_nobody_gains_more_power_to_give_than_the_actors_have(story: Story) -> None:
     """Whoever may give more after any changes may give no more than those who made them could."""
     for time in TIMES:
@@ -961,7 +961,7 @@ def test_nobody_gains_more_power_to_give_than_the_actors_have(story: Story) -> N
 
 
 @given(stories())
-@settings(checked, max_examples=60)
+@settings(checked, max_examples=40)
 def test_what_belongs_to_owners_stays(story: Story) -> None:
     """Without an Organization Owner, Teams, groups, custom roles and settings are what they were."""
     parts = changes(document_of(story.old), document_of(story.new))
