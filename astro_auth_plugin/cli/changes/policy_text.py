@@ -262,7 +262,7 @@ def _with_item(text: str, node: _Node, behind: int, item: Any) -> str:
 # -- words of YAML -------------------------------------------------------------------------------------------------
 
 # Not the 64 digits of a hash, which can also look like a number.
-_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z][A-Za-z0-9_.@+-]{0,62}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _NOT_TEXT = re.compile("(?i)y|n|yes|no|on|off|true|false|null")
 
 

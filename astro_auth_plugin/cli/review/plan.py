@@ -50,7 +50,7 @@ def report_of(old: Policy, new: Policy, deployment_id: str | None = None) -> Rep
     """Return who gains and who loses what between two policies, in one Deployment or in all, by tag and id."""
     listed = dict.fromkeys(each.id for version in (old, new) for each in version.document.deployments)
     ids = [each for each in listed if deployment_id in (None, each)]
-    return _compared(("now", "then"), old, new, ids, _Dags(None, None))
+    return _compared(("current", "new"), old, new, ids, _Dags(None, None))
 
 
 def _report(args: Namespace, step: Callable[[str], None]) -> Report:

@@ -44,6 +44,13 @@ users:
 
 
 _ADDRESSES = itertools.count(1)
+_SEVERAL = """
+import contextlib, json, sys
+from astro_auth_plugin.cli.main import main
+for words in json.loads(sys.argv[1]):
+    with contextlib.suppress(SystemExit):
+        main(words)
+"""
 
 
 class SmallAirflow(LiveAirflow):
@@ -93,19 +100,34 @@ class SmallAirflow(LiveAirflow):
     def reported(self, *words: str) -> dict[str, Any]:
         """What `airflow astro-auth` answers on this machine, for machines."""
         command = [sys.executable, "-m", "airflow", "astro-auth", *words, "--output", "json"]
+        (answer,) = self._answers_of(command)
+        return answer
+
+    def all_reported(self, *commands: tuple[str, ...]) -> list[dict[str, Any]]:
+        """What `astro-auth` answers to several commands, which one process runs: Airflow takes seconds to load."""
+        words = json.dumps([[*command, "--output", "json"] for command in commands])
+        return self._answers_of([sys.executable, "-c", _SEVERAL, words])
+
+    def _answers_of(self, command: list[str]) -> list[dict[str, Any]]:
         # What Airflow says at level debug may stand between the lines of the answer.
         quiet = self.environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
         done = subprocess.run(command, env=quiet, cwd=self.home, check=False, capture_output=True, text=True)
         assert done.returncode in (0, 2), done.stderr
-        return json.loads(done.stdout[done.stdout.index("{") :])
-
-    def dags_of(self, email: str) -> list[str]:
-        """The Dags that somebody may see, as `access` tells it with what the last sign-in brought."""
-        return sorted(dag_id for dags in self.reported("access", "--as", email)["dags"] for dag_id in dags["dag_ids"])
+        text, answers = done.stdout, []
+        while (begin := text.find("{")) >= 0:
+            answer, end = json.JSONDecoder().raw_decode(text[begin:])
+            answers.append(answer)
+            text = text[begin + end :]
+        return answers
 
     def log(self) -> str:
         """What the server has said so far."""
         return (self.home / "server.log").read_text()
+
+
+def dags_in(answer: dict[str, Any]) -> list[str]:
+    """The Dags that somebody may see, as `access` tells it with what the last sign-in brought."""
+    return sorted(dag_id for dags in answer["dags"] for dag_id in dags["dag_ids"])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.database import Database
 
-from .small import NOTHING, OUT, REFUSED, Person, SmallAirflow, password_answers, running
+from .small import NOTHING, OUT, REFUSED, Person, SmallAirflow, dags_in, password_answers, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -39,7 +39,7 @@ def arrive(airflow: SmallAirflow, address: str, headers: dict[str, str] | list[t
 def test_from_the_proxy(airflow: SmallAirflow) -> None:
     """Who the proxy says, with the groups that it names, is signed in; the header is not needed after that."""
     ana = arrive(airflow, PROXY, ANA)
-    assert ana.dags() == airflow.dags_of("ana@example.com") == ["ledger"]
+    assert ana.dags() == dags_in(airflow.reported("access", "--as", "ana@example.com")) == ["ledger"]
     made = "SELECT email FROM ab_user WHERE username = 'ana@example.com'"
     assert Database(airflow.engine).rows(made) == [("ana@example.com",)]
 
@@ -50,7 +50,7 @@ def test_groups_taken_away(airflow: SmallAirflow) -> None:
     assert before.dags() == ["ledger"]
     after = arrive(airflow, PROXY, {"X-Remote-User": "ana@example.com"})
     assert (after.dags(), before.dags()) == (NOTHING, NOTHING)
-    assert airflow.dags_of("ana@example.com") == []
+    assert dags_in(airflow.reported("access", "--as", "ana@example.com")) == []
 
 
 @pytest.mark.parametrize(
