@@ -143,25 +143,12 @@ def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool =
 
 
 def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> Published:
-    now = datetime.now(UTC)
-    parent, stored = _newest(wanted, actor)
-    values = stored.values if stored else _NOTHING
-    old = _checked(values)
-    proposal = propose(values, old, wanted.edit, now)
-    try:
-        compile_policy(settings, proposal.policy)
-    except PolicyRefused as refusal:
-        raise InvalidProposal(str(refusal)) from None
-    if actor.subject:
-        engine = Engine(old, settings.deployment_id, now)
-        denied = denied_changes(engine, actor.subject, proposal.changes, proposal.policy.document, actor.groups)
-        if denied:
-            raise ChangeDenied(denied)
+    number, stored, before = _newest(wanted, actor)
+    old = before or _checked(_NOTHING)
+    proposal = propose(stored.values if stored else _NOTHING, old, wanted.edit, datetime.now(UTC))
+    _judge(proposal, actor, settings, old)
     if proposal.loses_owner and not wanted.force:
         raise LastOwner(LAST_OWNER)
-    before = old if stored else None
-    # An import can have other comments and yet say the same.
-    same_text = stored is not None and wanted.text in (b"", stored.text)
 
     def check(database: Connection | Session) -> None:
         if not wanted.force and loses_last_owner(database, old.document, proposal.policy.document):
@@ -171,9 +158,10 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         # Without a commit.
         with connect() as connection:
             check(connection)
-    # Who may change nothing must not be the author of a version either.
-    if dry_run or (not proposal.changes and (same_text or actor.subject)):
-        return Published(parent, None, before, proposal)
+    # An import can have other comments and yet say the same. Who may change nothing makes no version of it.
+    is_same = not proposal.changes and (actor.subject or (stored is not None and wanted.text in (b"", stored.text)))
+    if dry_run or is_same:
+        return Published(number, None, before, proposal)
     change = Change(
         author=actor.name,
         author_kind=actor.kind,
@@ -182,29 +170,40 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         reverts=wanted.reverts,
         changes=tuple(map(str, proposal.changes)),
     )
-    version = policy_versions.publish(parent, proposal.values, change, wanted.text, check)
+    version = policy_versions.publish(number, proposal.values, change, wanted.text, check)
     policy_audit.record_change(version, change)
-    return Published(parent, version, before, proposal)
+    return Published(number, version, before, proposal)
 
 
-def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None]:
-    """Return the number of the newest version, and the version, None where there is none that can be used.
+def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None, Policy | None]:
+    """Return the number of the newest version, the version, and its policy; None for both where it cannot be used.
 
     Only a shell may put a policy in the place of none, or of one that cannot be used.
     """
-    parent = policy_versions.newest_number()
+    number = policy_versions.newest_number()
     replaces = wanted.source in ("import", "revert") and not actor.subject
-    if not parent and not replaces:
+    if not number and not replaces:
         raise NoPolicy(EMPTY)
     try:
-        stored = policy_versions.read(parent) if parent else None
-        if stored is not None:
-            _checked(stored.values)
+        stored = policy_versions.read(number) if number else None
+        return number, stored, _checked(stored.values) if stored else None
     except DocumentUnusable:
         if not replaces:
             raise
-        return parent, None
-    return parent, stored
+        return number, None, None
+
+
+def _judge(proposal: Proposal, actor: Actor, settings: Settings, old: Policy) -> None:
+    """Refuse what is no policy of this Deployment, and what the actor may not change."""
+    try:
+        compile_policy(settings, proposal.policy)
+    except PolicyRefused as refusal:
+        raise InvalidProposal(str(refusal)) from None
+    if actor.subject:
+        engine = Engine(old, settings.deployment_id, datetime.now(UTC))
+        denied = denied_changes(engine, actor.subject, proposal.changes, proposal.policy.document, actor.groups)
+        if denied:
+            raise ChangeDenied(denied)
 
 
 def _checked(values: Values) -> Policy:

@@ -42,8 +42,13 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _empty(metadata_database: Any) -> Iterator[None]:
-    """Leave no rows behind."""
+    """See no rows of other tests, and leave none behind."""
+    _remove()
     yield
+    _remove()
+
+
+def _remove() -> None:
     with create_session(scoped=False) as session:
         session.execute(delete(Log))
 
