@@ -23,7 +23,7 @@ from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
 COLUMNS = ("time", "event", "user", "dag_id", "details")
 _AT_ONCE = 1000
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def events(since: datetime) -> Iterator[dict[str, Any]]:
@@ -91,7 +91,9 @@ def as_csv(found: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _line(cells: Iterable[Any]) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow([_cell("" if cell is None else str(cell)) for cell in cells])
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(
+        [_cell("" if cell is None else str(cell)) for cell in cells]
+    )
     return out.getvalue()
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.utils.session import create_session
+from flask_appbuilder.const import AUTH_REMOTE_USER
 from jwt import InvalidTokenError
 
 from astro_auth_plugin.accounts import identities
@@ -14,6 +15,7 @@ from astro_auth_plugin.accounts.accounts import Account, find_account
 from astro_auth_plugin.authentication import account_identity, api_tokens
 from astro_auth_plugin.authentication.trusted_issuers import ExternalIdentity
 from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.runtime import state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def account_of(external: ExternalIdentity, policy_version: Any) -> Account | Non
         raise InvalidTokenError(_NOBODY)
     with create_session(scoped=False) as database:
         bound = identities.identity_of(database, account.id)
-    if bound is None:
+    if bound is None or _proxies_sign_in():
         # Found by its user name, a proxy's for instance, it was somebody with these groups who signed in last; who has
         # its e-mail can be somebody else.
         return account._replace(groups=frozenset())
@@ -51,6 +53,12 @@ def account_of(external: ExternalIdentity, policy_version: Any) -> Account | Non
         log.warning("A JWT of %s has the e-mail of the account %s and another `sub`", external.issuer, account.id)
         raise InvalidTokenError(_NOBODY)
     return account
+
+
+def _proxies_sign_in() -> bool:
+    """Whether users are signed in by a proxy, and accounts found by their user names, whatever they were bound to."""
+    app = state.current().fab_app if state.is_started() else None
+    return app is not None and app.config.get("AUTH_TYPE") == AUTH_REMOTE_USER
 
 
 def identity_of(external: ExternalIdentity, account: Account | None, engine: Engine) -> AstroIdentity:

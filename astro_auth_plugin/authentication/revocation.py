@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import secrets
+import threading
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,9 @@ _SINCE = "astro_auth_since"
 _ID = "astro_auth_id"
 _SIGN_IN_OF_FAB_API = "SecurityApi.login"
 _LONGEST_REQUEST = timedelta(days=1)
+_POOL = {"pool_size": 5, "max_overflow": 10}
+_CONNECTIONS_OF_A_PAGE = 3
+_LONGEST_WAIT_FOR_A_TURN = 30.0
 _FOR_EVER = timedelta(days=3650)
 """How long Airflow's table keeps a sign-out that ends tokens of FAB's; the end of that time shows when it was."""
 
@@ -48,6 +52,31 @@ def application_in(app: Any) -> Flask:
     [mounted] = [route.app for route in app.routes if isinstance(getattr(route, "app", None), WSGIMiddleware)]
     served: Any = mounted.app
     return served  # type: ignore[no-any-return]
+
+
+def few_at_a_time(app: Flask) -> Flask:
+    """Let fewer pages of an application run at once than there are database connections for, and return it.
+
+    A page holds the connection of its session, and reads accounts through others. With one for each of many pages,
+    none would get the next one, and all requests would wait until the first ones give up.
+    """
+    size, more = (conf.getint("database", f"sql_alchemy_{name}", fallback=of) for name, of in _POOL.items())
+    if size <= 0 or more < 0:
+        # No limit.
+        return app
+    turns, serve = threading.BoundedSemaphore(max((size + more) // _CONNECTIONS_OF_A_PAGE, 1)), app.wsgi_app
+
+    def in_turn(environ: Any, start_response: Any) -> Any:
+        if not turns.acquire(timeout=_LONGEST_WAIT_FOR_A_TURN):
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "10")])
+            return [b"Too many requests at once: try again in some seconds."]
+        try:
+            return serve(environ, start_response)
+        finally:
+            turns.release()
+
+    app.wsgi_app = in_turn  # type: ignore[method-assign]
+    return app
 
 
 def prepared(current: Any, *, tls: bool) -> Flask:

@@ -99,9 +99,12 @@ class PolicyStore:
         Raises:
             PolicyUnavailable: if where the policy is kept nothing answers.
         """
-        if version is None:
+        if version is None and self.column is None:
             with self._looking:
                 version = self._source.version()
+        elif version is None:
+            # A database has many connections, and time limits of its own.
+            version = self._source.version()
         return version != self._seen and time.monotonic() >= self._retry_at
 
     @property

@@ -53,7 +53,7 @@ class HeadLimits(_Protocol):
         self._unfinished = 0 if self._has_advanced else self._unfinished + len(data)
         if self._unfinished > LARGEST_HEAD and not self.transport.is_closing():
             self._refuse()
-        if self._awaits_head and self._ends is None and not self.transport.is_closing():
+        if self._waits() and self._ends is None and not self.transport.is_closing():
             # uvicorn has taken back the limit that it set after its last answer.
             self._await_head()
 
@@ -88,6 +88,11 @@ class HeadLimits(_Protocol):
         """End a request."""
         self._has_advanced = self._awaits_head = True
         super().on_message_complete()
+
+    def _waits(self) -> bool:
+        """Whether the connection has nothing to answer: a head is to come, or the rest of a body that is answered."""
+        cycle: Any = self.cycle
+        return self._awaits_head or (cycle is not None and cycle.response_complete)
 
     def _await_head(self) -> None:
         self._ends = self.loop.call_later(HEAD_SECONDS, self._end)

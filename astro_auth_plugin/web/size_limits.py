@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from urllib.parse import parse_qs
 
 from anyio import current_time, move_on_after
@@ -26,6 +27,7 @@ BODY_SECONDS = 120.0
 """How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is
 decided then must not be old."""
 _FOR_WORKERS = "/execution/"
+_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 def head_is_too_large(scope: Scope) -> bool:
@@ -52,8 +54,9 @@ def query_is_too_large(scope: Scope) -> bool:
     # Only a query with the name, or one that may spell it otherwise, is worth to be read.
     if b"dag_runs_limit" not in query and b"%" not in query:
         return False
-    values = parse_qs(query.decode("latin-1")).get("dag_runs_limit", ())
-    return any(value.strip().isdigit() and int(value[:20]) > MOST_RUNS for value in values)
+    values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("dag_runs_limit", ())
+    # Any other spelling of a number is refused as well: pydantic knows many.
+    return any(not _NUMBER.fullmatch(value) or int(value) > MOST_RUNS for value in values)
 
 
 def drop_long_ranges(scope: Scope) -> None:
@@ -100,14 +103,17 @@ def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
     """Return a `receive` that ends the request when its body is larger than it may be, or does not come in time."""
     limit: float = largest_body(path)
     size = 0
-    deadline = math.inf if path.startswith(_FOR_WORKERS) else current_time() + BODY_SECONDS
+    deadline = current_time() + BODY_SECONDS
 
     async def receive_within() -> Message:
         nonlocal limit, size, deadline
         with move_on_after(deadline - current_time()) as in_time:
             message = await receive()
         if in_time.cancelled_caught:
-            return {"type": "http.disconnect"}
+            if not await has_no_limit(scope, path):
+                return {"type": "http.disconnect"}
+            deadline = math.inf
+            message = await receive()
         if not message.get("more_body"):
             deadline = math.inf
         size += len(message.get("body", b""))

@@ -91,10 +91,10 @@ def test_change_whose_version_is_not_there() -> None:
 def test_csv(text: str) -> None:
     """Every cell is text for a spreadsheet, and reads as what it was."""
     row("astro_auth.signed_in", 1, owner=text)
-    head, line = csv.reader(io.StringIO("".join(audit_export.as_csv(audit_export.events(NOW)))))
+    head, line = csv.reader(io.StringIO("".join(audit_export.as_csv(audit_export.events(NOW))), newline=""))
     assert tuple(head) == audit_export.COLUMNS
     assert line[2].removeprefix("'") == text
-    assert line[2][0] not in "=+-@\t"
+    assert line[2][0] not in "=+-@\t\n"
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +104,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["event"] == "astro_auth.signed_in"
     main(["audit", "export", "--since", "2026-05-01", "--format", "csv"])
-    assert capsys.readouterr().out.splitlines()[0] == "time,event,user,dag_id,details"
+    assert capsys.readouterr().out.splitlines()[0] == '"time","event","user","dag_id","details"'
     main(["audit", "export", "--since", "1h"])
     assert capsys.readouterr().out == ""
     with pytest.raises(SystemExit) as end:

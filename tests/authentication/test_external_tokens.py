@@ -7,18 +7,21 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 from airflow.utils.session import create_session
 from fastapi import HTTPException
+from flask_appbuilder.const import AUTH_REMOTE_USER
 
 from astro_auth_plugin.accounts import identities, sign_ins
 from astro_auth_plugin.accounts.accounts import find_account
 from astro_auth_plugin.accounts.identities import Identity
 from astro_auth_plugin.auth_manager import AstroAuthManager
 from astro_auth_plugin.authentication.trusted_issuers import ExternalIdentity, Issuers
+from astro_auth_plugin.runtime import state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from tests.in_request import HEAD
 from tests.process_state import start
@@ -97,6 +100,11 @@ def test_groups_of_an_account_without_a_binding(manager: Any, accounts: Any) -> 
     assert who(manager(a=said), "a").groups == frozenset()
     assert identities.bind(account_id, Identity("oauth sso", "https://sso", "ana-1"), is_new=True)
     assert who(manager(a=said), "a").groups == {"owners"}
+    made = manager(a=said)
+    state.add_fab_app(SimpleNamespace(config={"AUTH_TYPE": AUTH_REMOTE_USER}))
+    assert who(made, "a").groups == frozenset(), (
+        "what it was bound to before does not count where a proxy signs users in"
+    )
 
 
 def test_nobody(manager: Any, accounts: Any) -> None:

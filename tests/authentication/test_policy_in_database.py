@@ -83,6 +83,14 @@ def test_no_further_statement(bearer: Any, statements: Any, tmp_path: Path) -> N
     assert (of_token, of_token_in_database) == (0, 1)
 
 
+def test_nobody_costs_nothing(bearer: Any, statements: Any) -> None:
+    """A page of FAB that nobody has signed in to looks for no version, and so needs no further connection."""
+    start(None)
+    with statements() as sent:
+        assert state.current().authenticator.identity_of_user(None).subject == ""
+    assert sent == []
+
+
 def test_newest_version_counts(bearer: Any) -> None:
     """What is published counts for the next request of users and API tokens."""
     manager = start(None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +92,54 @@ def test_sessions_of_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     hour = timedelta(hours=1)
     assert kept == [hour, hour, timedelta(days=30), timedelta(minutes=5)]
     assert len(cleaned) == 3
+
+
+def test_pages_leave_connections_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three connections of a page at most, all of them get theirs, however many pages are requested at once."""
+    pool = threading.BoundedSemaphore(6)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE", "2")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW", "4")
+    app = Flask(__name__)
+
+    def page() -> str:
+        taken = [pool.acquire(timeout=60) for _ in range(3)]
+        for _ in taken:
+            pool.release()
+        return str(all(taken))
+
+    app.add_url_rule("/page", view_func=page)
+    assert revocation.few_at_a_time(app) is app
+    with ThreadPoolExecutor(40) as threads:
+        answers = [answer.text for answer in threads.map(lambda _: Client(app).get("/page"), range(200))]
+    assert answers == ["True"] * 200
+
+
+def test_pages_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the pages before it do not end, a page is refused after a while, and served again afterwards."""
+    monkeypatch.setattr(revocation, "_LONGEST_WAIT_FOR_A_TURN", 0.1)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE", "1")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW", "0")
+    app, begun, go_on = Flask(__name__), threading.Event(), threading.Event()
+    app.add_url_rule("/page", view_func=lambda: (begun.set(), str(go_on.wait(60)))[1])
+    revocation.few_at_a_time(app)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(Client(app).get, "/page")
+        assert begun.wait(60)
+        refused = Client(app).get("/page")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
+        go_on.set()
+        assert first.result(60).text == "True"
+    assert Client(app).get("/page").status_code == 200
+
+
+@pytest.mark.parametrize(("size", "more"), [("0", "10"), ("5", "-1")])
+def test_no_limit_of_connections(size: str, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no limit of connections, there is none of pages."""
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE", size)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW", more)
+    app = Flask(__name__)
+    before = app.wsgi_app
+    assert revocation.few_at_a_time(app).wsgi_app == before
 
 
 def test_what_strangers_add_to_a_session(tmp_path: Path) -> None:

@@ -112,6 +112,34 @@ def test_endless_head(start: bytes) -> None:
 HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+ANSWERED = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
+
+
+def test_rest_of_a_body_that_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an answer without its request's body, a piece of that body does not keep the connection for ever."""
+    monkeypatch.setattr(request_head, "HEAD_SECONDS", 0.05)
+
+    async def run() -> None:
+        async def refuses(_scope: Any, _receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+
+        config = uvicorn.Config(refuses, lifespan="off", log_config=None, timeout_keep_alive=600)
+        config.load()
+        protocol = request_head.limited(HttpToolsProtocol)(config, ServerState(), {})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        protocol.data_received(ANSWERED)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert b"413" in transport.written
+        protocol.data_received(b"a")
+        await asyncio.wait_for(transport.has_closed.wait(), 30)
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     "sent",
     [b"", b"GET", b"GET / HTTP/1.1\r\nx: ", HEAD + b"\r\n", HEAD + HEAD[:9]],

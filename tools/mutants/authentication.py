@@ -6,6 +6,20 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
     Fault(
+        "JWTs of issuers get groups where a proxy signs users in",
+        "account_of",
+        "bound is None or _proxies_sign_in()",
+        "bound is None",
+        ("tests/authentication/test_external_tokens.py",),
+    ),
+    Fault(
+        "pages take all connections of the database",
+        "few_at_a_time",
+        "threading.BoundedSemaphore(max((size + more) // _CONNECTIONS_OF_A_PAGE, 1))",
+        "threading.BoundedSemaphore(1000)",
+        ("tests/authentication/test_revocation.py",),
+    ),
+    Fault(
         "sessions without a user last for weeks",
         "_limit_sessions_of_strangers.keep_for",
         "min(lifetime, OF_STRANGERS)",
