@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,8 +42,9 @@ _ID = "astro_auth_id"
 _SIGN_IN_OF_FAB_API = "SecurityApi.login"
 _LONGEST_REQUEST = timedelta(days=1)
 _POOL = {"pool_size": 5, "max_overflow": 10}
-_CONNECTIONS_OF_A_PAGE = 3
-_LONGEST_WAIT_FOR_A_TURN = 30.0
+_CONNECTIONS_OF_A_PAGE = 2
+_LONGEST_WAIT_FOR_A_TURN = 10.0
+_TURNS = "astro_auth_turns"
 _FOR_EVER = timedelta(days=3650)
 """How long Airflow's table keeps a sign-out that ends tokens of FAB's; the end of that time shows when it was."""
 
@@ -54,17 +56,23 @@ def application_in(app: Any) -> Flask:
     return served  # type: ignore[no-any-return]
 
 
+def pages_at_once() -> int | None:
+    """Return how many pages of FAB may run at once, by the number of database connections; None for any number."""
+    size, more = (conf.getint("database", f"sql_alchemy_{name}", fallback=of) for name, of in _POOL.items())
+    return None if size <= 0 or more < 0 else max((size + more) // _CONNECTIONS_OF_A_PAGE, 1)
+
+
 def few_at_a_time(app: Flask) -> Flask:
     """Let fewer pages of an application run at once than there are database connections for, and return it.
 
-    A page holds the connection of its session, and reads accounts through others. With one for each of many pages,
-    none would get the next one, and all requests would wait until the first ones give up.
+    A page holds the connection of its session, and reads accounts through another one. With one for each of many
+    pages, none would get the second one, and all requests would wait until the first ones give up.
     """
-    size, more = (conf.getint("database", f"sql_alchemy_{name}", fallback=of) for name, of in _POOL.items())
-    if size <= 0 or more < 0:
-        # No limit.
+    at_once = pages_at_once()
+    if at_once is None:
         return app
-    turns, serve = threading.BoundedSemaphore(max((size + more) // _CONNECTIONS_OF_A_PAGE, 1)), app.wsgi_app
+    turns, serve = threading.BoundedSemaphore(at_once), app.wsgi_app
+    app.extensions[_TURNS] = turns
 
     def in_turn(environ: Any, start_response: Any) -> Any:
         if not turns.acquire(timeout=_LONGEST_WAIT_FOR_A_TURN):
@@ -259,7 +267,10 @@ def end_session(app: Flask, cookies: str) -> audit_log.Event | None:
     To delete it would not be enough: a request with a copy, under way meanwhile, writes it back.
     """
     try:
-        with app.test_request_context("/logout", headers={"Cookie": cookies}):
+        with (
+            app.extensions.get(_TURNS, nullcontext()),
+            app.test_request_context("/logout", headers={"Cookie": cookies}),
+        ):
             ended = None
             if "_user_id" in session and current_user.is_authenticated:
                 ended = audit_log.signed_out(current_user)

@@ -54,7 +54,8 @@ class RequestMiddleware:
             size_limits.drop_escaped_cookies(scope)
             size_limits.drop_long_ranges(scope)
             refusal = _secret_for_workers(scope, path) or await _documents_for_workers(scope, path)
-        body = None
+        # All that reads a body reads it within these limits.
+        body, receive = None, size_limits.bounded(receive, scope, path)
         if refusal is None:
             body, receive, refusal = await request_bodies.looked_at(scope, path, receive)
         if refusal is not None:
@@ -67,7 +68,7 @@ class RequestMiddleware:
         context = RequestContext(scope, body if request_bodies.needs_body(scope["method"], path) else None)
         if path in logout.PATHS:
             context.events += await logout.end(scope)
-        await self._serve(context, path, size_limits.bounded(receive, scope, path), send)
+        await self._serve(context, path, receive, send)
 
     async def _serve(self, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Let Airflow answer, or the page for people without access, and record what the request leaves."""

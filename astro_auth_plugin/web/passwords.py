@@ -14,13 +14,14 @@ from collections import Counter
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from astro_auth_plugin.authentication import rate_limit
+from astro_auth_plugin.authentication import rate_limit, revocation
 from astro_auth_plugin.runtime.request_context import RequestContext
 from astro_auth_plugin.web.status_codes import BAD_REQUEST
 
 AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 AT_PROVIDERS = 10
-"""How many sign-ins query an identity provider at once: a quarter of the threads of an api-server."""
+"""How many sign-ins query an identity provider at once: a quarter of the threads of an api-server, and at most half of
+the pages that may run at once."""
 MOST_WAITING = 200
 MOST_OF_ONE = MOST_WAITING // 2
 """How many of those may be of one address: a flood from there must leave room for others."""
@@ -36,7 +37,9 @@ class Doors:
     """Lets a few requests with a password, and a few to an identity provider, through at a time. One for a server."""
 
     def __init__(self) -> None:
-        self._passwords, self._providers = _Door(AT_ONCE), _Door(AT_PROVIDERS)
+        pages = revocation.pages_at_once()
+        at_providers = AT_PROVIDERS if pages is None else min(AT_PROVIDERS, max(pages // 2, 1))
+        self._passwords, self._providers = _Door(AT_ONCE), _Door(at_providers)
 
     async def serve(self, app: ASGIApp, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Serve a request; one that is limited when it is its turn, and with 503 at once where too many wait."""

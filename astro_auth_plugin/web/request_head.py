@@ -20,6 +20,8 @@ else:
 
 HEAD_SECONDS = 30.0
 """How long a connection may stay without the whole head of a request."""
+WRITE_SECONDS = 120.0
+"""How long an answer may wait for a client that reads nothing of it."""
 
 _WORDS = f"The URL and the headers are larger than {LARGEST_HEAD} bytes."
 
@@ -32,6 +34,7 @@ class HeadLimits(_Protocol):
     _has_advanced = False
     _awaits_head = True
     _ends: Any = None
+    _aborts: Any = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin a connection, which ends if no head comes."""
@@ -41,7 +44,24 @@ class HeadLimits(_Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
         self._await_nothing()
+        self._abort_not()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hold the answer back, since the client does not read it."""
+        super().pause_writing()
+        if self._aborts is None:
+            self._aborts = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        self._abort_not()
+        super().resume_writing()
+
+    def _abort_not(self) -> None:
+        if self._aborts is not None:
+            self._aborts.cancel()
+            self._aborts = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and end the connection when a head or the trailers do not end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,14 +95,14 @@ def test_sessions_of_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pages_leave_connections_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With three connections of a page at most, all of them get theirs, however many pages are requested at once."""
+    """With two connections of a page at most, all of them get theirs, however many pages are requested at once."""
     pool = threading.BoundedSemaphore(6)
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE", "2")
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW", "4")
     app = Flask(__name__)
 
     def page() -> str:
-        taken = [pool.acquire(timeout=60) for _ in range(3)]
+        taken = [pool.acquire(timeout=60) for _ in range(2)]
         for _ in taken:
             pool.release()
         return str(all(taken))
@@ -112,6 +112,25 @@ def test_pages_leave_connections_for_each_other(monkeypatch: pytest.MonkeyPatch)
     with ThreadPoolExecutor(40) as threads:
         answers = [answer.text for answer in threads.map(lambda _: Client(app).get("/page"), range(200))]
     assert answers == ["True"] * 200
+
+
+def test_signing_out_takes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a session reads it and its account, so it waits for its turn like a page."""
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE", "1")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW", "0")
+    app, begun, go_on = Flask(__name__), threading.Event(), threading.Event()
+    app.secret_key = "x"
+    LoginManager(app)
+    app.add_url_rule("/page", view_func=lambda: (begun.set(), str(go_on.wait(60)))[1])
+    revocation.few_at_a_time(app)
+    with ThreadPoolExecutor(2) as threads:
+        page = threads.submit(Client(app).get, "/page")
+        assert begun.wait(60)
+        ends = threads.submit(revocation.end_session, app, "session=x")
+        assert wait([ends], 0.3).not_done
+        go_on.set()
+        assert page.result(60).text == "True"
+        assert ends.result(60) is None
 
 
 def test_pages_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:

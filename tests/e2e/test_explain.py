@@ -21,7 +21,6 @@ from .conftest import READ_DAGS
 from .database import Database
 from .live import LiveAirflow
 from .tables import ALLOWED, HIDDEN, REFUSED, letter, rows
-from .test_freshness import put
 
 pytestmark = pytest.mark.e2e
 
@@ -48,7 +47,7 @@ def restored(airflow: LiveAirflow, everybody: Everybody, database: Database) -> 
     policy = airflow.policy.read_bytes()
     yield
     database.run("UPDATE astro_auth_sign_in SET idp_groups = '[]'")
-    put(airflow.policy, policy)
+    airflow.put_policy(policy)
     everybody["organization.owner"].json("/api/v2/dags")
 
 
@@ -158,7 +157,7 @@ def test_policy_by_chance(
     """Whatever the policy and the groups, the command and the server agree on each request."""
     chance = random.Random(seed)
     groups = groups_by_chance(chance, everybody, database)
-    put(airflow.policy, yaml.safe_dump(made_up(chance, yaml.safe_load(airflow.policy.read_bytes()))).encode())
+    airflow.put_policy(yaml.safe_dump(made_up(chance, yaml.safe_load(airflow.policy.read_bytes()))).encode())
     wrong, answers = [], set()
     for _ in range(QUESTIONS):
         user, names = chance.choice(PEOPLE), chance.choice(read_names)

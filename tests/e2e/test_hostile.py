@@ -64,6 +64,10 @@ def test_resembling_id_is_not_seen(dag_id: str, everybody: Everybody) -> None:
     requested = f"/api/v2/dags/{quote(dag_id, safe='')}"
     for path in (requested, f"{requested}/details", f"{requested}/dagRuns", f"{requested}/dagRuns/done/taskInstances"):
         answer = everybody["look.alike"].get(path)
+        if path.endswith("%0A"):
+            # No route has such a path.
+            assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found")
+            continue
         assert answer.status_code == 403
         assert answer.json()["detail"].endswith(", or you may not see it.")
 

@@ -76,7 +76,7 @@ def test_stops_and_touches_nothing(without_policy: LiveAirflow, command: list[st
     before = rows(without_policy)
     done = airflow(without_policy, *command)
     assert done.returncode == 1
-    assert "the tags of Dag `tagged` cannot be checked: the policy file has 1 problem" in done.stderr
+    assert "cannot read the policy file: No such file or directory" in done.stderr
     assert "Run this command where the policy file can be read" in done.stderr
     assert "Traceback" not in done.stderr
     assert rows(without_policy) == before

@@ -72,14 +72,16 @@ def test_a_few_at_a_time(path: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(("pages", "at_providers"), [(None, passwords.AT_PROVIDERS), (7, 3), (1, 1)])
 @pytest.mark.parametrize("path", PROVIDERS)
-def test_a_few_at_a_provider(path: str) -> None:
-    """While a provider does not answer, sign-ins through it take few threads; passwords and other requests go on."""
+def test_a_few_at_a_provider(path: str, pages: int | None, at_providers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a provider does not answer, sign-ins through it take few threads and pages; all else goes on."""
+    monkeypatch.setattr(passwords.revocation, "pages_at_once", lambda: pages)
 
     async def run() -> None:
         hashing = Hashing()
         running = [asyncio.ensure_future(ask(hashing.app, "GET", path)) for _ in range(60)]
-        for _ in range(passwords.AT_PROVIDERS):
+        for _ in range(at_providers):
             await hashing.arrived.acquire()
         assert (await ask(hashing.app, "GET", "/api/v2/dags")).body == b"served"
         running += [asyncio.ensure_future(ask(hashing.app, method, "/auth/login/")) for method in ("GET", "POST")]
@@ -87,7 +89,7 @@ def test_a_few_at_a_provider(path: str) -> None:
             await asyncio.wait_for(hashing.arrived.acquire(), 60)
         hashing.go_on.set()
         assert {answer.status for answer in await asyncio.gather(*running)} == {200}
-        assert hashing.most == passwords.AT_PROVIDERS + 2
+        assert hashing.most == at_providers + 2
 
     asyncio.run(run())
 

@@ -32,7 +32,7 @@ class _Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("192.0.2.9", 7), "sockname": ("192.0.2.1", 80)})
         self.written = b""
-        self.closed = False
+        self.closed = self.aborted = False
         self.has_closed = asyncio.Event()
 
     def write(self, data: Any) -> None:
@@ -41,6 +41,10 @@ class _Transport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
         self.has_closed.set()
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.close()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -110,6 +114,36 @@ def test_endless_head(start: bytes) -> None:
 
 
 HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_answer_that_is_not_read(reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads nothing of its answer for long loses the connection; one that reads slowly keeps it."""
+    monkeypatch.setattr(request_head, "WRITE_SECONDS", 0.05)
+
+    async def run() -> None:
+        config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=600)
+        config.load()
+        protocol = request_head.limited(HttpToolsProtocol)(config, ServerState(), {})
+        transport = _Transport()
+        protocol.connection_made(transport)
+        protocol.data_received(HEAD)
+        for _ in range(3):
+            protocol.pause_writing()
+            protocol.pause_writing()
+            if reads:
+                protocol.resume_writing()
+        if reads:
+            await asyncio.sleep(0.3)
+            assert not transport.aborted
+        else:
+            await asyncio.wait_for(transport.has_closed.wait(), 30)
+            assert transport.aborted
+        protocol.pause_writing()
+        protocol.connection_lost(None)
+        assert protocol._aborts is None
+
+    asyncio.run(run())
 
 
 ANSWERED = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"

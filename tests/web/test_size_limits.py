@@ -181,6 +181,52 @@ def test_bodies_that_do_not_come(secret: str, monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/auth/login/"),
+        ("POST", "/auth/token"),
+        ("POST", "/ui/auth/token"),
+        ("POST", "/api/v2/backfills"),
+        ("POST", "/api/v2/dags/a/clearTaskInstances"),
+        ("PATCH", "/auth/fab/v1/users/ana"),
+    ],
+)
+def test_bodies_that_are_read_early(method: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that a decision needs has to come in time like any other, before anything waits for it."""
+    monkeypatch.setattr(size_limits, "BODY_SECONDS", 0.05)
+
+    async def run() -> None:
+        messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+        async def receive() -> Any:
+            return messages.pop(0) if messages else await asyncio.Event().wait()
+
+        async def served(_scope: Any, receive: Any, send: Any) -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            await send({"type": "http.response.start", "status": 400, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [],
+            "client": ("::1", 1),
+        }
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await asyncio.wait_for(RequestMiddleware(served)(scope, receive, send), 30)
+        assert sent[0]["status"] == 400
+
+    asyncio.run(run())
+
+
 NO_WORKERS: dict[str, Callable[[str], str]] = {
     "nobody": lambda _: "",
     "no JWT": lambda _: "Bearer a.b.c",

@@ -15,7 +15,7 @@ FAULTS = (
     Fault(
         "pages take all connections of the database",
         "few_at_a_time",
-        "threading.BoundedSemaphore(max((size + more) // _CONNECTIONS_OF_A_PAGE, 1))",
+        "threading.BoundedSemaphore(at_once)",
         "threading.BoundedSemaphore(1000)",
         ("tests/authentication/test_revocation.py",),
     ),

@@ -6,6 +6,27 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a client that reads nothing keeps its connection for ever",
+        "HeadLimits.pause_writing",
+        "self._aborts is None",
+        "False",
+        ("tests/web/test_request_head.py",),
+    ),
+    Fault(
+        "sign-ins at a provider take all turns of pages",
+        "Doors.__init__",
+        "min(AT_PROVIDERS, max(pages // 2, 1))",
+        "AT_PROVIDERS",
+        ("tests/web/test_passwords.py",),
+    ),
+    Fault(
+        "bodies that are read early may come never",
+        "RequestMiddleware.__call__",
+        "(None, size_limits.bounded(receive, scope, path))",
+        "(None, receive)",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
         "the rest of a body that is answered keeps a connection for ever",
         "HeadLimits._waits",
         "cycle is not None and cycle.response_complete",
