@@ -31,8 +31,9 @@ except ImportError:
     # Airflow 3.1 cannot end a single token or session, so there everything ends that the account was given.
     RevokedToken = None  # type: ignore[assignment,misc]
 
-MOST_SIGN_INS, MOST_MESSAGES = 5, 10
-"""How many sign-ins begun at a provider, and messages that no page has shown, a web session keeps."""
+MOST_SIGN_INS, MOST_MESSAGES = 2, 10
+"""How many sign-ins begun at a provider, and messages that no page has shown, a web session keeps besides the newest
+one: MySQL has 64 KiB for a session, of which a sign-in can take a third."""
 OF_STRANGERS = timedelta(hours=1)
 """How long a web session lasts in which no user is signed in."""
 _STATE, _MESSAGES = "_state_", "_flashes"

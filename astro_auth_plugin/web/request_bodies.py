@@ -30,6 +30,19 @@ def _clears(path: str) -> bool:
     return path.startswith("/api/v2/dags/") and path.endswith(("/clear", "/clearTaskInstances"))
 
 
+def _lists(path: str) -> bool:
+    return path.startswith("/api/v2/dags/") and path.endswith("/list")
+
+
+def _has_too_large_page(path: str, body: Any) -> bool:
+    """Whether a list is asked for more than any page shows; Airflow limits this in queries, and not in bodies."""
+    limit = body.get("page_limit", 0) if isinstance(body, dict) and _lists(path) else 0
+    if isinstance(limit, (int, float)):
+        return limit > size_limits.MOST_RUNS
+    # Other spellings of a number, of which pydantic knows many, are no number of JSON.
+    return limit is not None
+
+
 def _has_ambiguous_dry_run(path: str, body: Any) -> bool:
     """Whether Airflow would take `dry_run` for true in its audit log, and write no row, and for false in the route."""
     return _clears(path) and isinstance(body, dict) and not isinstance(body.get("dry_run", True), bool)
@@ -63,7 +76,8 @@ async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Rec
     """Return the JSON body where a decision needs it, what gives it to Airflow, and the answer if it is refused."""
     # The body of a password is read whole, so that only requests with a password take a turn.
     is_for_tokens = passwords.is_password(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
-    if not is_for_tokens and not needs_body(scope["method"], path):
+    has_page = scope["method"] == "POST" and _lists(path)
+    if not is_for_tokens and not has_page and not needs_body(scope["method"], path):
         return None, receive, None
     signs_in = passwords.is_door(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
     limit = size_limits.LARGEST_SIGN_IN if signs_in else MAX_BODY
@@ -73,6 +87,9 @@ async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Rec
         return None, receive, JSONResponse({"detail": f"The body is larger than {limit} bytes."}, TOO_LARGE)
     if _has_ambiguous_dry_run(path, body):
         detail = "`dry_run` must be `true` or `false`, without quotes."
+        return None, receive, JSONResponse({"detail": detail}, UNPROCESSABLE)
+    if _has_too_large_page(path, body):
+        detail = f"`page_limit` must be a number up to {size_limits.MOST_RUNS}."
         return None, receive, JSONResponse({"detail": detail}, UNPROCESSABLE)
     return body, receive, None
 

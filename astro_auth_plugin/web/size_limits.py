@@ -21,7 +21,7 @@ LONGEST_RANGE = 100
 MOST_PARAMETERS = 1000
 """Some routes of Airflow make a statement for each value of a parameter that is repeated."""
 MOST_RUNS = 1000
-"""How many runs of each Dag `GET /ui/dags` may be asked for: the only size of a page that Airflow does not limit."""
+"""How many runs of a Dag `GET /ui/dags`, and rows the lists with a body, may be asked for: Airflow has no limit."""
 LARGEST_BODY = 4 * 1024 * 1024
 BODY_SECONDS = 120.0
 """How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is

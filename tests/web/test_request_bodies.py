@@ -7,9 +7,14 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from astro_auth_plugin.web import request_bodies, size_limits
+from astro_auth_plugin.web.middleware import RequestMiddleware
 from astro_auth_plugin.web.request_bodies import MAX_BODY
+from tests.web.asgi import ask
 from tests.web.echo_app import BACKFILLS, call, reported
 
 BODY = b'{"dag_id": "a", "reprocess_behavior": "completed"}'
@@ -31,6 +36,35 @@ def test_which_bodies_are_read(method: str, path: str, read: bool) -> None:
     answer = reported(method, path, pieces=[BODY])
     assert answer["body"] == (json.loads(BODY) if read else None)
     assert answer["size"] == len(BODY)
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        ("50", 200),
+        ("1000", 200),
+        ("null", 200),
+        ("true", 200),
+        ("1001", 422),
+        ("1e9", 422),
+        ("1000000.0", 422),
+        ('"1000000"', 422),
+        ('"1_000_000"', 422),
+        ("[1]", 422),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v2/dags/~/dagRuns/list", "/api/v2/dags/a/dagRuns/b/taskInstances/list"])
+def test_size_of_a_page_in_a_body(path: str, limit: str, status: int) -> None:
+    """A list is not asked for more than any page shows, in any spelling of a number."""
+    answer = asyncio.run(ask(RequestMiddleware(_served), "POST", path, pieces=[f'{{"page_limit": {limit}}}'.encode()]))
+    assert answer.status == status
+    for body in (b"{}", b"[]", b"no JSON"):
+        assert asyncio.run(ask(RequestMiddleware(_served), "POST", path, pieces=[body])).status == 200
+
+
+async def _served(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = JSONResponse({"size": len(await Request(scope, receive).body())})
+    await answer(scope, receive, send)
 
 
 def test_body_in_pieces() -> None:

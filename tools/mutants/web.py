@@ -6,6 +6,13 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a page that a body asks for has no limit",
+        "_has_too_large_page",
+        "limit > size_limits.MOST_RUNS",
+        "False",
+        ("tests/web/test_request_bodies.py",),
+    ),
+    Fault(
         "a client that reads nothing keeps its connection for ever",
         "HeadLimits.pause_writing",
         "self._aborts is None",
