@@ -41,7 +41,7 @@ def start() -> None:
     try:
         route_rules.rules(route_rules.RELEASE)
         settings = read_settings()
-        # Versions in the database are recorded by whoever publishes them.
+        # Versions in the database are recorded where they are published.
         policy_store = (
             PolicyStore(settings, policy_audit.record_file) if settings.policy_file else PolicyStore(settings)
         )

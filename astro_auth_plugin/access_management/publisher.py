@@ -22,6 +22,7 @@ from astro_auth_plugin.rbac.changes.edits import Edit, Values
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
 from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
 from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime import policy_versions
@@ -200,7 +201,10 @@ def _judge(proposal: Proposal, actor: Actor, settings: Settings, old: Policy) ->
     except PolicyRefused as refusal:
         raise InvalidProposal(str(refusal)) from None
     if actor.subject:
-        engine = Engine(old, settings.deployment_id, datetime.now(UTC))
+        try:
+            engine = Engine(old, settings.deployment_id, datetime.now(UTC))
+        except UnknownDeployment as error:
+            raise InvalidProposal(f"{error} yet: only a shell without --as can add it") from None
         denied = denied_changes(engine, actor.subject, proposal.changes, proposal.policy.document, actor.groups)
         if denied:
             raise ChangeDenied(denied)

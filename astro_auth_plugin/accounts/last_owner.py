@@ -1,4 +1,4 @@
-"""Somebody stays who can give every role: an Organization Owner with an active account.
+"""Keeps one user who can grant every role: an Organization Owner with an active account.
 
 Changes of the policy keep one where they are published, changes of accounts here. Both lock the accounts first, so
 that of two at the same moment the second one sees what the first has left.
@@ -17,8 +17,8 @@ from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 
 LAST_OWNER = (
-    "This would leave no Organization Owner who has an active account: "
-    "nobody could give that role again; make another user Organization Owner first."
+    "This would leave no Organization Owner who has an active account, "
+    "so no user could grant that role again. Make another user Organization Owner first."
 )
 
 

@@ -109,7 +109,7 @@ class Authenticator:
         if isinstance(user, AstroIdentity):
             identity = user
         elif user is None or getattr(user, "is_anonymous", True):
-            # Nobody has no permissions in any version, so none is looked for.
+            # An anonymous user has no permissions in any version, so a newer one is not looked for.
             identity = AstroIdentity(id=0, username="", email="", subject="", engine=self._policy_store.newest)
         elif context is None:
             identity = self._identity_of_account(user.id)

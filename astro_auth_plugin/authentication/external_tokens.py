@@ -45,8 +45,8 @@ def account_of(external: ExternalIdentity, policy_version: Any) -> Account | Non
     with create_session(scoped=False) as database:
         bound = identities.identity_of(database, account.id)
     if bound is None or _proxies_sign_in():
-        # Found by its user name, a proxy's for instance, it was somebody with these groups who signed in last; who has
-        # its e-mail can be somebody else.
+        # An account that a proxy finds by its user name has the groups of the user who signed in last; its e-mail can
+        # belong to another user.
         return account._replace(groups=frozenset())
     if bound.issuer == external.issuer and bound.subject != external.subject:
         # The issuer has given the e-mail to another user than the person whose account it has bound.

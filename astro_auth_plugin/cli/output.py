@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,6 +61,23 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     if not printed.is_terminal:
         printed.width = _UNBROKEN
     printed.print(table)
+
+
+def print_entry(values: Mapping[str, Any], form: str) -> None:
+    """Print one entry: for people a line for each key, and for each further item of a list; or for a machine.
+
+    Args:
+        values: plain values, of which lists have text only.
+        form: "table", "json" or "yaml".
+    """
+    if form != "table":
+        print_values(values, form)
+        return
+    for key, value in values.items():
+        first, *more = (value if isinstance(value, list) else [value]) or ["none"]
+        console().print(f"{key.replace('_', ' ')}: {printable(str(first))}")
+        for item in more:
+            console().print(f"{' ' * len(key)}  {printable(str(item))}")
 
 
 def printable(text: str) -> str:

@@ -145,6 +145,10 @@ class PolicyStore:
             engine = load_engine(self._settings, self._source)
         except (PolicyUnread, MemoryError) as error:
             # It may be a valid version, of which this process must not miss what it takes away.
+            if self.column is not None:
+                # Other statements of the request have worked, so it can fail; the next one tries again.
+                log.error("Denied, because the new version of the policy cannot be read: %s", error)  # noqa: TRY400 - so it is
+                raise PolicyUnavailable(str(error)) from None
             log.error("The policy stays as it was for now: %s: %s", self._source.name, error)  # noqa: TRY400 - the message says it all
             if signature is not None:
                 self._retry_at = time.monotonic() + RETRY_SECONDS

@@ -239,7 +239,7 @@ def remove_documents(numbers: Iterable[int]) -> int:
         SQLAlchemyError: if it cannot be written.
     """
     wanted = frozenset(numbers)
-    # The newest one is the policy, whoever asks for what.
+    # The newest one is the policy, and stays.
     older = VERSIONS.c.id < select(func.max(VERSIONS.alias().c.id)).scalar_subquery()
     with create_session(scoped=False) as session:
         found = session.scalars(select(VERSIONS.c.id).where(VERSIONS.c.document.is_not(None), older)).all()

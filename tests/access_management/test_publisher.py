@@ -162,6 +162,18 @@ def test_import_of_the_same_by_a_user(begun: None) -> None:
     assert publish(edits.replace(plain(other)), source="import", text=text).version == 2
 
 
+def test_user_of_a_new_deployment(begun: None) -> None:
+    """Nobody has a role in a Deployment that the policy does not list yet, so only a shell adds the one of this Airflow."""
+
+    def edit(values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "deployments": [*values["deployments"], {"id": "new", "workspace_id": "ws"}]}
+
+    olga, new = Actor("olga@example.com", "person", "olga@example.com"), Settings(None, "new")
+    with pytest.raises(InvalidProposal, match="does not list the Deployment `new` yet: only a shell without --as"):
+        publish(edit, olga, settings=new)
+    assert publish(edit, settings=new).version == 2
+
+
 def test_dry_run(begun: None, metadata_database: Any, statements: CountStatements) -> None:
     """A dry run says what would be, and writes neither a version nor a row."""
     rows = audit_rows(metadata_database)

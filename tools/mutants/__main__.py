@@ -18,6 +18,7 @@ from tools.mutants import (
     authentication,
     authorization,
     cli,
+    credentials,
     policy_versions,
     rbac,
     rbac_changes,
@@ -31,7 +32,7 @@ from tools.mutants.fault import Fault
 ROOT = Path(__file__).parents[2]
 COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
 _ROOMS = (
-    *(accounts, authentication, authorization, cli, policy_versions, rbac, rbac_changes, runtime),
+    *(accounts, authentication, authorization, cli, credentials, policy_versions, rbac, rbac_changes, runtime),
     *(tag_protection, web),
 )
 FAULTS: tuple[Fault, ...] = sum((room.FAULTS for room in _ROOMS), ())

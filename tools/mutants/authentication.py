@@ -6,43 +6,11 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
     Fault(
-        "JWTs of issuers get groups where a proxy signs users in",
-        "account_of",
-        "bound is None or _proxies_sign_in()",
-        "bound is None",
-        ("tests/authentication/test_external_tokens.py",),
-    ),
-    Fault(
-        "pages take all connections of the database",
-        "few_at_a_time",
-        "threading.BoundedSemaphore(at_once)",
-        "threading.BoundedSemaphore(1000)",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "sessions without a user last for weeks",
-        "_limit_sessions_of_strangers.keep_for",
-        "min(lifetime, OF_STRANGERS)",
-        "lifetime",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "JWTs of issuers get the groups of whoever signed in by the same user name",
-        "account_of",
-        "account._replace(groups=frozenset())",
-        "account",
-        ("tests/authentication/test_external_tokens.py",),
-    ),
-    Fault(
         "a password opens an account of an identity",
         "SignInMixin._without_identity",
         "identity is None or not self._is_live(identity.provider)",
         "True",
         ("tests/authentication/test_security_manager.py",),
-    ),
-    Fault("an expired token counts", "_held", "matched and good", "matched", ("tests/rbac/engine/test_api_tokens.py",)),
-    Fault(
-        "any secret of a token counts", "_held", "matched and good", "good", ("tests/rbac/engine/test_api_tokens.py",)
     ),
     Fault(
         "a JWT outlives its token",
@@ -53,34 +21,6 @@ FAULTS = (
     ),
     Fault("a JWT prolongs itself", "by_claims", "min(jwt_ends_at, held.ends_at or jwt_ends_at)", "held.ends_at", LOGIN),
     Fault("a token's JWT names an account", "is_of_token", "KEY_CLAIM in claims", "False", LOGIN),
-    Fault(
-        "a slow issuer is waited for without end",
-        "_fetch",
-        "anyio.fail_after(_DEADLINE)",
-        "anyio.CancelScope()",
-        ("tests/authentication/test_trusted_issuers.py",),
-    ),
-    Fault(
-        "every JWT waits for the keys that another one requested for",
-        "Keys.fetch",
-        "not self._older_than(self._tried, _RETRY_AFTER)",
-        "False",
-        ("tests/authentication/test_trusted_issuers.py",),
-    ),
-    Fault(
-        "a JWT chooses its algorithm",
-        "Issuers.verify",
-        "key is None or header.get('alg') not in issuer.algorithms",
-        "key is None",
-        ("tests/authentication/test_trusted_issuers.py",),
-    ),
-    Fault(
-        "an e-mail that is not verified counts",
-        "_who",
-        "is_email_denied(claims)",
-        "False",
-        ("tests/authentication/test_trusted_issuers.py",),
-    ),
     Fault(
         "a person's JWT prolongs itself",
         "identity_of",
@@ -128,34 +68,7 @@ FAULTS = (
         "10 ** 9",
         ("tests/runtime/test_log_filters.py",),
     ),
-    Fault(
-        "Airflow is requested to end a token that it cannot verify",
-        "revoke",
-        """try:
-    verifier._get_token_validator().validated_claims(token)
-except InvalidTokenError:
-    return""",
-        """try:
-    verifier._get_token_validator().validated_claims(token)
-except InvalidTokenError:
-    pass""",
-        ("tests/authentication/test_api_tokens.py",),
-    ),
     Fault("anybody is the proxy", "refusal", "not _is_among(settings.trusted_proxies, peer)", "False", LOGIN),
-    Fault(
-        "X-Forwarded-For makes anybody the proxy",
-        "RequestContext.peer",
-        "PEER",
-        "'client'",
-        ("tests/authentication/test_proxy_auth.py",),
-    ),
-    Fault(
-        "the peer is taken as the layer of X-Forwarded-For leaves it",
-        "keep",
-        "config.loaded_app = PeerKeeper(config.loaded_app)",
-        "config.loaded_app.app = PeerKeeper(config.loaded_app.app)",
-        ("tests/web/test_peer.py",),
-    ),
     Fault(
         "a second header counts",
         "refusal",
@@ -205,13 +118,6 @@ except InvalidTokenError:
         "held and (not may_replace(held)) or (bound and bound[0] != account_id)",
         "bound and bound[0] != account_id",
         ("tests/accounts/test_identity_binding.py",),
-    ),
-    Fault(
-        "a JWT of somebody who was given the e-mail later counts",
-        "account_of",
-        "bound.issuer == external.issuer and bound.subject != external.subject",
-        "False",
-        ("tests/authentication/test_external_tokens.py",),
     ),
     Fault(
         "UserInfo of somebody else counts",
@@ -314,20 +220,6 @@ except InvalidTokenError:
         ("tests/authentication/test_security_manager.py",),
     ),
     Fault(
-        "strangers fill a web session with sign-ins at a provider that they begin",
-        "_drop_oldest",
-        "del session[key]",
-        "pass",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "strangers fill a web session with messages",
-        "_drop_oldest",
-        "session[_MESSAGES][-MOST_MESSAGES:]",
-        "session[_MESSAGES]",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
         "strangers choose how large the address is that a web session keeps",
         "lead_on.LeadingView.login",
         "len(request.query_string) > LONGEST_QUERY",
@@ -388,20 +280,6 @@ except InvalidTokenError:
         "trusted[:0]",
         ("tests/authentication/test_security_manager.py",),
     ),
-    Fault(
-        "passwords take all threads",
-        "_Door.serve",
-        "await self._free.acquire()",
-        "pass",
-        ("tests/web/test_passwords.py",),
-    ),
-    Fault(
-        "sign-ins at a provider that does not answer take all threads",
-        "Doors.serve",
-        "not _queries_provider(path)",
-        "True",
-        ("tests/web/test_passwords.py",),
-    ),
     Fault("what has ended goes on", "identity_of", "issued_at < account.tokens_valid_after", "False", LOGIN),
     Fault(
         "a sign-in outlives the password that it was made with",
@@ -447,36 +325,6 @@ except InvalidTokenError:
     ),
     Fault("a session that has ended lives on", "empty_ended_session", "session.clear()", "", (*LOGIN,)),
     Fault(
-        "pictures hand out sessions",
-        "_write_back",
-        "session.modified = False",
-        "pass",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "each answer writes the session back",
-        "prepared",
-        "app.config['SESSION_REFRESH_EACH_REQUEST'] = False",
-        "pass",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "a token of FAB's API outlives the sign-out during which it was made",
-        "_end_fab_tokens",
-        "sign_ins.LONGEST_WAIT",
-        "1",
-        ("tests/authentication/test_revocation.py",),
-    ),
-    Fault(
-        "a sign-out of a web session leaves no event",
-        "end",
-        """if of_session:
-    signed_out.setdefault(of_session.payer, of_session)""",
-        """if False:
-    signed_out.setdefault(of_session.payer, of_session)""",
-        ("tests/web/test_logout.py",),
-    ),
-    Fault(
         "API tokens have groups",
         "Engine.teams_of",
         "'@' in subject and (not self.groups.isdisjoint(groups))",
@@ -489,13 +337,6 @@ except InvalidTokenError:
         "not all(map(is_compared_alike, emails))",
         "False",
         ("tests/authentication/test_provider_claims.py",),
-    ),
-    Fault(
-        "a trusted issuer has the name of this Airflow",
-        "parse_issuers",
-        "sorted(own.intersection(names))",
-        "[]",
-        ("tests/authentication/test_trusted_issuers.py",),
     ),
     Fault(
         "loading a policy keeps others from looking",

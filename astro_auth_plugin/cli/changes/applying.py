@@ -26,7 +26,10 @@ from astro_auth_plugin.rbac.policy.loader import Policy
 if TYPE_CHECKING:
     from astro_auth_plugin.access_management.publisher import Wanted
 
-_OWNER = "the policy would name no Organization Owner any more: nobody could give that role again; use --force if so"
+_OWNER = (
+    "the policy would name no Organization Owner any more, so no user could grant that role again; "
+    "use --force to do it anyway"
+)
 
 _LONGEST_REASON = 2000
 

@@ -11,10 +11,10 @@ from astro_auth_plugin.cli.changes import options
 from astro_auth_plugin.cli.changes.applying import change
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
 from astro_auth_plugin.cli.inputs import good_policy, policy_file
-from astro_auth_plugin.cli.output import console, print_table, print_values, printable
+from astro_auth_plugin.cli.output import print_entry, print_table, print_values
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Edit, Values
-from astro_auth_plugin.rbac.model.subjects import is_same_email
+from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument, Team, User
 from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
@@ -23,23 +23,20 @@ from astro_auth_plugin.rbac.policy.hints import did_you_mean
 @command
 def list_users(args: Namespace) -> None:
     """List the users that the policy names, with their own roles and their Teams."""
-    document = _document(args)
-    emails = {user.email.lower(): user.email for user in document.users}
-    for team in document.teams:
-        emails.update((member.lower(), emails.get(member.lower(), member)) for member in team.members)
-    rows = [_user_values(document, email) for email in sorted(emails.values(), key=str.lower)]
+    users = _users(_document(args))
+    rows = [users[subject] for subject in sorted(users)]
     _print(args, rows, ("email", "roles", "teams"))
 
 
 @command
 def show_user(args: Namespace) -> None:
     """Show what the policy says of one user."""
-    document = _document(args)
-    values = _user_values(document, args.email)
-    if not values["roles"] and not values["teams"]:
-        known = [user.email for user in document.users]
-        raise CommandFailed(f"the policy does not name the user `{args.email}`{did_you_mean(args.email, known)}")
-    _print_one(args, values)
+    users = _users(_document(args))
+    values = users.get(user_subject(args.email))
+    if values is None or not (values["roles"] or values["teams"]):
+        hint = did_you_mean(args.email, [user["email"] for user in users.values()])
+        raise CommandFailed(f"the policy does not name the user `{args.email}`{hint}")
+    print_entry(values, args.output)
 
 
 @command
@@ -72,7 +69,7 @@ def show_team(args: Namespace) -> None:
     teams = {team.name: team for team in _document(args).teams}
     if args.team not in teams:
         raise CommandFailed(f"there is no Team `{args.team}`{did_you_mean(args.team, teams)}")
-    _print_one(args, _team_values(teams[args.team]))
+    print_entry(_team_values(teams[args.team]), args.output)
 
 
 @command
@@ -152,14 +149,15 @@ def _document(args: Namespace) -> PolicyDocument:
     return good_policy(policy_file(args)).document
 
 
-def _user_values(document: PolicyDocument, email: str) -> Values:
-    own = [user for user in document.users if is_same_email(user.email, email)]
-    teams = [team for team in document.teams if any(is_same_email(member, email) for member in team.members)]
-    return {
-        "email": own[0].email if own else email,
-        "roles": [spelled for user in own for spelled in _roles(user)],
-        "teams": [team.name for team in teams],
-    }
+def _users(document: PolicyDocument) -> dict[str, Values]:
+    """Return every user that the policy names, by subject: the own roles, and the Teams that list the e-mail."""
+    found: dict[str, Values] = {}
+    for user in document.users:
+        found[user_subject(user.email)] = {"email": user.email, "roles": list(_roles(user)), "teams": []}
+    for team in document.teams:
+        for subject, member in {user_subject(each): each for each in team.members}.items():
+            found.setdefault(subject, {"email": member, "roles": [], "teams": []})["teams"].append(team.name)
+    return found
 
 
 def _team_values(team: Team) -> Values:
@@ -189,17 +187,6 @@ def _print(args: Namespace, rows: list[Values], columns: tuple[str, ...]) -> Non
     print_table(
         [column.replace("_", " ") for column in columns], [[_cell(row[each]) for each in columns] for row in rows]
     )
-
-
-def _print_one(args: Namespace, values: Values) -> None:
-    if args.output != "table":
-        print_values(values, args.output)
-        return
-    for key, value in values.items():
-        lines = value if isinstance(value, list) else [value]
-        console().print(f"{key.replace('_', ' ')}: {printable(str(lines[0])) if lines else 'none'}")
-        for line in lines[1:]:
-            console().print(f"{' ' * len(key)}  {printable(str(line))}")
 
 
 def _cell(value: Any) -> str:

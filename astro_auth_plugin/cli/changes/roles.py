@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 from astro_auth_plugin.cli.changes.applying import change
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
 from astro_auth_plugin.cli.inputs import good_policy, policy_file
-from astro_auth_plugin.cli.output import console, print_table, print_values, printable
+from astro_auth_plugin.cli.output import print_entry, print_table, print_values
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import EditError, Values
 from astro_auth_plugin.rbac.model.role_templates import TEMPLATES
@@ -38,7 +37,7 @@ def show_role(args: Namespace) -> None:
         raise CommandFailed(f"there is no custom role `{args.role}`{did_you_mean(args.role, known)}")
     held: dict[Principal, None] = {grant.principal: None for grant in grants(document) if grant.role == args.role}
     values = {**known[args.role].model_dump(), "held_by": [*map(str, held)]}
-    _print(args, values)
+    print_entry(values, args.output)
 
 
 @command
@@ -80,26 +79,15 @@ def update_role(args: Namespace) -> None:
 
 @command
 def delete_role(args: Namespace) -> None:
-    """Remove a custom role that nobody has."""
+    """Remove a custom role that is not assigned."""
     change(args, edits.remove_role(args.role))
 
 
 @command
 def templates(args: Namespace) -> None:
-    """List the templates of custom roles, or show one."""
+    """List the templates of custom roles."""
     if args.output != "table":
         print_values([template._asdict() for template in TEMPLATES.values()], args.output)
         return
     rows = [(each.name, each.scope, len(each.permissions), each.description) for each in TEMPLATES.values()]
     print_table(("name", "scope", "permissions", "description"), rows)
-
-
-def _print(args: Namespace, values: dict[str, Any]) -> None:
-    if args.output != "table":
-        print_values(values, args.output)
-        return
-    for key, value in values.items():
-        lines = value if isinstance(value, list) else [value]
-        for number, line in enumerate(lines or ["none"]):
-            head = f"{key.replace('_', ' ')}: " if number == 0 else " " * (len(key) + 2)
-            console().print(f"{head}{printable(str(line))}")

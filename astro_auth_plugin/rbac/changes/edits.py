@@ -1,7 +1,7 @@
 """Edits of a policy: from the plain values of one version to those of the next.
 
 Each function returns new values and leaves the given ones as they are. The values are those of a policy without errors;
-whether the result is one, and whether the actor may make the change, is checked by whoever uses it.
+whether the result is one, and whether the actor may make the change, is for the caller to check.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who may change a policy: decided on the difference of two versions, whatever made it.
 
 A page, a command, an import and a return to an older version are all judged alike: each part that came or went must
-be what the actor may give, by the version that is being changed. What comes must be so for as long as it lasts: with a
-grant that ends, nobody gives what does not end, or prolongs the own grant.
+be what the actor may give, by the version that is being changed. What comes must be so for as long as it lasts: a
+grant that ends gives no right to grant what does not end, or to prolong the own grant.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Judge:
         if after is not None:
             change: TokenChange = "rotate" if alike else "create"
             yield self._token_beyond(self.engine, after, change)
-            # Its secret is of use until the token ends, so the grants of whoever makes it have to last as long.
+            # Its secret is of use until the token ends, so the grants of the actor have to last as long.
             reason = self._token_beyond(self._until(after.expires_at), after, change)
             yield f"{reason} until the token ends" if reason else ""
 
