@@ -57,7 +57,7 @@ def events(since: datetime) -> Iterator[dict[str, Any]]:
 
 def _of_version(record: policy_versions.Record) -> dict[str, Any]:
     details = record._asdict()
-    del details["digest"], details["created_at"], details["author"]
+    del details["digest"], details["created_at"], details["author"], details["scopes"]
     details["version"] = details.pop("id")
     time = _time(datetime.fromtimestamp(record.created_at, UTC))
     return {"time": time, "event": POLICY_CHANGED, "user": record.author, "dag_id": None, "details": details}

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from astro_auth_plugin.access_management import policy_audit
 from astro_auth_plugin.accounts.last_owner import LAST_OWNER, loses_last_owner
+from astro_auth_plugin.rbac.changes.affected import concerned_scopes
 from astro_auth_plugin.rbac.changes.edits import Edit, Values
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
 from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
@@ -92,11 +93,19 @@ class Published(NamedTuple):
 
 
 class ChangeDenied(Exception):
-    """The actor may not make the change; the message lists each part, one a line."""
+    """The actor may not make the change; the message lists each part, one a line.
 
-    def __init__(self, denied: tuple[DeniedChange, ...]) -> None:
+    Args:
+        denied: the parts.
+        before: the policy that was to be changed.
+        after: the policy after the change.
+    """
+
+    def __init__(self, denied: tuple[DeniedChange, ...], before: Policy, after: Policy) -> None:
         super().__init__("\n".join(map(str, denied)))
         self.denied = denied
+        self.before = before
+        self.after = after
 
 
 class LastOwner(Exception):
@@ -170,6 +179,7 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         reason=wanted.reason,
         reverts=wanted.reverts,
         changes=tuple(map(str, proposal.changes)),
+        scopes=tuple(concerned_scopes(proposal.changes, old.document, proposal.policy.document)),
     )
     version = policy_versions.publish(number, proposal.values, change, wanted.text, check)
     policy_audit.record_change(version, change)
@@ -207,7 +217,7 @@ def _judge(proposal: Proposal, actor: Actor, settings: Settings, old: Policy) ->
             raise InvalidProposal(f"{error} yet: only a shell without --as can add it") from None
         denied = denied_changes(engine, actor.subject, proposal.changes, proposal.policy.document, actor.groups)
         if denied:
-            raise ChangeDenied(denied)
+            raise ChangeDenied(denied, old, proposal.policy)
 
 
 def _checked(values: Values) -> Policy:

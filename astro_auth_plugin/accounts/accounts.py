@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import and_, bindparam, func, literal, null, select
+from sqlalchemy import and_, bindparam, func, literal, null, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts import sign_ins
-from astro_auth_plugin.accounts.same_email import may_be_same
+from astro_auth_plugin.accounts.same_email import is_not_ascii, may_be_same
 from astro_auth_plugin.accounts.sign_ins import SIGN_INS, SignIn, sign_in_of
 from astro_auth_plugin.rbac.model.subjects import is_same_email, only_account, user_subject
 from astro_auth_plugin.runtime.database import connect
@@ -139,15 +139,24 @@ def read_accounts(subject: str) -> list[KnownAccount]:
     Args:
         subject: from `subjects.user_subject`.
     """
+    return read_accounts_of(frozenset([subject])).get(subject, [])
+
+
+def read_accounts_of(subjects: frozenset[str]) -> dict[str, list[KnownAccount]]:
+    """Return every account of some people, by subject, each with its last sign-in. One statement."""
     columns = select(User.id, User.username, User.email, User.active, *sign_ins.COLUMNS)
     statement = columns.outerjoin(SIGN_INS, SIGN_INS.c.account_id == User.id).order_by(User.id)
+    if all(map(str.isascii, subjects)):
+        # What databases lower-case alike; anything else is compared in Python alone.
+        statement = statement.where(or_(func.lower(User.email).in_(subjects), is_not_ascii(User.email)))
     with create_session(scoped=False) as session:
         rows: Sequence[Any] = session.execute(statement).all()
-    return [
-        KnownAccount(account_id, username, bool(active), sign_in_of(row, email))
-        for account_id, username, email, active, *row in rows
-        if user_subject(email) == subject
-    ]
+    found: dict[str, list[KnownAccount]] = {}
+    for account_id, username, email, active, *row in rows:
+        if user_subject(email) in subjects:
+            account = KnownAccount(account_id, username, bool(active), sign_in_of(row, email))
+            found.setdefault(user_subject(email), []).append(account)
+    return found
 
 
 def read_active_emails() -> list[tuple[int, str]]:

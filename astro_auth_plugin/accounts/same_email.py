@@ -18,7 +18,7 @@ def may_be_same(one: _Column, other: _Column) -> ColumnElement[bool]:
     # Both sides: the KELVIN SIGN is a `k` to us, so an account of ASCII can be the same person as one that is not.
     # Every request asks this of every account, so what is cheap comes first: ASCII is as long in lower case.
     ascii_alike = and_(_octets(one) == _octets(other), func.lower(one) == func.lower(other))
-    return or_(ascii_alike, _is_not_ascii(other), _is_not_ascii(one))
+    return or_(ascii_alike, is_not_ascii(other), is_not_ascii(one))
 
 
 class _octets(FunctionElement[int]):  # noqa: N801 - a function of SQL
@@ -28,7 +28,7 @@ class _octets(FunctionElement[int]):  # noqa: N801 - a function of SQL
     inherit_cache = True
 
 
-class _is_not_ascii(FunctionElement[bool]):  # noqa: N801 - a function of SQL
+class is_not_ascii(FunctionElement[bool]):  # noqa: N801 - a function of SQL
     """Whether there is anything in a text but ASCII; where in doubt, there is."""
 
     type = Boolean()
@@ -42,7 +42,7 @@ def _number_of_octets(element: Any, compiler: Any, **options: Any) -> str:
     return str(compiler.process(func.length(cast(text, LargeBinary)) if sqlite else func.octet_length(text), **options))
 
 
-@compiles(_is_not_ascii)
+@compiles(is_not_ascii)
 def _by_octets_or_pattern(element: Any, compiler: Any, **options: Any) -> str:
     """A pattern takes up to ten times as long, but in encodings where one byte can be a character that is not ASCII."""
     (text,) = element.clauses

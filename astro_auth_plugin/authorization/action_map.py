@@ -85,6 +85,13 @@ VIEWS: Mapping[str, tuple[int, ...]] = {
 """What a view needs, Deployment-wide: any one of these sets."""
 
 
+PLUGIN_LIST = "GET /api/v2/plugins"
+"""The route from which Airflow's pages know those of plugins. It opens for all who open Airflow's pages: anyone who
+holds nothing that the view needs gets the entries of this plugin alone, from `web.plugin_list`."""
+
+OPEN_PAGES = mask("website.get")
+
+
 class MenuRule(NamedTuple):
     """When a menu item is shown: `deployment_wide` is held Deployment-wide, or `on_dags` is held through Dag roles."""
 

@@ -226,7 +226,14 @@ def authorize_view(identity: AstroIdentity, request: AccessRequest, context: Req
     else:
         more = route_rules.rule_of(context).deployment_wide
         needed, allowed = first | more, any(holds_in_deployment(identity, each | more) for each in alternatives)
+        if request.entity == "PLUGINS" and context is not None and context.route == action_map.PLUGIN_LIST:
+            allowed = allowed or holds_in_deployment(identity, action_map.OPEN_PAGES)
     return ALLOWED if allowed else denials.deny_read(context, request, denied(identity, needed))
+
+
+def may_see_all_plugins(identity: AstroIdentity) -> bool:
+    """Whether the list of plugins has all of them for a user, or this plugin's own entries alone."""
+    return any(holds_in_deployment(identity, each) for each in action_map.VIEWS["PLUGINS"])
 
 
 def may_see_menu_item(identity: AstroIdentity, item: Any) -> bool:

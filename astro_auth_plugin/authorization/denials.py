@@ -67,6 +67,13 @@ def deny_read(context: RequestContext | None, request: AccessRequest, decision: 
     return decision
 
 
+def record_change(context: RequestContext | None, decision: AccessDecision) -> None:
+    """Record that a change of access is denied; the answer is the caller's."""
+    metrics.count(metrics.DENIED, access="write")
+    if context is not None:
+        context.denial = decision
+
+
 def tell_write(context: RequestContext, decision: AccessDecision) -> None:
     """Put a reason into the answer to any client."""
     decision.work_out()

@@ -26,6 +26,10 @@ RETRY_SECONDS = 5
 """How long after a failed attempt to read the policy the next one is made."""
 
 
+_UNREAD = "a newer version of the policy cannot be read: see the log of the api-server"
+_REFUSED = "a newer version of the policy is invalid: see the log of the api-server"
+
+
 class PolicyRefused(Exception):
     """A policy that cannot be used; the message lists everything that is wrong with it."""
 
@@ -83,6 +87,7 @@ class PolicyStore:
         self._loading = _Turn(LOAD_SECONDS)
         self._renewing = threading.Lock()
         self._retry_at = 0.0
+        self.problem = ""
         try:
             self._seen = self._source.version()
             self._engine = load_engine(settings, self._source)
@@ -150,18 +155,22 @@ class PolicyStore:
                 log.error("Denied, because the new version of the policy cannot be read: %s", error)  # noqa: TRY400 - so it is
                 raise PolicyUnavailable(str(error)) from None
             log.error("The policy stays as it was for now: %s: %s", self._source.name, error)  # noqa: TRY400 - the message says it all
+            self.problem = _UNREAD
             if signature is not None:
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 return
         except PolicyRefused as refusal:
             metrics.count(metrics.POLICY_REFUSED)
             log.error("The policy stays as it was: %s", refusal)  # noqa: TRY400 - the list of problems says it all
+            self.problem = _REFUSED
         except Exception:
             metrics.count(metrics.POLICY_REFUSED)
             log.exception("The policy stays as it was: %s cannot be checked", self._source.name)
+            self.problem = _REFUSED
         else:
             with self._renewing:
                 before, self._engine = self._engine.policy, engine
+            self.problem = ""
             self._on_change(before, engine.policy)
             metrics.count(metrics.POLICY_LOADED)
             log.info("Loaded a new version of the policy %s", self._source.name)

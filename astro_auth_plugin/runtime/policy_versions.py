@@ -19,6 +19,7 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.policy.yaml_reader import MAX_BYTES
 from astro_auth_plugin.runtime.database import connect, metadata
 
@@ -64,7 +65,10 @@ class DocumentUnusable(Exception):
 
 
 class Change(NamedTuple):
-    """Who changes the policy, in which way, why, and what comes and goes, in words."""
+    """Who changes the policy, in which way, why, and what comes and goes, in words.
+
+    `scopes` has those that each of the changes is about, so that the history can be shown in part.
+    """
 
     author: str
     author_kind: AuthorKind
@@ -72,6 +76,7 @@ class Change(NamedTuple):
     reason: str = ""
     reverts: int | None = None
     changes: tuple[str, ...] = ()
+    scopes: tuple[tuple[GrantScope, ...], ...] = ()
 
 
 class Record(NamedTuple):
@@ -86,6 +91,7 @@ class Record(NamedTuple):
     reason: str
     reverts: int | None
     changes: tuple[str, ...]
+    scopes: tuple[tuple[GrantScope, ...], ...]
 
 
 class Stored(NamedTuple):
@@ -194,12 +200,12 @@ def publish(
         raise DocumentUnusable(f"the policy would have {size:.1f} MiB as JSON, and {most} MiB are allowed")
     number = parent + 1
     row = {
-        **change._asdict(),
+        **{key: value for key, value in change._asdict().items() if key != "scopes"},
         "id": number,
         "digest": _digest(number, document),
         "policy_format": FORMAT,
         "created_at": int(time.time()),
-        "changes": json.dumps(change.changes),
+        "changes": json.dumps({"changes": change.changes, "scopes": change.scopes}),
         "document": zlib.compress(document),
         "imported_text": zlib.compress(text) if text else None,
     }
@@ -229,7 +235,16 @@ def history(limit: int | None = None, before: int | None = None, since: int = 0)
     statement = select(*_RECORD).where(VERSIONS.c.created_at >= since).order_by(VERSIONS.c.id.desc()).limit(limit)
     with connect() as connection:
         rows = connection.execute(statement if before is None else statement.where(VERSIONS.c.id < before)).mappings()
-        return [Record(**{**row, "changes": tuple(json.loads(row["changes"]))}) for row in rows]
+        return [Record(**{**row, **_listed(row["changes"])}) for row in rows]
+
+
+def _listed(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if isinstance(found, list):
+        # As the first versions of this table had it.
+        found = {"changes": found, "scopes": []}
+    scopes = (tuple(GrantScope(*scope) for scope in each) for each in found["scopes"])
+    return {"changes": tuple(found["changes"]), "scopes": tuple(scopes)}
 
 
 def remove_documents(numbers: Iterable[int]) -> int:

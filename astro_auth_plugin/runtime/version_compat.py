@@ -81,3 +81,9 @@ def stats() -> Any:
         # Airflow 3.1
         found = import_module("airflow.stats")
     return found.Stats
+
+
+def shares_chakra(airflow: str = airflow_version) -> bool:
+    """Whether the pages of a release lend plugins' pages the components that they are made of."""
+    # From 3.2.0 on, whatever the patch release.
+    return Version(airflow) >= Version("3.2.0")

@@ -16,7 +16,16 @@ from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.runtime import audit_log
 from astro_auth_plugin.runtime.request_context import RequestContext, enter_request, leave_request
 from astro_auth_plugin.runtime.settings import served_over_tls
-from astro_auth_plugin.web import answers, logout, passwords, peer, request_bodies, size_limits, worker_tokens
+from astro_auth_plugin.web import (
+    answers,
+    logout,
+    passwords,
+    peer,
+    plugin_list,
+    request_bodies,
+    size_limits,
+    worker_tokens,
+)
 from astro_auth_plugin.web.no_access import page_instead
 from astro_auth_plugin.web.status_codes import (
     FORBIDDEN,
@@ -79,7 +88,7 @@ class RequestMiddleware:
             if page is not None:
                 await page(context.scope, receive, send)
             else:
-                ending = _keeping_the_end(context, end, send)
+                ending = plugin_list.cut(context, _keeping_the_end(context, end, send))
                 telling = answers.telling_refusals(context, answers.telling_how_to_sign_in(path, ending))
                 telling = answers.keeping_tokens_out_of_caches(path, telling)
                 await self._doors.serve(self.app, context, path, receive, telling)

@@ -6,15 +6,15 @@ from typing import Any
 
 from airflow import plugins_manager
 
+from astro_auth_plugin.runtime import activation
+
 
 def request_middleware(app: Any) -> Any:
     """Return the middleware around an ASGI app; Airflow calls this where other plugins name a class.
 
     Where another auth manager is configured, the app stays as it is.
     """
-    from airflow.api_fastapi.app import get_auth_manager_cls  # noqa: PLC0415 - only a server needs it
-
-    if not any(base.__module__.startswith("astro_auth_plugin.") for base in get_auth_manager_cls().__mro__):
+    if not activation.is_active():
         return app
     from astro_auth_plugin.web.middleware import RequestMiddleware  # noqa: PLC0415 - only a server needs it
 

@@ -34,7 +34,7 @@ FAULTS = (
     Fault(
         "an account of ASCII has no twin that is not",
         "may_be_same",
-        "or_(ascii_alike, _is_not_ascii(other), _is_not_ascii(one))",
+        "or_(ascii_alike, is_not_ascii(other), is_not_ascii(one))",
         "ascii_alike",
         LOGIN,
     ),

@@ -234,6 +234,7 @@ def _read(work: Any) -> Any:
 
 def _values(record: Record) -> Values:
     values: Values = {**record._asdict(), "created_at": _time(record.created_at), "changes": list(record.changes)}
+    del values["scopes"]
     return values
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.rbac.model.scopes import KINDS
 from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
+from astro_auth_plugin.runtime.new_secrets import new_secret, new_token_id
 
 _LONGEST_INPUT = 4096
 
@@ -31,8 +31,8 @@ _LONGEST_INPUT = 4096
 @command
 def create(args: Namespace) -> None:
     """Make a token; its secret goes to standard output."""
-    token_id = f"tok_{secrets.token_hex(5)}"
-    secret = _new_secret(token_id)
+    token_id = new_token_id()
+    secret = new_secret(token_id)
     entry = {
         "id": token_id,
         "name": args.name,
@@ -63,7 +63,7 @@ def rotate(args: Namespace) -> None:
 
     def edit(values: Values) -> Values:
         token = _find(args.token, values)
-        made.update(id=token["id"], secret=_new_secret(token["id"]))
+        made.update(id=token["id"], secret=new_secret(token["id"]))
         made["changes"] = _rotated(token, token_secrets.sha256(made["secret"]), args)
         return edits.change_token(token["id"], made["changes"])(values)
 
@@ -172,11 +172,6 @@ def _find(wanted: str, values: Values) -> Values:
 
 
 # -- secrets -------------------------------------------------------------------------------------------------------
-
-
-def _new_secret(token_id: str) -> str:
-    random_part = "".join(secrets.choice(token_secrets.ALPHABET) for _ in range(token_secrets.RANDOM_LENGTH))
-    return token_secrets.compose(token_id, random_part)
 
 
 def _rotated(token: Values, sha256: str, args: Namespace) -> dict[str, str | None]:

@@ -108,6 +108,18 @@ def remove_team(name: str) -> Edit:
     return _removed("teams", "name", name, "Team")
 
 
+def describe_team(name: str, description: str) -> Edit:
+    """Give a Team another description; '' takes it away."""
+
+    def edit(values: Values) -> Values:
+        entry = _found(values, "teams", "name", name, "Team")
+        rest = {key: each for key, each in entry.items() if key != "description"}
+        new = {**rest, "description": description} if description else rest
+        return _with_entry(values, Principal("Team", name), new)
+
+    return edit
+
+
 def change_members(team: str, key: str = "members", *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Edit:
     """Add members or groups to a Team, or remove some.
 

@@ -93,6 +93,14 @@ def token_roles_beyond(
     )
 
 
+def may_make_tokens(engine: Engine, actor: str) -> bool:
+    """Whether a subject may make any API token here, without counting groups of the subject."""
+    grants = engine.access(actor).grants
+    roles = (BUILT_IN[grant.role] for grant in grants if grant.role in BUILT_IN)
+    words = astro_words(engine, (grant.role for grant in grants))
+    return any(role.gives or role.gives_tokens for role in roles) or "deployment.apiTokens.create" in words
+
+
 def _may_give_as_workspace_role(engine: Engine, actor: str, given: Given) -> bool:
     if given.level != "WORKSPACE" or given.place != engine.workspace_id:
         return False
@@ -111,13 +119,13 @@ def _may_give_as_workspace_role(engine: Engine, actor: str, given: Given) -> boo
 
 def _may_give_as_custom_role(engine: Engine, actor: str, role: TokenRole, given: Given, change: TokenChange) -> bool:
     access = engine.access(actor)
-    words = frozenset[str]().union(*(_astro_words(engine, grant.role) for grant in access.grants))
+    words = astro_words(engine, (grant.role for grant in access.grants))
     if f"deployment.apiTokens.{change}" not in words or role.entity_type in ("ORGANIZATION", "WORKSPACE"):
         return False
     # A change may give a role, or one in a Deployment, that the policy before it does not know.
     if given.place != engine.deployment_id or not engine.knows_role(given.role):
         return False
-    if not _astro_words(engine, given.role) <= words:
+    if not astro_words(engine, [given.role]) <= words:
         return False
     built_in = BUILT_IN.get(given.role)
     if built_in and built_in.gives:
@@ -129,8 +137,10 @@ def _may_give_as_custom_role(engine: Engine, actor: str, role: TokenRole, given:
     return not permissions & ~held
 
 
-def _astro_words(engine: Engine, role: str) -> frozenset[str]:
-    words = (word for custom in engine.policy.document.roles if custom.name == role for word in custom.permissions)
+def astro_words(engine: Engine, roles: Iterable[str]) -> frozenset[str]:
+    """Return the permissions that custom roles have in Astro, and not in Airflow."""
+    wanted = frozenset(roles)
+    words = (word for custom in engine.policy.document.roles if custom.name in wanted for word in custom.permissions)
     return ASTRO_WORDS.intersection(words)
 
 

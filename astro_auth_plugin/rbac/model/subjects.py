@@ -66,3 +66,8 @@ def user_subject(email: str) -> str:
 def token_subject(token_id: str) -> str:
     """Return the subject that an API token is. No e-mail equals it, for want of an `@` in a token id."""
     return f"{TOKEN_PREFIX}{token_id}"
+
+
+def group_subject(group: str) -> str:
+    """Return the subject for the people of a group of an identity provider, whom the policy does not know."""
+    return f"{GROUP_PREFIX}{group}"

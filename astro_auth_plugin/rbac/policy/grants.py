@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from astro_auth_plugin.rbac.model.permissions import mask_of_words
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ORGANIZATION, GrantScope, ScopeKind
-from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, token_subject, user_subject
+from astro_auth_plugin.rbac.model.subjects import group_subject, token_subject, user_subject
 from astro_auth_plugin.rbac.policy.document import (
     ApiToken,
     DagGrant,
@@ -137,11 +137,14 @@ def subjects_by_principal(document: PolicyDocument) -> dict[Principal, tuple[str
     found: dict[Principal, tuple[str, ...]] = {
         principal_of(user): (user_subject(user.email),) for user in document.users
     }
-    for team in document.teams:
-        groups = [f"{GROUP_PREFIX}{group}" for group in team.idp_groups]
-        found[principal_of(team)] = (*dict.fromkeys([*map(user_subject, team.members), *groups]),)
+    found |= {principal_of(team): people_of(team) for team in document.teams}
     found |= {principal_of(token): (token_subject(token.id),) for token in document.api_tokens}
     return found
+
+
+def people_of(team: Team) -> tuple[str, ...]:
+    """Return the subjects in a Team, each once: its members, and its groups for the people of these."""
+    return (*dict.fromkeys([*map(user_subject, team.members), *map(group_subject, team.idp_groups)]),)
 
 
 def token_scope(role: TokenRole) -> GrantScope:

@@ -51,12 +51,14 @@ class Plan(NamedTuple):
         return any(line.widens for line in self.lines)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - two sides, and what is known of them
     deployment_id: str,
     old: Engine | None,
     new: Engine | None,
     old_dags: Iterable[Dag] | None = None,
     new_dags: Iterable[Dag] | None = None,
+    *,
+    only: frozenset[str] | None = None,
 ) -> Plan:
     """Return who gains and who loses what.
 
@@ -67,8 +69,9 @@ def compare(
         old_dags: the Dags with their tags; None gives the difference by tag and id.
         new_dags: the Dags with their tags as they are after the change; None leaves them as they are. A Dag that is
             in one of the lists only is one without tags in the other.
+        only: the subjects for whom anything can be different, where that is known; others are not compared.
     """
-    before, after = Side(old), Side(new)
+    before, after = Side(old, only), Side(new, only)
     by_scope = old_dags is None
     spots = Spots.of_scopes(before, after) if old_dags is None else _dags(old, new, list(old_dags), new_dags)
     differences: dict[str, Difference] = {}

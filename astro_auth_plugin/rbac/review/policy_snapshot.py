@@ -141,9 +141,14 @@ class Side:
         members: the subjects in each Team.
         grants: what is given to each principal, without what only comes along with it.
         permissions: what each principal gives, where it gives anything.
+
+    Args:
+        engine: of the version.
+        only: the subjects to read, for a comparison of these alone; None reads all.
     """
 
-    def __init__(self, engine: Engine | None) -> None:
+    def __init__(self, engine: Engine | None, only: frozenset[str] | None = None) -> None:
+        self._only = only
         self.members: dict[str, frozenset[str]] = {}
         self.grants: dict[Principal, tuple[HeldGrant, ...]] = {}
         self.permissions: dict[Principal, PermissionSets] = {}
@@ -168,9 +173,13 @@ class Side:
         for role in document.roles:
             self._over_others[role.name] = _bits(word.removeprefix("deployment.") for word in role.permissions)
         teams = {team.name: index for index, team in enumerate(document.teams)}
-        for principal, subjects in subjects_by_principal(document).items():
+        for principal, everybody in subjects_by_principal(document).items():
             if principal.kind == "Team":
-                self.members[principal.name] = frozenset(subjects)
+                self.members[principal.name] = frozenset(everybody)
+            subjects = tuple(each for each in everybody if self._only is None or each in self._only)
+            if not subjects:
+                continue
+            if principal.kind == "Team":
                 self._add(principal, subjects, engine.team_grants(teams[principal.name]))
             else:
                 # Two spellings of an e-mail are one person.

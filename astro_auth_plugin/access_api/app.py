@@ -1,0 +1,82 @@
+"""The FastAPI application under `/access`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.configuration import conf
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from astro_auth_plugin import __version__
+from astro_auth_plugin.access_api import bundles, errors, shapes
+from astro_auth_plugin.access_api.routes import dags, health, me, roles, teams, tokens, users, versions
+
+PREFIX = "/api/v1"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status.value: {"model": shapes.Problem}
+    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+}
+
+
+def make_app() -> FastAPI:
+    """Return the application: the API, and the files of the pages."""
+    # Its documents name every route, so they are for callers who are signed in.
+    app = FastAPI(title="Access", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_exception_handler(errors.ApiError, errors.of_api_error)
+    app.add_exception_handler(HTTPException, errors.of_http_error)
+    app.add_exception_handler(RequestValidationError, errors.of_invalid_request)
+    app.add_exception_handler(SQLAlchemyError, errors.of_database_error)
+    app.include_router(health.router, prefix=PREFIX)
+    api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
+    for each in (me, users, teams, tokens, roles, dags, versions):
+        api.include_router(each.router)
+    app.include_router(api)
+
+    @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
+    def openapi(_: GetUserDep) -> dict[str, Any]:
+        return app.openapi()
+
+    app.mount("/static", StaticFiles(directory=bundles.STATIC), name="static")
+    app.add_middleware(_SameOrigin)
+    return app
+
+
+class _SameOrigin:
+    """Refuses changes that a page of another origin makes with the browser's cookie.
+
+    The cookie is `SameSite=Lax`, and a site has no port: a page on another port of the same host could post a form.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in _SAFE:
+            request = Request(scope)
+            if "authorization" not in request.headers and not _is_same_origin(request):
+                detail = "Changes with the browser's cookie are only accepted from this Airflow's own pages."
+                await errors.answer(HTTPStatus.FORBIDDEN, "csrf", detail)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _is_same_origin(request: Request) -> bool:
+    fetched = request.headers.get("sec-fetch-site")
+    if fetched is not None:
+        return fetched == "same-origin"
+    origin = request.headers.get("origin", "")
+    own = {f"{request.url.scheme}://{request.headers.get('host', '')}"}
+    base = urlsplit(conf.get("api", "base_url", fallback=""))
+    if base.netloc:
+        own.add(f"{base.scheme}://{base.netloc}")
+    return origin in own

@@ -1,0 +1,177 @@
+"""Makes changes of the policy for the API; with the policy in a file, says what to write into it instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel
+
+from astro_auth_plugin.access_api import effects, shapes
+from astro_auth_plugin.access_api.caller import Caller, as_of_now
+from astro_auth_plugin.access_api.errors import ApiError, invalid
+from astro_auth_plugin.access_api.etags import Entity, Stale, required, unchanged
+from astro_auth_plugin.access_management import publisher
+from astro_auth_plugin.access_management.publisher import Actor, Wanted
+from astro_auth_plugin.authorization import denials
+from astro_auth_plugin.authorization.access_decision import AccessDecision
+from astro_auth_plugin.rbac.changes.affected import concerned_scopes
+from astro_auth_plugin.rbac.changes.edits import Edit, EditError, Values
+from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
+from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
+from astro_auth_plugin.rbac.policy.document import NEVER
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Origin
+from astro_auth_plugin.runtime.request_context import current_request
+
+_HIDDEN = "a part of the policy that you may not see"
+
+
+class Wish(NamedTuple):
+    """A change that a request asks for.
+
+    Attributes:
+        edit: what it makes of the policy.
+        reason: why.
+        dry_run: whether only the effect is wanted.
+        entity: the entry that it is about; None for the whole policy.
+        new: whether there is to be no such entry yet.
+        if_match: the header `If-Match`, for an entry that there is.
+        show: returns the entry as the API shows it, for a caller whose `If-Match` is of an older one.
+        reverts: the version that it returns to, if it does.
+        text: the YAML of that version.
+    """
+
+    edit: Edit
+    reason: str = ""
+    dry_run: bool = False
+    entity: Entity | None = None
+    new: bool = False
+    if_match: str | None = None
+    show: Callable[[Caller], BaseModel] | None = None
+    reverts: int | None = None
+    text: bytes = b""
+
+
+def change(who: Caller, wish: Wish) -> shapes.Result:
+    """Make a change, or say what it would be.
+
+    Raises:
+        ApiError: if it cannot be made; nothing is changed then.
+    """
+    if who.settings.require_reason and not wish.reason.strip() and not wish.dry_run:
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "reason_required", "A change needs a reason here.")
+    edit = wish.edit
+    if wish.entity is not None and not wish.new:
+        edit = unchanged(wish.entity, required(wish.if_match), edit)
+    try:
+        if who.settings.policy_file is not None:
+            return _in_file(who, wish, edit, who.settings.policy_file)
+        return _in_database(who, wish, edit)
+    except Stale:
+        raise _stale(who, wish) from None
+    except EditError as error:
+        raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    except InvalidProposal as error:
+        raise invalid(f"The policy would be invalid:\n{error}") from None
+
+
+def _stale(who: Caller, wish: Wish) -> ApiError:
+    detail = "This was changed meanwhile. Compare it with what you want, and try again."
+    try:
+        current = wish.show(as_of_now(who)).model_dump(mode="json") if wish.show else None
+    except ApiError:
+        # Removed, or of no concern to the caller any more.
+        current = None
+    return ApiError(HTTPStatus.PRECONDITION_FAILED, "stale", detail, current=current)
+
+
+def _in_database(who: Caller, wish: Wish, edit: Edit) -> shapes.Result:
+    source: Origin = "revert" if wish.reverts is not None else _source()
+    wanted = Wanted(edit, source, wish.reason, wish.reverts, wish.text)
+    identity = who.identity
+    kind: Any = "token" if identity.is_token else "person"
+    actor = Actor(identity.email or identity.subject, kind, identity.subject, identity.groups)
+    try:
+        done = publisher.publish(wanted, actor, who.settings, dry_run=wish.dry_run)
+    except publisher.ChangeDenied as error:
+        raise _denied(who, error.denied, error.before, error.after) from None
+    except publisher.LastOwner as error:
+        raise ApiError(HTTPStatus.CONFLICT, "last_owner", str(error)) from None
+    except publisher.TooManyChanges as error:
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_changes", str(error)) from None
+    except (publisher.NoPolicy, DocumentUnusable) as error:
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", str(error)) from None
+    assert done.before is not None  # else `NoPolicy`: no request replaces what cannot be read
+    return _result(who, wish, done.before, done.proposal).model_copy(update={"version": done.version})
+
+
+def _in_file(who: Caller, wish: Wish, edit: Edit, path: Path) -> shapes.Result:
+    before = who.engine.policy
+    proposal = propose(values_of(before), before, edit, datetime.now(UTC))
+    identity = who.identity
+    denied = denied_changes(who.engine, identity.subject, proposal.changes, proposal.policy.document, identity.groups)
+    if denied:
+        raise _denied(who, denied, before, proposal.policy)
+    patch = _patch(wish.entity, proposal.values)
+    if wish.dry_run:
+        return _result(who, wish, before, proposal).model_copy(update={"patch": patch})
+    detail = f"The policy is managed in the file {path.name}: change it there, or through whoever reviews it."
+    raise ApiError(HTTPStatus.CONFLICT, "managed_in_file", detail, patch=patch, file=path.name)
+
+
+def _source() -> Origin:
+    context = current_request()
+    return "api" if context is not None and context.is_from_api_client else "page"
+
+
+def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shapes.Result:
+    found = effects.of(who, proposal.changes, before, proposal.policy)
+    entity = wish.entity
+    return shapes.Result(
+        version=None,
+        dry_run=wish.dry_run,
+        changes=[str(each) for each in proposal.changes],
+        gains=found.gains,
+        losses=found.losses,
+        own_losses=found.own_losses,
+        warnings=[warning.message for warning in proposal.new_warnings],
+        etag=entity.etag(entity.read(proposal.values)) if entity is not None else None,
+    )
+
+
+def _denied(who: Caller, denied: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
+    parts = [each.change for each in denied]
+    scopes = concerned_scopes(parts, before.document, after.document)
+    shown = (
+        str(each) if all(map(who.visibility.sees, about)) else _HIDDEN
+        for each, about in zip(denied, scopes, strict=True)
+    )
+    missing = list(dict.fromkeys(shown))
+    denials.record_change(current_request(), AccessDecision(allowed=False, identity=who.identity))
+    return ApiError(HTTPStatus.FORBIDDEN, "denied", "You may not make this change.", missing=missing)
+
+
+# -- the policy as plain values ------------------------------------------------------------------------------------
+
+
+def values_of(policy: Policy) -> Values:
+    """Return a policy without errors as plain values, which mean the same."""
+    values: Values = policy.document.model_dump(mode="json", exclude_unset=True)
+    for token in values.get("api_tokens", ()):
+        token["expires_at"] = token["expires_at"] or NEVER
+    return values
+
+
+def _patch(entity: Entity | None, values: Values) -> str | None:
+    """Return an entry as it has to be in the policy file."""
+    if entity is None:
+        return None
+    entry = entity.find(values)
+    if entry is None:
+        return f"# In `{entity.key}`, remove the entry of {entity.name}.\n"
+    return yaml.safe_dump({entity.key: [entry]}, sort_keys=False, allow_unicode=False)

@@ -1,0 +1,94 @@
+"""Who gains and who loses what through a change, as the pages show it before it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from astro_auth_plugin.access_api import shapes
+from astro_auth_plugin.access_api.caller import Caller
+from astro_auth_plugin.rbac.changes.affected import affected_subjects
+from astro_auth_plugin.rbac.changes.difference import PolicyChange
+from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.permissions import EVERYTHING
+from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, TOKEN_PREFIX
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.rbac.review.plan_lines import Cause, Line
+from astro_auth_plugin.rbac.review.policy_diff import Plan, compare
+from astro_auth_plugin.rbac.review.policy_snapshot import Spot, words
+
+_MOST_NAMES = 50
+_BECAUSE = {"joins": "in Team `{}`", "leaves": "no more in Team `{}`", "Team": "Team `{}`", "user": "own roles"}
+_OVER_OTHERS = {
+    "changeAccounts": "change accounts",
+    "apiTokens.create": "make API tokens",
+    "apiTokens.rotate": "rotate API tokens",
+    "apiTokens.delete": "revoke API tokens",
+    "giveRoles.deployment": "grant roles in the Deployment",
+    "makeApiTokens.workspace": "make API tokens of the Workspace",
+    "giveRoles.workspace": "grant roles in the Workspace",
+    "giveRoles.organization": "grant roles in the Organization",
+}
+
+
+class Effects(NamedTuple):
+    """Who gains and who loses what, and what of that the caller loses."""
+
+    gains: list[shapes.Effect]
+    losses: list[shapes.Effect]
+    own_losses: list[str]
+
+
+def of(who: Caller, changes: Iterable[PolicyChange], before: Policy, after: Policy) -> Effects:
+    """Return the effects of a change in this Deployment, by tag and Dag id.
+
+    Args:
+        who: the caller.
+        changes: every part that is different.
+        before: the policy before.
+        after: the policy after.
+    """
+    now, here = datetime.now(UTC), who.engine.deployment_id
+    only = affected_subjects(changes, before.document, after.document)
+    plan = compare(here, Engine(before, here, now), Engine(after, here, now), only=only)
+    return Effects(
+        [effect for line in plan.lines for effect in _effects(line, line.gains)],
+        [effect for line in plan.lines for effect in _effects(line, line.losses)],
+        list(_losses_of(who.identity.subject, plan)),
+    )
+
+
+def _effects(line: Line, changed: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[shapes.Effect]:
+    names = [_name(subject) for subject in line.subjects[:_MOST_NAMES]]
+    more = len(line.subjects) - len(names)
+    for permissions, places in changed.items():
+        yield shapes.Effect(
+            who=[*names, *([f"{more} more"] if more else [])],
+            where=", ".join(str(place) if place else "the whole Deployment" for place in places),
+            may=_may(permissions, on_dag=None not in places),
+            because=_because(line.cause),
+        )
+
+
+def _losses_of(subject: str, plan: Plan) -> Iterator[str]:
+    own = plan.differences.get(subject)
+    if own is not None:
+        yield from (f"{word} in the whole Deployment" for word in _may(own.lost, on_dag=False))
+        yield from (f"{word} on {spot}" for spot, (_, lost) in own.on.items() for word in _may(lost, on_dag=True))
+
+
+def _may(permissions: int, *, on_dag: bool) -> list[str]:
+    over_others = words(permissions & ~EVERYTHING)
+    return [*spelled(permissions & EVERYTHING, on_dag=on_dag), *(_OVER_OTHERS.get(word, word) for word in over_others)]
+
+
+def _because(cause: Cause) -> str:
+    return _BECAUSE.get(cause.kind, "roles of API token `{}`").format(cause.name)
+
+
+def _name(subject: str) -> str:
+    if subject.startswith(GROUP_PREFIX):
+        return f"users of group `{subject.removeprefix(GROUP_PREFIX)}`"
+    return f"API token `{subject.removeprefix(TOKEN_PREFIX)}`" if subject.startswith(TOKEN_PREFIX) else subject

@@ -1,0 +1,237 @@
+"""Users: what they have, and changes of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial, reduce
+from typing import Annotated, Literal, NamedTuple
+
+from fastapi import APIRouter, Header, Query, Response
+
+from astro_auth_plugin.access_api import changing, shapes, views
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
+from astro_auth_plugin.access_api.changing import Wish
+from astro_auth_plugin.access_api.errors import invalid, not_found
+from astro_auth_plugin.access_api.etags import Entity
+from astro_auth_plugin.access_api.views import Limit, Offset, Search
+from astro_auth_plugin.accounts import accounts
+from astro_auth_plugin.accounts.accounts import KnownAccount
+from astro_auth_plugin.rbac.changes import edits
+from astro_auth_plugin.rbac.changes.edits import Edit
+from astro_auth_plugin.rbac.engine import delegation
+from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.subjects import is_email, user_subject
+from astro_auth_plugin.rbac.policy.document import Team, User
+from astro_auth_plugin.rbac.policy.grants import Principal, grants_of
+
+router = APIRouter(tags=["Users"])
+
+Has = Literal["", "grants", "nothing", "account", "no_account"]
+DryRun = Annotated[bool, Query(description="Only say what the change would be.")]
+IfMatch = Annotated[str | None, Header(description="The ETag of what was read.")]
+_SEE_DAG = mask("dag.get")
+
+
+@router.get("/users")
+def list_users(
+    who: ReaderDep,
+    search: Search = "",
+    team: Search = "",
+    role: Search = "",
+    has: Has = "",
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> shapes.Users:
+    """List the users of this Workspace, by e-mail."""
+    if has in ("nothing", "account", "no_account") and not who.reads_accounts:
+        raise invalid(f"`has={has}` is for callers who may read accounts.")
+    found = named(who)
+    emails = {subject: entry.email for subject, entry in found.items()}
+    known: set[str] = set()
+    if has in ("nothing", "account", "no_account"):
+        for _, email in accounts.read_active_emails():
+            known.add(user_subject(email))
+            emails.setdefault(user_subject(email), email)
+    wanted = search.lower()
+    rows = sorted(
+        subject
+        for subject, email in emails.items()
+        if wanted in email.lower() and _matches(found.get(subject), team, role) and _has(has, subject, found, known)
+    )
+    shown = views.page(rows, limit, offset)
+    people = _accounts(who, shown)
+    users = [
+        _row(who, emails[subject], found.get(subject, _Named(emails[subject])), people.get(subject))
+        for subject in shown
+    ]
+    return shapes.Users(users=users, total_entries=len(rows))
+
+
+@router.get("/users/{email:path}")
+def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDetail:
+    """Show what a user has. One without roles is shown, too: roles can be granted."""
+    if not is_email(email):
+        raise not_found(f"user `{email}`")
+    subject, entity = user_subject(email), Entity("users", email)
+    entry = _entry(who, subject)
+    found = _accounts(who, [subject]).get(subject, [])
+    groups = found[0].sign_in.groups if len(found) == 1 else frozenset[str]()
+    etag = entity.etag(entry)
+    response.headers["ETag"] = f'"{etag}"'
+    effective = views.effective(who, subject, groups)
+    selection = who.engine.allowed_dags(subject, _SEE_DAG, groups=groups)
+    return shapes.UserDetail(
+        email=entry.email if entry else email,
+        etag=etag,
+        accounts=_account_values(found) if who.reads_accounts else None,
+        last_sign_in=_last_sign_in(found),
+        grants=views.grants(who, entry) if entry else [],
+        teams=list(_teams(who, subject, groups)),
+        effective=effective,
+        may=list(spelled(who.engine.access(subject, groups).deployment_wide, on_dag=False)),
+        sees_dags=sum(selection.matches(dag) for dag in who.dags()),
+    )
+
+
+@router.patch("/users/{email:path}")
+def change_user(
+    who: CallerDep, email: str, body: shapes.GrantChanges, dry_run: DryRun = False, if_match: IfMatch = None
+) -> shapes.Result:
+    """Grant roles to a user, or revoke some."""
+    if not is_email(email):
+        raise invalid(f"`{email}` is not an e-mail address.")
+    edit = in_turn(granting(Principal("user", email), body))
+    show = partial(show_user, email=email, response=Response())
+    return changing.change(who, Wish(edit, body.reason, dry_run, Entity("users", email), if_match=if_match, show=show))
+
+
+def granting(holder: Principal, body: shapes.GrantChanges) -> Iterable[Edit]:
+    """Yield the edits that a request makes of the roles of a user or Team: what is revoked goes first."""
+    for old in body.revoke:
+        yield edits.revoke(holder, old.role, views.grant_scope(old.scope))
+    for new in body.grant:
+        end = shapes.spelled(new.expires_at) if new.expires_at else ""
+        yield edits.grant(holder, new.role, views.grant_scope(new.scope), end, new.note)
+
+
+def in_turn(several: Iterable[Edit]) -> Edit:
+    """Return one edit that makes several, in their order."""
+    every = list(several)
+    if not every:
+        raise invalid("The request changes nothing: name roles to grant or to revoke.")
+    return lambda values: reduce(lambda made, edit: edit(made), every, values)
+
+
+# -- what the policy says of users ---------------------------------------------------------------------------------
+
+
+class _Named(NamedTuple):
+    """A user whom the policy names, as far as the caller may see: the own roles, and the Teams that list the e-mail."""
+
+    email: str
+    roles: tuple[str, ...] = ()
+    teams: tuple[Team, ...] = ()
+    role_names: frozenset[str] = frozenset()
+
+
+def _entry(who: Caller, subject: str) -> User | None:
+    path = who.engine.entry_of(subject)
+    if path is None:
+        return None
+    entry: User = who.engine.policy.document.users[int(path[1])]
+    return entry
+
+
+def named(who: Caller) -> dict[str, _Named]:
+    """Return the users whom the policy names and the caller may see, by subject."""
+    document = who.engine.policy.document
+    teams: dict[str, list[Team]] = defaultdict(list)
+    emails: dict[str, str] = {}
+    for team in document.teams:
+        if not sees_team(who, team):
+            continue
+        for email in team.members:
+            teams[user_subject(email)].append(team)
+            emails.setdefault(user_subject(email), email)
+    own: dict[str, User] = {}
+    for user in document.users:
+        if who.visibility.everything or any(views.visible_grants(who, user)):
+            own[user_subject(user.email)] = user
+            emails[user_subject(user.email)] = user.email
+    return {
+        subject: _named_user(who, email, own.get(subject), teams.get(subject, [])) for subject, email in emails.items()
+    }
+
+
+def _named_user(who: Caller, email: str, own: User | None, teams: list[Team]) -> _Named:
+    roles = frozenset(grant.role for entry in (own, *teams) if entry for grant in views.visible_grants(who, entry))
+    return _Named(email, tuple(views.role_texts(who, own)) if own else (), tuple(teams), roles)
+
+
+def sees_team(who: Caller, team: Team) -> bool:
+    """Whether a caller may see a Team: with a grant that it may see, or without any."""
+    return who.visibility.everything or any(views.visible_grants(who, team)) or not any(grants_of((), team))
+
+
+def _matches(user: _Named | None, team: str, role: str) -> bool:
+    if not team and not role:
+        return True
+    if user is None:
+        return False
+    return (not team or any(each.name == team for each in user.teams)) and (not role or role in user.role_names)
+
+
+def _has(has: Has, subject: str, found: dict[str, _Named], known: set[str]) -> bool:
+    if has == "grants":
+        return bool(found[subject].role_names)
+    if has == "nothing":
+        return subject in known and not (subject in found and found[subject].role_names)
+    return {"": True, "account": subject in known, "no_account": subject not in known}[has]
+
+
+def _row(who: Caller, email: str, user: _Named, found: list[KnownAccount] | None) -> shapes.UserRow:
+    return shapes.UserRow(
+        email=email,
+        accounts=_account_values(found or []) if who.reads_accounts else None,
+        roles=list(user.roles),
+        teams=[team.name for team in user.teams],
+        last_sign_in=_last_sign_in(found),
+    )
+
+
+def _teams(who: Caller, subject: str, groups: frozenset[str]) -> Iterator[shapes.TeamOf]:
+    teams = who.engine.policy.document.teams
+    for index, group in who.engine.teams_of(subject, groups).items():
+        if sees_team(who, teams[index]):
+            removable = not group and may_change_members(who, teams[index])
+            yield shapes.TeamOf(name=teams[index].name, group=group, may_remove=removable)
+
+
+def may_change_members(who: Caller, team: Team) -> bool:
+    """Whether a caller may add and remove members of a Team: by each role of it."""
+    identity = who.identity
+    given = [views.given_of(grant.role, grant.scope) for grant in grants_of((), team)]
+    beyond = delegation.given_beyond(who.engine, identity.subject, given, groups=identity.groups)
+    return bool(who.levels) and not beyond
+
+
+# -- accounts ------------------------------------------------------------------------------------------------------
+
+
+def _accounts(who: Caller, subjects: Iterable[str]) -> dict[str, list[KnownAccount]]:
+    return accounts.read_accounts_of(frozenset(subjects)) if who.reads_accounts else {}
+
+
+def _account_values(found: list[KnownAccount]) -> list[shapes.Account]:
+    several = sum(account.active for account in found) > 1
+    return [
+        shapes.Account(username=each.username, active=each.active, ambiguous=several and each.active) for each in found
+    ]
+
+
+def _last_sign_in(found: list[KnownAccount] | None) -> datetime | None:
+    last = max((account.sign_in.signed_in_at for account in found or ()), default=0)
+    return datetime.fromtimestamp(last, UTC) if last else None

@@ -1,0 +1,153 @@
+"""The versions of the policy, the way back to an older one, and the export of the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response, StreamingResponse
+
+from astro_auth_plugin.access_api import changing, effects, shapes
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, ChangeReaderDep
+from astro_auth_plugin.access_api.changing import Wish
+from astro_auth_plugin.access_api.errors import ApiError, denied, invalid, not_found
+from astro_auth_plugin.access_api.etags import Stale, required
+from astro_auth_plugin.access_api.routes.users import DryRun, IfMatch
+from astro_auth_plugin.access_api.views import Limit, Offset
+from astro_auth_plugin.access_management import audit_export
+from astro_auth_plugin.rbac.changes import edits
+from astro_auth_plugin.rbac.changes.affected import concerned_scopes
+from astro_auth_plugin.rbac.changes.difference import changes
+from astro_auth_plugin.rbac.changes.edits import Values
+from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
+from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Record, Stored
+
+router = APIRouter(tags=["History"])
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Days = Annotated[int, Query(ge=1, le=3650, description="Of how many days.")]
+
+
+@router.get("/history")
+def history(who: ChangeReaderDep, limit: Limit = 50, offset: Offset = 0) -> shapes.Versions:
+    """List the versions, newest first; of other Workspaces than this one nothing but for Organization Owners."""
+    if who.settings.policy_file is not None:
+        return shapes.Versions(versions=[], total_entries=0)
+    if who.visibility.everything:
+        newest = policy_versions.newest_number()
+        records = policy_versions.history(limit, newest - offset + 1)
+        return shapes.Versions(versions=[_version(who, each) for each in records], total_entries=newest)
+    found = [version for version in map(_of(who), policy_versions.history()) if version.changes]
+    return shapes.Versions(versions=found[offset : offset + limit], total_entries=len(found))
+
+
+@router.get("/history/{number}")
+def show_version(who: ChangeReaderDep, number: Number) -> shapes.Version:
+    """Show a version: who made it, when, why, and what it changed."""
+    records = [] if who.settings.policy_file else policy_versions.history(1, number + 1)
+    found = _version(who, records[0]) if records and records[0].id == number else None
+    if found is None or not (found.changes or who.visibility.everything):
+        raise not_found(f"version {number} of the policy")
+    return found
+
+
+@router.get("/history/{number}/diff/{other}")
+def compare_versions(who: ChangeReaderDep, number: Number, other: Number) -> shapes.VersionDifference:
+    """Show what two versions have different, and who gains and loses what from the first to the second."""
+    _, older = _stored(who, number)
+    _, newer = _stored(who, other)
+    parts = list(changes(older.document, newer.document))
+    about = concerned_scopes(parts, older.document, newer.document)
+    shown = [each for each, scopes in zip(parts, about, strict=True) if all(map(who.visibility.sees, scopes))]
+    found = effects.of(who, parts, older, newer)
+    return shapes.VersionDifference(
+        older=number,
+        newer=other,
+        changes=[str(each) for each in shown],
+        hidden=len(parts) - len(shown),
+        gains=found.gains,
+        losses=found.losses,
+    )
+
+
+@router.post("/history/{number}/revert")
+def revert(
+    who: CallerDep, number: Number, body: shapes.Revert, dry_run: DryRun = False, if_match: IfMatch = None
+) -> shapes.Result:
+    """Make the document of an older version the next one, judged as any change. `If-Match` has the newest number."""
+    if who.settings.policy_file is not None:
+        name = who.settings.policy_file.name
+        detail = f"The policy is managed in the file {name}: its history is where the file is kept."
+        raise ApiError(HTTPStatus.CONFLICT, "managed_in_file", detail, patch=None, file=name)
+    if not who.visibility.changes:
+        raise denied("You may not return to an older version.", "a role that may grant roles")
+    stored, _ = _stored(who, number)
+    etags = required(if_match)
+
+    def edit(values: Values) -> Values:
+        if str(policy_versions.newest_number()) not in etags:
+            raise Stale
+        return edits.replace(stored.values)(values)
+
+    return changing.change(who, Wish(edit, body.reason, dry_run, reverts=number, text=stored.text))
+
+
+@router.get("/audit", response_class=Response)
+def audit(who: CallerDep, format: Literal["jsonl", "csv"] = "jsonl", days: Days = 30) -> Response:  # noqa: A002 - as in the commands
+    """Export what happened to access: changes, sign-ins, denials, as JSON lines or CSV."""
+    if not who.reads_audit:
+        raise denied("You may not export the audit log.", "a role that may grant roles and sees all Dags")
+    found = audit_export.events(datetime.now(UTC) - timedelta(days=days))
+    if not who.visibility.everything:
+        # They may be of other Workspaces; the history shows those of this one.
+        found = (event for event in found if event["event"] != POLICY_CHANGED)
+    lines = audit_export.as_csv(found) if format == "csv" else audit_export.as_json_lines(found)
+    kind = "text/csv" if format == "csv" else "application/x-ndjson"
+    headers = {"Content-Disposition": f'attachment; filename="access-audit.{format}"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines, media_type=kind, headers=headers)
+
+
+def _of(who: Caller) -> Callable[[Record], shapes.Version]:
+    return lambda record: _version(who, record)
+
+
+def _version(who: Caller, record: Record) -> shapes.Version:
+    sees = who.visibility
+    known = len(record.scopes) == len(record.changes)
+    shown = [
+        text
+        for index, text in enumerate(record.changes)
+        if sees.everything or (known and all(map(sees.sees, record.scopes[index])))
+    ]
+    return shapes.Version(
+        version=record.id,
+        created_at=datetime.fromtimestamp(record.created_at, UTC),
+        author=record.author,
+        author_kind=record.author_kind,
+        source=record.source,
+        # It may be about what is hidden.
+        reason=record.reason if len(shown) == len(record.changes) else "",
+        reverts=record.reverts,
+        changes=shown,
+        hidden=len(record.changes) - len(shown),
+    )
+
+
+def _stored(who: Caller, number: int) -> tuple[Stored, Policy]:
+    """Return a version with its policy, checked."""
+    try:
+        stored = None if who.settings.policy_file else policy_versions.read(number)
+    except DocumentUnusable as error:
+        raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    if stored is None:
+        raise not_found(f"version {number} of the policy")
+    policy = loader.from_values(stored.values).policy
+    if policy is None:
+        raise invalid(f"Version {number} of the policy has errors.")
+    return stored, policy

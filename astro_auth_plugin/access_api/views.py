@@ -1,0 +1,139 @@
+"""Parts of the policy as the API shows them, and only what the caller may see of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Query
+
+from astro_auth_plugin.access_api import shapes
+from astro_auth_plugin.access_api.caller import Caller
+from astro_auth_plugin.rbac.engine import delegation
+from astro_auth_plugin.rbac.engine.decision import HeldGrant
+from astro_auth_plugin.rbac.engine.delegation import Given
+from astro_auth_plugin.rbac.engine.engine import NO_GROUPS, Engine
+from astro_auth_plugin.rbac.explain.access_report import Holder
+from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
+from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
+from astro_auth_plugin.rbac.policy.document import Team, User
+from astro_auth_plugin.rbac.policy.grants import Grant, grants_of
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+Search = Annotated[str, Query(max_length=200)]
+
+
+def page(found: Sequence[T], limit: int, offset: int) -> Sequence[T]:
+    """Return a page of a list."""
+    return found[offset : offset + limit]
+
+
+def scope_of(scope: GrantScope) -> shapes.Scope:
+    """Return a scope as the API has it."""
+    return shapes.Scope(kind=scope.kind, id=scope.id, deployment_id=scope.deployment_id)
+
+
+def grant_scope(scope: shapes.Scope) -> GrantScope:
+    """Return a scope as the policy has it."""
+    kind = KINDS[scope.kind]
+    return GrantScope(scope.kind, scope.id if kind.id_key else "", scope.deployment_id if kind.in_deployment else "")
+
+
+def given_of(role: str, scope: GrantScope) -> Given:
+    """Return a role in a scope as the rule about who may give it has it."""
+    return Given(role, KINDS[scope.kind].level, scope.deployment_id or scope.id)
+
+
+def visible_grants(who: Caller, entry: User | Team) -> Iterator[Grant]:
+    """Yield the grants of an entry that the caller may see and that have not ended."""
+    at = who.engine.at
+    return (grant for grant in grants_of((), entry) if who.visibility.sees(grant.scope) and not grant.has_ended(at))
+
+
+def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
+    """Return the grants of an entry, each with whether the caller may revoke it."""
+    identity = who.identity
+    found = []
+    for grant in visible_grants(who, entry):
+        key, *position = grant.path
+        given = [given_of(grant.role, grant.scope)]
+        beyond = delegation.given_beyond(who.engine, identity.subject, given, groups=identity.groups)
+        found.append(
+            shapes.Grant(
+                role=grant.role,
+                scope=scope_of(grant.scope),
+                expires_at=grant.expires_at,
+                note=getattr(entry, str(key))[position[0]].note if position else "",
+                may_revoke=not beyond,
+            )
+        )
+    return found
+
+
+def role_texts(who: Caller, entry: User | Team) -> list[str]:
+    """Return the grants of an entry in short."""
+    return [f"{grant.role} on {_where(grant.scope)}" for grant in visible_grants(who, entry)]
+
+
+def _where(scope: GrantScope) -> str:
+    place = f" of Deployment {scope.deployment_id}" if scope.deployment_id else ""
+    return "the Organization" if scope.kind == "Organization" else f"{scope.kind} {scope.id}{place}"
+
+
+class Throughs:
+    """Through what a subject has each of its roles.
+
+    Args:
+        engine: of the policy.
+        subject: whose roles.
+        groups: the groups of a user.
+    """
+
+    def __init__(self, engine: Engine, subject: str, groups: frozenset[str] = NO_GROUPS) -> None:
+        document = engine.policy.document
+        kind: shapes.ThroughKind = "token" if subject.startswith(TOKEN_PREFIX) else "user"
+        own = shapes.Through(kind=kind, name=subject.removeprefix(TOKEN_PREFIX))
+        self._found = dict.fromkeys(engine.own_grants(subject), own)
+        for index, group in engine.teams_of(subject, groups).items():
+            team = shapes.Through(kind="Team", name=document.teams[index].name, group=group)
+            self._found.update(dict.fromkeys(engine.team_grants(index, group), team))
+
+    def held(self, given: Iterable[HeldGrant]) -> list[shapes.Held]:
+        """Return roles of the subject as the API shows them."""
+        return [_held(grant, self._found[grant]) for grant in given if grant in self._found]
+
+
+def _held(grant: HeldGrant, through: shapes.Through) -> shapes.Held:
+    return shapes.Held(
+        role=grant.role,
+        scope=scope_of(grant.scope),
+        expires_at=grant.expires_at,
+        through=through,
+        implied=grant.derived,
+    )
+
+
+def effective(who: Caller, subject: str, groups: frozenset[str] = NO_GROUPS) -> list[shapes.Held]:
+    """Return the roles in effect here of a subject that the caller may see."""
+    seen = (grant for grant in who.engine.access(subject, groups).grants if who.visibility.sees(grant.scope))
+    return Throughs(who.engine, subject, groups).held(seen)
+
+
+def holder(who: Caller, found: Holder) -> shapes.Holder:
+    """Return who may do something with a Dag or through a tag."""
+    may = list(spelled(found.permissions, on_dag=True))
+    if found.who.startswith(TOKEN_PREFIX):
+        return shapes.Holder(
+            who=found.who, kind="token", may=may, grants=Throughs(who.engine, found.who).held(found.grants)
+        )
+    if "@" in found.who and " " not in found.who:
+        return shapes.Holder(
+            who=found.who, kind="user", may=may, grants=Throughs(who.engine, found.who).held(found.grants)
+        )
+    team = found.grants[0].holder.removeprefix("Team `").removesuffix("`")
+    through = shapes.Through(kind="Team", name=team)
+    return shapes.Holder(who=found.who, kind="group", may=may, grants=[_held(grant, through) for grant in found.grants])
