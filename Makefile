@@ -23,7 +23,7 @@ UPGRADE ?=
 ARGS ?=
 DB ?=
 # Exported, so a script reads them as values: PORT=8081 make demo and make demo PORT=8081 are the same.
-export PORT
+export PORT STORE
 
 COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)

@@ -1,6 +1,7 @@
 """`make demo`: Airflow with the plugin, sample Dags and people, until Ctrl-C. Everything it writes is in .demo/.
 
-PORT in the environment chooses the port, 8080 without it.
+PORT in the environment chooses the port, 8080 without it. The policy is in the database, imported from
+dev_dags/policy.yaml the first time; with STORE=file it is that file.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        stack = DemoStack(ROOT / ".demo", port=_port(os.environ))
+        stack = DemoStack(ROOT / ".demo", port=_port(os.environ), policy_store=_store(os.environ))
     except DemoError as error:
         console.print(str(error), style="red", markup=False)
         return 1
@@ -74,7 +75,12 @@ def _show(stack: DemoStack, console: Console) -> None:
         table.add_row(person.user_name, stack.people[person.user_name], person.roles, person.can)
     console.print(table)
     console.print(f"Airflow is at [bold]{stack.url}[/bold]")
-    console.print(f"Change {_short(stack.policy_file)} and reload a page: a change takes effect at the next request.")
+    if _store(os.environ) == "file":
+        console.print(
+            f"Change {_short(stack.policy_file)} and reload a page: a change takes effect at the next request."
+        )
+    else:
+        console.print(f"Change access at [bold]{stack.url}/plugin/access[/bold], for example as wendy.")
     console.print(f"All Dags are paused at first. Logs are in {_short(stack.logs)}. Ctrl-C stops everything.")
 
 
@@ -87,6 +93,13 @@ def _port(environ: Mapping[str, str]) -> int:
     if given.isascii() and given.isdigit() and 0 < int(given) <= HIGHEST_PORT:
         return int(given)
     raise DemoError(f"PORT={given} is no port: give a number from 1 to {HIGHEST_PORT}")
+
+
+def _store(environ: Mapping[str, str]) -> str:
+    store = environ.get("STORE") or "database"
+    if store not in ("file", "database"):
+        raise DemoError(f"STORE={store} is no policy store: give file or database")
+    return store
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -68,9 +68,10 @@ def airflow_settings(home: Path, port: int, dags_folder: Path) -> dict[str, str]
     }
 
 
-def plugin_settings(policy_file: Path, deployment_id: str, access_contact: str) -> dict[str, str]:
+def plugin_settings(policy_store: str, policy_file: Path, deployment_id: str, access_contact: str) -> dict[str, str]:
     """Return the settings of astro_auth_plugin."""
     return {
+        "AIRFLOW__ASTRO_AUTH__POLICY_STORE": policy_store,
         "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(policy_file),
         "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": deployment_id,
         "AIRFLOW__ASTRO_AUTH__ACCESS_CONTACT": access_contact,

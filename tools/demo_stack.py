@@ -48,7 +48,7 @@ class DemoError(Exception):
 class DemoStack:
     """Airflow's components with the plugin, its accounts and its Dags, all in `folder`.
 
-    `port` 0 takes a free one. `extra_env` comes last and so wins over every setting made here.
+    `port` 0 takes a free one. With `policy_store` database the policy is imported from the file once. `extra_env` comes last and so wins over every setting made here.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default that `make demo` uses
@@ -56,6 +56,7 @@ class DemoStack:
         folder: Path,
         *,
         port: int = 0,
+        policy_store: str = "file",
         policy_file: Path = DEV_DAGS / "policy.yaml",
         deployment_id: str = DEPLOYMENT_ID,
         access_contact: str = "the platform team (platform@example.com)",
@@ -71,7 +72,7 @@ class DemoStack:
         self.dags_folder = dags_folder.resolve()
         self.persons = tuple(people) if people is not None else read_people(DEV_DAGS / "people.yaml")
         self.people: dict[str, str] = {}
-        self._plugin = plugin_settings(self.policy_file, deployment_id, access_contact)
+        self._plugin = plugin_settings(policy_store, self.policy_file, deployment_id, access_contact)
         self._auth_manager = auth_manager
         self._components = tuple(components)
         self._extra_env = dict(extra_env or {})
@@ -109,6 +110,9 @@ class DemoStack:
             raise DemoError(f"port {self.port} is taken: choose another one, for example PORT={self.port + 1}")
         self.people = passwords(self.folder, self.persons)
         self._migrate()
+        if self._plugin["AIRFLOW__ASTRO_AUTH__POLICY_STORE"] == "database" and not self._has_policy():
+            command = ["-m", "airflow", "astro-auth", "policy", "import", str(self.policy_file)]
+            self._run("policy", [*command, "--reason", "the policy of the demo"])
         self.put_accounts(self.persons)
 
     def put_accounts(self, persons: Sequence[Person]) -> None:
@@ -193,6 +197,14 @@ class DemoStack:
             (self.folder / "home" / "airflow.db").unlink(missing_ok=True)
         self._run("migrate", ["-m", "airflow", "db", "migrate"])
         done.touch()
+
+    def _has_policy(self) -> bool:
+        engine = create_engine(self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+        try:
+            with engine.connect() as connection:
+                return bool(connection.scalar(text("SELECT count(*) FROM astro_auth_policy_version")))
+        finally:
+            engine.dispose()
 
     def _run(self, name: str, arguments: Sequence[str], stdin: str = "") -> None:
         log = self.logs / f"{name}.log"

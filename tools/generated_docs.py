@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from astro_auth_plugin.access_api.app import make_app
 from astro_auth_plugin.authorization import action_map, exposures
 from astro_auth_plugin.rbac.model.actions import ACTIONS, Action
 from astro_auth_plugin.rbac.model.permissions import TABLE, mask, names
@@ -173,6 +174,18 @@ def exposed() -> str:
     return _table(["What is shown", "To users with", "From Airflow", "Closed in", "What to do"], rows)
 
 
+def api_routes() -> str:
+    """Return the routes of the API of access, from its OpenAPI document."""
+    rows = []
+    for path, methods in make_app().openapi()["paths"].items():
+        for method, operation in methods.items():
+            query = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            named = [f"`{name}`" for name in query if name != "dry_run"]
+            route = f"`{method.upper()} {path.removeprefix('/api/v1')}`"
+            rows.append([operation["tags"][0], route, operation["description"].split("\n")[0], " ".join(named)])
+    return _table(["Part", "Route", "What it does", "Query"], rows)
+
+
 def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]
 
@@ -197,6 +210,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/api.md": {"api-routes": api_routes},
     "README.md": {"actions-by-role": actions_by_role, "roles": roles, "exposures": exposed},
     "docs/asking.md": {"actions": actions},
     "docs/permissions.md": {
