@@ -48,7 +48,8 @@ class DemoError(Exception):
 class DemoStack:
     """Airflow's components with the plugin, its accounts and its Dags, all in `folder`.
 
-    `port` 0 takes a free one. With `policy_store` database the policy is imported from the file once. `extra_env` comes last and so wins over every setting made here.
+    `port` 0 takes a free one. With `policy_store` database the policy is imported from the file once. `extra_env` comes
+    last and so wins over every setting made here.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default that `make demo` uses

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
 
+from airflow.configuration import conf
 from flask import flash
+from markupsafe import Markup
 
 from astro_auth_plugin.accounts import account_guard
 from astro_auth_plugin.accounts.account_guard import AccountChangeRefused
@@ -80,6 +83,10 @@ def refuse_early(list_view: type[Any]) -> type[Any]:
         add_columns = _without_fab_roles(list_view.add_columns)
         edit_columns = _without_fab_roles(list_view.edit_columns)
         list_columns = _without_fab_roles(list_view.list_columns)
+        search_columns = _without_fab_roles(list_view.search_columns)
+        show_fieldsets = _fieldsets_without_fab_roles(list_view.show_fieldsets)
+        user_show_fieldsets = _fieldsets_without_fab_roles(list_view.user_show_fieldsets)
+        formatters_columns: ClassVar[dict[str, Any]] = {"email": _with_link_to_access}
         validators_columns: ClassVar[dict[str, Any]] = {}
 
     return _named_like(list_view, AskingListView)
@@ -87,6 +94,26 @@ def refuse_early(list_view: type[Any]) -> type[Any]:
 
 def _without_fab_roles(columns: list[str]) -> list[str]:
     return [name for name in columns if name not in ("roles", "groups")]
+
+
+def _fieldsets_without_fab_roles(fieldsets: list[tuple[Any, dict[str, Any]]]) -> list[tuple[Any, dict[str, Any]]]:
+    return [(title, {**each, "fields": _without_fab_roles(each["fields"])}) for title, each in fieldsets]
+
+
+# Airflow shows these pages in a frame that may not load another page around it, but may tell its router to.
+_OPEN = (
+    "if(top!==self){top.history.pushState({},'',this.href);top.dispatchEvent(new PopStateEvent('popstate'));"
+    "return false}"
+)
+
+
+def _with_link_to_access(email: str | None) -> str | Markup:
+    """Return an e-mail with a link to the page of what that user may do."""
+    if not email:
+        return ""
+    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+    address = f"{base}/plugin/access/users/{quote(email, safe='')}"
+    return Markup('{} (<a href="{}" onclick="{}">access</a>)').format(email, address, _OPEN)
 
 
 def _named_like(original: type[Any], view: type[Any]) -> type[Any]:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from tools.mutants import (
+    access_api,
     accounts,
     authentication,
     authorization,
@@ -32,6 +33,7 @@ from tools.mutants.fault import Fault
 ROOT = Path(__file__).parents[2]
 COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
 _ROOMS = (
+    access_api,
     *(accounts, authentication, authorization, cli, credentials, policy_versions, rbac, rbac_changes, runtime),
     *(tag_protection, web),
 )

@@ -1,0 +1,1 @@
+"""Tests of the API of access, in the process of the tests."""

@@ -1,0 +1,217 @@
+"""What the API lets through: who changes what, from where, and what an answer tells."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from astro_auth_plugin.access_api import changing
+from astro_auth_plugin.access_management import publisher
+from astro_auth_plugin.runtime import state
+from astro_auth_plugin.runtime.settings import Settings
+
+from .conftest import Api
+
+ANA = "/users/ana@example.com"
+TAG = {"kind": "tag", "id": "t", "deployment_id": "dep"}
+VIEWER = {"role": "DAG_VIEWER", "scope": TAG}
+FAR = {"role": "WORKSPACE_MEMBER", "scope": {"kind": "Workspace", "id": "ws-other"}}
+
+
+def etag(api: Api, path: str = ANA) -> str:
+    found: str = api.ask("olga", "GET", path).json()["etag"]
+    return found
+
+
+# -- changes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_needs_what_was_read_and_is_made_once(api: Api) -> None:
+    read, body = etag(api), {"grant": [VIEWER]}
+    assert api.ask("wendy", "PATCH", ANA, json=body).status_code == 428
+    assert api.ask("wendy", "PATCH", ANA, "other", json=body).status_code == 412
+    done = api.ask("wendy", "PATCH", ANA, read, json=body)
+    assert done.status_code == 200 and done.json()["version"] == 2
+    assert done.json()["gains"][0]["who"] == ["ana@example.com"]
+    again = api.ask("wendy", "PATCH", ANA, read, json=body)
+    assert again.status_code == 412
+    assert again.json()["current"]["grants"][0]["role"] == "DAG_VIEWER"
+    assert api.version() == 2
+
+
+def test_a_dry_run_changes_nothing(api: Api) -> None:
+    shown = api.ask("wendy", "PATCH", f"{ANA}?dry_run=true", etag(api), json={"grant": [VIEWER]})
+    assert shown.json()["version"] is None and shown.json()["gains"] and api.version() == 1
+
+
+def test_an_entry_of_another_workspace_cannot_be_guessed_by_its_etag(api: Api) -> None:
+    read = api.ask("wendy", "GET", "/users/fred@example.com").json()
+    assert read["grants"] == [] and read["effective"] == []
+    assert read["etag"] != etag(api, "/users/stranger@example.com")
+    key = changing.Entity("users", "fred@example.com")
+    entry = state.current().policy_store.engine().policy.document.users[-1]
+    assert read["etag"] == key.etag(entry)
+
+
+def test_a_reason_is_required_where_the_options_say_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(None, "dep", require_reason=True)
+    monkeypatch.setattr(state, "_current", state.current().__class__(**{**vars(state.current()), "settings": settings}))
+    read = etag(api)
+    for reason in ("", "  "):
+        refused = api.ask("wendy", "PATCH", ANA, read, json={"grant": [VIEWER], "reason": reason})
+        assert (refused.status_code, refused.json()["code"]) == (422, "reason_required")
+    assert api.ask("wendy", "PATCH", ANA, read, json={"grant": [VIEWER], "reason": "why"}).status_code == 200
+
+
+def test_what_is_denied_names_nothing_of_another_workspace(api: Api) -> None:
+    for way in ("", "?dry_run=true"):
+        refused = api.ask(
+            "wendy",
+            "PATCH",
+            f"/users/fred@example.com{way}",
+            etag(api, "/users/fred@example.com"),
+            json={"revoke": [{"role": "WORKSPACE_OWNER", "scope": FAR["scope"]}]},
+        )
+        assert refused.status_code == 403
+        assert refused.json()["missing"] == ["a part of the policy that you may not see"]
+    mine = api.ask("mo", "PATCH", ANA, etag(api), json={"grant": [VIEWER]})
+    assert mine.status_code == 403 and "`DAG_VIEWER` on tag `t`" in " ".join(mine.json()["missing"])
+    assert api.version() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (publisher.LastOwner("no"), 409, "last_owner"),
+        (publisher.TooManyChanges("no"), 503, "too_many_changes"),
+        (publisher.NoPolicy("no"), 503, "unavailable"),
+        (OperationalError("SELECT secret", {}, Exception("secret")), 503, "unavailable"),
+    ],
+)
+def test_what_goes_wrong_is_an_answer(
+    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    read = etag(api)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(publisher, "publish", fail)
+    answer = api.ask("wendy", "PATCH", ANA, read, json={"grant": [VIEWER]})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"grant": []}, {"grant": [{"role": "X"}]}, {"grnt": [VIEWER]}, {"grant": [{**VIEWER, "expires_at": "soon"}]}],
+)
+def test_a_request_that_says_nothing_or_something_else_is_invalid(api: Api, body: dict[str, Any]) -> None:
+    answer = api.ask("wendy", "PATCH", ANA, etag(api), json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+# -- what is seen --------------------------------------------------------------------------------------------------
+
+
+def test_entries_of_another_workspace_do_not_exist_for_a_workspace_owner(api: Api) -> None:
+    for path, names in {"/users": ("fred", "fay"), "/teams": ("elsewhere",), "/tokens": ("afar",)}.items():
+        mine, every = (api.ask(name, "GET", path).text for name in ("wendy", "olga"))
+        assert not [name for name in names if name in mine]
+        assert not [name for name in names if name not in every]
+    assert api.ask("wendy", "GET", "/teams/elsewhere").status_code == 404
+    body = {"description": "mine"}
+    assert api.ask("wendy", "PATCH", "/teams/elsewhere", etag(api, "/teams/elsewhere"), json=body).status_code == 404
+    assert api.ask("wendy", "DELETE", "/tokens/afar", "x").status_code == 404
+
+
+def test_history_shows_what_is_of_this_workspace(api: Api) -> None:
+    done = api.ask("olga", "PATCH", ANA, etag(api), json={"grant": [FAR], "reason": "secret plan"})
+    assert done.status_code == 200
+    done = api.ask(
+        "olga", "PATCH", ANA, etag(api), json={"grant": [VIEWER, {**FAR, "note": "x"}], "reason": "secret plan"}
+    )
+    mine = api.ask("wendy", "GET", "/history").json()["versions"]
+    assert [version["version"] for version in mine] == [3, 1]
+    assert mine[0]["hidden"] == 2 and len(mine[0]["changes"]) == 1 and mine[0]["reason"] == ""
+    assert api.ask("wendy", "GET", "/history/2").status_code == 404
+    assert len(api.ask("olga", "GET", "/history").json()["versions"]) == 3
+    assert api.ask("mo", "GET", "/history").status_code == 403
+
+
+def test_the_audit_export_leaves_changes_of_the_policy_to_the_history(api: Api) -> None:
+    mine, every = (api.ask(name, "GET", "/audit").text for name in ("wendy", "olga"))
+    assert "policy_changed" in every and "policy_changed" not in mine
+
+
+def test_others_are_asked_about_by_readers_alone(api: Api) -> None:
+    question = {"action": "see-pool", "as": "wendy@example.com"}
+    assert api.ask("mia", "POST", "/explain", json=question).status_code == 403
+    assert api.ask("mo", "POST", "/explain", json=question).json()["answer"] == "yes"
+    token = {"action": "see-pool", "as": "token:ci"}
+    assert api.ask("mo", "POST", "/explain", json=token).status_code == 403
+    assert api.ask("wendy", "POST", "/explain", json=token).json()["answer"] == "yes"
+    own = api.ask("mia", "POST", "/explain", json={"action": "see-pool"}).json()
+    assert own["answer"] == "no" and own["advice"] and own["whom_to_ask"] == []
+    reader = api.ask("mo", "POST", "/explain", json={"action": "edit-pool"}).json()
+    assert {each["email"] for each in reader["whom_to_ask"]} == {"olga@example.com", "wendy@example.com"}
+
+
+# -- API tokens ----------------------------------------------------------------------------------------------------
+
+
+def test_tokens_make_no_tokens(api: Api) -> None:
+    body = {"name": "n", "expires_at": None, "roles": [VIEWER]}
+    made = api.ask("wendy", "POST", "/tokens", json=body)
+    assert made.status_code == 201 and made.headers["cache-control"] == "no-store" and made.json()["secret"]
+    assert api.ask("wendy", "POST", "/tokens?dry_run=true", json=body).json()["secret"] is None
+    assert api.ask("token:ci", "POST", "/tokens", json=body).status_code == 403
+    tokens = api.ask("wendy", "GET", "/tokens").json()["tokens"]
+    (read,) = (token["etag"] for token in tokens if token["id"] == "ci")
+    assert api.ask("token:ci", "POST", "/tokens/ci/rotate", read, json={}).status_code == 403
+    assert api.ask("wendy", "POST", "/tokens/ci/rotate", read, json={}).status_code == 200
+    assert HASH_KEYS.isdisjoint(json.dumps(tokens))
+
+
+HASH_KEYS = frozenset({"secret_sha256"})
+
+
+# -- other origins, strangers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, False),
+        ({"Origin": "http://airflow"}, True),
+        ({"Origin": "http://airflow:1"}, False),
+        ({"Origin": "https://airflow"}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://airflow"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Authorization": "Bearer x", "Sec-Fetch-Site": "cross-site"}, True),
+    ],
+)
+def test_changes_with_the_cookie_come_from_the_own_pages(api: Api, headers: dict[str, str], allowed: bool) -> None:
+    answer = api.send("wendy", "POST", "/explain", headers, json={"action": "see-pool"})
+    assert answer.status_code == (200 if allowed else 403)
+    assert api.send("wendy", "GET", "/me", {}).status_code == 200
+
+
+def test_behind_a_proxy_the_own_pages_are_those_of_the_configured_address(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://front.example.com/a")
+    question = {"action": "see-pool"}
+    for origin, status in (("https://front.example.com", 200), ("https://front.example.com:1", 403)):
+        assert api.send("wendy", "POST", "/explain", {"Origin": origin}, json=question).status_code == status
+
+
+def test_a_user_without_roles_gets_nothing(api: Api) -> None:
+    for path in ("/me", "/me/dags", "/actions", "/catalogue", "/users", "/dags/d/access", "/suggest?kind=dag"):
+        answer = api.ask("stranger", "GET", path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "denied")

@@ -1,0 +1,149 @@
+"""Faults in the API of access, in what may be read of the access of others, and in the list of plugins."""
+
+from __future__ import annotations
+
+from tools.mutants.fault import Fault
+
+_APP = ("tests/access_api/test_app.py",)
+_VISIBILITY = ("tests/rbac/engine/test_visibility.py",)
+_AFFECTED = ("tests/rbac/changes/test_affected.py",)
+_LIVE = ("tests/e2e/test_access_api.py",)
+
+FAULTS = (
+    Fault(
+        "pages of other origins make changes",
+        "_SameOrigin.__call__",
+        "'authorization' not in request.headers and (not _is_same_origin(request))",
+        "False",
+        _APP,
+    ),
+    Fault(
+        "a page on another port is the own one",
+        "_is_same_origin",
+        "fetched == 'same-origin'",
+        "fetched != 'cross-site'",
+        _APP,
+    ),
+    Fault("an origin is not compared", "_is_same_origin", "origin in own", "True", _APP),
+    Fault("an older entry is overwritten", "unchanged", "entity.etag(entity.read(values)) not in etags", "False", _APP),
+    Fault(
+        "a change needs no ETag", "change", "wish.entity is not None and (not wish.new)", "bool(wish.if_match)", _APP
+    ),
+    Fault(
+        "a reason is not required",
+        "change",
+        "who.settings.require_reason and (not wish.reason.strip()) and (not wish.dry_run)",
+        "False",
+        _APP,
+    ),
+    Fault(
+        "a dry run is a change",
+        "_in_database",
+        "publisher.publish(wanted, actor, who.settings, dry_run=wish.dry_run)",
+        "publisher.publish(wanted, actor, who.settings, dry_run=False)",
+        _APP,
+    ),
+    Fault(
+        "a denied change of another Workspace is told", "_denied", "all(map(who.visibility.sees, about))", "True", _APP
+    ),
+    Fault("API tokens make API tokens", "create_token", "_no_token(who)", "None", _APP),
+    Fault("API tokens rotate API tokens", "rotate_token", "_no_token(who)", "None", _APP),
+    Fault("a dry run shows a secret", "_with_secret", "result.dry_run or result.version is None", "False", _APP),
+    Fault(
+        "every user is read", "named", "who.visibility.everything or any(views.visible_grants(who, user))", "True", _APP
+    ),
+    Fault(
+        "every Team is read",
+        "sees_team",
+        "who.visibility.everything or any(views.visible_grants(who, team)) or (not any(grants_of((), team)))",
+        "True",
+        _APP,
+    ),
+    Fault(
+        "every API token is read",
+        "_visible",
+        "who.visibility.everything or not token.roles or any((sees(token_scope(role)) for role in token.roles))",
+        "True",
+        _APP,
+    ),
+    Fault(
+        "grants of other Workspaces are read",
+        "visible_grants",
+        "who.visibility.sees(grant.scope) and (not grant.has_ended(at))",
+        "True",
+        _APP,
+    ),
+    Fault(
+        "the history shows other Workspaces",
+        "_version",
+        "sees.everything or (known and all(map(sees.sees, record.scopes[index])))",
+        "True",
+        _APP,
+    ),
+    Fault(
+        "a reason about hidden changes is shown",
+        "_version",
+        "record.reason if len(shown) == len(record.changes) else ''",
+        "record.reason",
+        _APP,
+    ),
+    Fault("the audit export has changes of other Workspaces", "audit", "not who.visibility.everything", "False", _APP),
+    Fault("anyone asks about others", "_subject", "not who.visibility.access", "False", _APP),
+    Fault("anyone asks about API tokens", "_subject", "not who.visibility.tokens", "False", _APP),
+    Fault("anyone learns whom to ask", "_whom_to_ask", "not wanted or not who.visibility.access", "not wanted", _APP),
+    Fault("a user without roles is answered", "caller", "not user.access.grants", "False", _APP),
+    Fault("all members read everything", "visibility_of", "'ORGANIZATION' in gives", "bool(reading)", _VISIBILITY),
+    Fault(
+        "one word of two reads users and Teams",
+        "visibility_of",
+        "words >= _READ_ACCESS",
+        "bool(words & _READ_ACCESS)",
+        _VISIBILITY,
+    ),
+    Fault(
+        "Dag roles read users",
+        "_reads",
+        "role is not None and role.level != 'DAG' and bool(role.permissions & _SEE_DAG)",
+        "role is not None and bool(role.permissions & _SEE_DAG)",
+        _VISIBILITY,
+    ),
+    Fault(
+        "grants on Dags are read without seeing all Dags",
+        "visibility_of",
+        "bool(held.deployment_wide & _SEE_DAG)",
+        "True",
+        _VISIBILITY,
+    ),
+    Fault(
+        "Deployment Admins read grants on Dags beside",
+        "Visibility.sees",
+        "self.dags_here if deployment_id == self.engine.deployment_id else self.dags_beside",
+        "self.dags_here",
+        _VISIBILITY,
+    ),
+    Fault(
+        "other Workspaces are read",
+        "Visibility.sees",
+        "self.engine.workspace_of(deployment_id) != self.engine.workspace_id",
+        "False",
+        _VISIBILITY,
+    ),
+    Fault(
+        "a preview leaves out who has a changed role", "affected_subjects", "grant.role in roles", "False", _AFFECTED
+    ),
+    Fault("a preview leaves out members", "affected_subjects", "team.name in teams", "False", _AFFECTED),
+    Fault(
+        "an entry is about no Workspace",
+        "concerned_scopes.scopes",
+        "of_entry['Team', change.team] if change.team else of_entry[change.what, change.name]",
+        "[]",
+        _AFFECTED,
+    ),
+    Fault(
+        "everyone sees other plugins",
+        "_cut",
+        "identity is None or not authorizer.may_see_all_plugins(identity)",
+        "False",
+        _LIVE,
+    ),
+)
