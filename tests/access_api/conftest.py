@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from astro_auth_plugin.access_api.app import make_app
 from astro_auth_plugin.access_management import publisher
 from astro_auth_plugin.access_management.publisher import Actor, Wanted
+from astro_auth_plugin.authorization.dag_cache import DagCache
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.model.subjects import token_subject, user_subject
 from astro_auth_plugin.rbac.policy import yaml_reader
@@ -88,7 +89,7 @@ def api(metadata_database: Any, fresh_state: None) -> Iterator[Api]:
     values = plain(yaml_reader.read(POLICY.encode()).values)
     publisher.publish(Wanted(edits.replace(values), "import"), Actor("root", "shell"), settings)
     store = PolicyStore(settings)
-    process_state.start_with(settings=settings, policy_store=store)
+    process_state.start_with(settings=settings, policy_store=store, dag_cache=DagCache())
     yield Api(settings)
     clear(metadata_database)
 
