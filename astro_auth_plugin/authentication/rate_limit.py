@@ -79,7 +79,8 @@ def _account(security_manager: Any, typed: str) -> str:
     exact = "".join(filter(str.isprintable, unicodedata.normalize("NFKC", typed)))
     # Active Directory takes `José`, and what has invisible characters, for `jose`.
     names = ["".join(name.casefold().split())[:_LONGEST_NAME] for name in (exact, letters_shown(typed))]
-    for name in filter(None, dict.fromkeys(names)):
+    # As it was typed, too: FAB compares e-mails, and user names with blanks, exactly.
+    for name in filter(None, dict.fromkeys([*names, typed])):
         user = security_manager.find_user(username=name) or security_manager.find_user(email=name)
         if user:
             return f"account {user.id}"

@@ -16,8 +16,10 @@ def request_middleware(app: Any) -> Any:
     """
     if not activation.is_active():
         return app
+    from astro_auth_plugin.web import validation_errors  # noqa: PLC0415 - only a server needs it
     from astro_auth_plugin.web.middleware import RequestMiddleware  # noqa: PLC0415 - only a server needs it
 
+    validation_errors.limit(app)
     return RequestMiddleware(app)
 
 

@@ -14,6 +14,8 @@ from astro_auth_plugin.web.status_codes import TOO_LARGE, UNPROCESSABLE
 # Where the decision needs a field of the body: whether a backfill reprocesses, and whom an account is to be.
 _BODY_NEEDED = (("POST", "/api/v2/backfills"), ("POST", "/auth/fab/v1/users"), ("PATCH", "/auth/fab/v1/users/"))
 MAX_BODY = 1024 * 1024
+LARGEST_LIST = 128 * 1024
+"""For the filters of a list. Any user may send some, and all that is wrong in them is found on the event loop."""
 TOKENS_IN_BODY = frozenset(
     {
         "/auth/token",
@@ -80,7 +82,7 @@ async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Rec
     if not is_for_tokens and not has_page and not needs_body(scope["method"], path):
         return None, receive, None
     signs_in = passwords.is_door(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
-    limit = size_limits.LARGEST_SIGN_IN if signs_in else MAX_BODY
+    limit = size_limits.LARGEST_SIGN_IN if signs_in else LARGEST_LIST if has_page else MAX_BODY
     try:
         body, receive = await _read_json(receive, size_limits.announced_size(scope), limit)
     except _BodyTooLarge:

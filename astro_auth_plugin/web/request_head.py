@@ -35,10 +35,13 @@ class HeadLimits(_Protocol):
     _awaits_head = True
     _ends: Any = None
     _aborts: Any = None
+    _unread = 0
 
     def connection_made(self, transport: Any) -> None:
         """Begin a connection, which ends if no head comes."""
         super().connection_made(transport)
+        # So that nothing can be left unread without a limit: a connection closes when all that was written is sent.
+        transport.set_write_buffer_limits(0)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -51,12 +54,23 @@ class HeadLimits(_Protocol):
         """Hold the answer back, since the client does not read it."""
         super().pause_writing()
         if self._aborts is None:
-            self._aborts = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+            self._await_reader()
 
     def resume_writing(self) -> None:
         """Go on with the answer."""
         self._abort_not()
         super().resume_writing()
+
+    def _await_reader(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
+        self._aborts = self.loop.call_later(WRITE_SECONDS, self._abort_or_wait)
+
+    def _abort_or_wait(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread:
+            # It reads, and a large answer takes long.
+            self._await_reader()
+        else:
+            self.transport.abort()
 
     def _abort_not(self) -> None:
         if self._aborts is not None:

@@ -325,6 +325,19 @@ def test_spellings_of_a_directory(name: str, kept: list[tuple]) -> None:
         assert rate_limit.attempt(manager, "other") != rate_limit.attempt(manager, name)
 
 
+@pytest.mark.parametrize("name", ["ana maria", "Ana.Maria@Example.com"])
+def test_spellings_of_an_account(name: str, kept: list[tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account has one count, also where its name or e-mail has capitals or blanks, which FAB compares exactly."""
+    manager = Manager(AUTH_DB)
+    found = {("username", "ana maria"), ("email", "Ana.Maria@Example.com")}
+    monkeypatch.setattr(
+        manager, "find_user", lambda **by: manager.user if found.intersection(by.items()) else None, raising=True
+    )
+    with trying("198.51.100.7"):
+        assert rate_limit.attempt(manager, name) == rate_limit.Attempt("account 7", "198.51.100.7")
+        assert rate_limit.attempt(manager, "maria").account == "name maria"
+
+
 @pytest.mark.parametrize("auth_type", [AUTH_DB, AUTH_LDAP])
 @pytest.mark.parametrize("odd", [5, True, ["right"], {"a": "b"}, "\ud800", "a\0b", "x" * 1025])
 def test_what_is_no_password(auth_type: int, odd: Any, kept: list[tuple]) -> None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from astro_auth_plugin.web import request_bodies, size_limits
 from astro_auth_plugin.web.middleware import RequestMiddleware
-from astro_auth_plugin.web.request_bodies import MAX_BODY
+from astro_auth_plugin.web.request_bodies import LARGEST_LIST, MAX_BODY
 from tests.web.asgi import ask
 from tests.web.echo_app import BACKFILLS, call, reported
 
@@ -131,6 +131,13 @@ def test_large_bodies(size: int) -> None:
     else:
         refused = call("POST", BACKFILLS, pieces=pieces)
         assert (refused.status, refused.detail) == (413, f"The body is larger than {MAX_BODY} bytes.")
+
+
+@pytest.mark.parametrize("size", [LARGEST_LIST, LARGEST_LIST + 1])
+def test_large_filters_of_a_list(size: int) -> None:
+    """The body of a list is smaller than others: any user may send one."""
+    answer = call("POST", "/api/v2/dags/~/dagRuns/list", pieces=[b" " * (size - 2) + b"{}"])
+    assert answer.status == (404 if size <= LARGEST_LIST else 413), "the application has no such route"
 
 
 @pytest.mark.parametrize("path", sorted({*request_bodies.TOKENS_IN_BODY, "/auth/token/", "/auth/login/"}))

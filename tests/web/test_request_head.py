@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ class _Transport(asyncio.Transport):
         self.written = b""
         self.closed = self.aborted = False
         self.has_closed = asyncio.Event()
+        self.unread = self.limit = 100
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -48,6 +50,13 @@ class _Transport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert low is None
+        self.limit = 100 if high is None else high
 
     def pause_reading(self) -> None: ...
 
@@ -142,6 +151,65 @@ def test_answer_that_is_not_read(reads: bool, monkeypatch: pytest.MonkeyPatch) -
         protocol.pause_writing()
         protocol.connection_lost(None)
         assert protocol._aborts is None
+
+    asyncio.run(run())
+
+
+def test_answer_that_is_read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads some of a large answer each time keeps its connection; it loses it when it stops."""
+    monkeypatch.setattr(request_head, "WRITE_SECONDS", 0.01)
+
+    async def run() -> int:
+        class _Read(_Transport):
+            def get_write_buffer_size(self) -> int:
+                self.unread = max(self.unread - 20, 40)
+                return self.unread
+
+        config = uvicorn.Config(_app, lifespan="off", log_config=None, timeout_keep_alive=600)
+        config.load()
+        protocol, transport = request_head.limited(HttpToolsProtocol)(config, ServerState(), {}), _Read()
+        protocol.connection_made(transport)
+        protocol.pause_writing()
+        await asyncio.wait_for(transport.has_closed.wait(), 30)
+        assert transport.aborted
+        protocol.connection_lost(None)
+        return transport.unread
+
+    assert asyncio.run(run()) == 40
+
+
+def test_rest_of_an_answer_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves only the last bytes of an answer unread loses its connection, too."""
+    monkeypatch.setattr(request_head, "WRITE_SECONDS", 0.05)
+
+    async def run() -> None:
+        async def answers(_scope: Any, _receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+            # More than the kernel takes, and less than what asyncio lets applications write ahead.
+            await send({"type": "http.response.body", "body": b"x" * 50_000})
+
+        config = uvicorn.Config(answers, lifespan="off", log_config=None)
+        config.load()
+        lost = asyncio.Event()
+
+        class _Told(request_head.limited(HttpToolsProtocol)):  # type: ignore[misc]
+            def connection_made(self, transport: Any) -> None:
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                lost.set()
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Told(config, ServerState(), {}), "127.0.0.1", 0)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            await loop.sock_connect(client, server.sockets[0].getsockname())
+            await loop.sock_sendall(client, HEAD)
+            await asyncio.wait_for(lost.wait(), 30)
+        server.close()
 
     asyncio.run(run())
 

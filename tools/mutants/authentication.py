@@ -241,6 +241,13 @@ FAULTS = (
         ("tests/authentication/test_security_manager.py",),
     ),
     Fault(
+        "an e-mail with capitals has a count of its own",
+        "_account",
+        "[*names, typed]",
+        "names",
+        ("tests/authentication/test_security_manager.py",),
+    ),
+    Fault(
         "each spelling that a directory takes for a name has its own tries",
         "_account",
         "letters_shown(typed)",

@@ -6,6 +6,41 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "an answer lists each of half a million errors",
+        "_answer",
+        "error.errors()[:MOST]",
+        "error.errors()",
+        ("tests/web/test_validation_errors.py",),
+    ),
+    Fault(
+        "an error repeats the object that it is in",
+        "_without_containers",
+        "key != 'input' or not isinstance(value, dict | list)",
+        "True",
+        ("tests/web/test_validation_errors.py",),
+    ),
+    Fault(
+        "the filters of a list may be large",
+        "looked_at",
+        "LARGEST_LIST if has_page else MAX_BODY",
+        "MAX_BODY",
+        ("tests/web/test_request_bodies.py",),
+    ),
+    Fault(
+        "a client that leaves the end of an answer unread keeps its connection for ever",
+        "HeadLimits.connection_made",
+        "transport.set_write_buffer_limits(0)",
+        "pass",
+        ("tests/web/test_request_head.py",),
+    ),
+    Fault(
+        "a client that reads a large answer slowly loses it",
+        "HeadLimits._abort_or_wait",
+        "self.transport.get_write_buffer_size() < self._unread",
+        "False",
+        ("tests/web/test_request_head.py",),
+    ),
+    Fault(
         "a page that a body asks for has no limit",
         "_has_too_large_page",
         "limit > size_limits.MOST_RUNS",
@@ -212,7 +247,7 @@ FAULTS = (
     Fault(
         "a form with a password may be large",
         "looked_at",
-        "size_limits.LARGEST_SIGN_IN if signs_in else MAX_BODY",
+        "size_limits.LARGEST_SIGN_IN if signs_in else LARGEST_LIST if has_page else MAX_BODY",
         "MAX_BODY",
         ("tests/web/test_request_bodies.py",),
     ),
