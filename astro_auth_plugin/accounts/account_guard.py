@@ -36,6 +36,7 @@ from astro_auth_plugin.runtime.request_context import RequestContext, current_re
 
 log = logging.getLogger(__name__)
 
+_HARMLESS_FAB_ROLES = frozenset({"Public"})
 _GUARDED = ("email", "username", "password", "active", "first_name", "last_name")
 _MAKES_ACTIVE_PERSON = {"email", "active"}
 NOT_ALLOWED = "You may not see or change accounts: that is for Workspace Owners and Organization Owners."
@@ -147,6 +148,7 @@ def refusal_of_route(identity: AstroIdentity) -> str:
     context = current_request()
     name = context.body_field("username") if context else None
     refused = refusal_of_name(name) if isinstance(name, str) else ""
+    refused = refused or _refusal_of_fab_roles(identity, context)
     if refused:
         return refused
     email = context.body_field("email") if context else None
@@ -170,6 +172,16 @@ def refusal_of_route(identity: AstroIdentity) -> str:
         if refused or not active or not isinstance(email, str):
             return refused
         return _second_account(email, account_id, session)
+
+
+def _refusal_of_fab_roles(identity: AstroIdentity, context: RequestContext | None) -> str:
+    """Say why the person may not give an account FAB's roles: after a way back to FAB they would grant something."""
+    roles = context.body_field("roles") if context else None
+    names = {str(role.get("name")) for role in roles if isinstance(role, dict)} if isinstance(roles, list) else set()
+    owner = "ORGANIZATION" in delegation.levels_given(identity.engine, identity.subject, identity.groups)
+    if owner or names <= _HARMLESS_FAB_ROLES:
+        return ""
+    return "Only an Organization Owner may give an account FAB's roles, other than Public. They grant nothing here."
 
 
 def ask_before_insert(account: User, connection: Connection) -> None:

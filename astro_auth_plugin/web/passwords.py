@@ -39,7 +39,8 @@ class Doors:
     def __init__(self) -> None:
         pages = revocation.pages_at_once()
         at_providers = AT_PROVIDERS if pages is None else min(AT_PROVIDERS, max(pages // 2, 1))
-        self._passwords, self._providers = _Door(AT_ONCE), _Door(at_providers)
+        at_passwords = AT_ONCE if pages is None else min(AT_ONCE, max(pages - 1, 1))
+        self._passwords, self._providers = _Door(at_passwords), _Door(at_providers)
 
     async def serve(self, app: ASGIApp, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Serve a request; one that is limited when it is its turn, and with 503 at once where too many wait."""

@@ -20,6 +20,7 @@ def request_middleware(app: Any) -> Any:
     from astro_auth_plugin.web.middleware import RequestMiddleware  # noqa: PLC0415 - only a server needs it
 
     validation_errors.limit(app)
+    validation_errors.install()
     return RequestMiddleware(app)
 
 

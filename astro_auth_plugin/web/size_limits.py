@@ -23,6 +23,8 @@ MOST_PARAMETERS = 1000
 MOST_RUNS = 1000
 """How many runs of a Dag `GET /ui/dags`, and rows the lists with a body, may be asked for: Airflow has no limit."""
 LARGEST_BODY = 4 * 1024 * 1024
+MOST_OBJECTS = 50_000
+"""How many lists and objects a body may have: Airflow reads JSON on the event loop before it knows who sends it."""
 BODY_SECONDS = 120.0
 """How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is
 decided then must not be old."""
@@ -102,11 +104,11 @@ def announced_size(scope: Scope) -> int:
 def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
     """Return a `receive` that ends the request when its body is larger than it may be, or does not come in time."""
     limit: float = largest_body(path)
-    size = 0
+    size = objects = 0
     deadline = current_time() + BODY_SECONDS
 
     async def receive_within() -> Message:
-        nonlocal limit, size, deadline
+        nonlocal limit, size, objects, deadline
         with move_on_after(deadline - current_time()) as in_time:
             message = await receive()
         if in_time.cancelled_caught:
@@ -117,8 +119,10 @@ def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
         if not message.get("more_body"):
             deadline = math.inf
         size += len(message.get("body", b""))
-        if size > limit and await has_no_limit(scope, path):
-            limit = math.inf
-        return message if size <= limit else {"type": "http.disconnect"}
+        objects += message.get("body", b"").count(b"[") + message.get("body", b"").count(b"{")
+        if (size > limit or objects > MOST_OBJECTS) and await has_no_limit(scope, path):
+            limit, objects = math.inf, -(10**12)
+        too_large = size > limit or objects > MOST_OBJECTS
+        return {"type": "http.disconnect"} if too_large else message
 
     return receive_within

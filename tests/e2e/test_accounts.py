@@ -148,6 +148,17 @@ def test_fab_roles_change_nothing(everybody: Everybody, database: Database) -> N
     assert everybody["nobody"].get(USERS).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["Admin", "Op", "Viewer", "no such role"])
+def test_fab_roles_are_given_by_organization_owners_alone(name: str, everybody: Everybody, database: Database) -> None:
+    """They grant nothing, but would again after a way back to FAB's own auth manager."""
+    owner, roles = everybody["workspace.owner"], [{"name": name}]
+    body = {"username": "made", "email": "made@example.com", "first_name": "A", "last_name": "B", "password": "x"}
+    refused = owner.request("PATCH", f"{USERS}/nobody?update_mask=roles", json={"roles": roles})
+    assert refused.status_code == 403
+    refused = owner.request("POST", USERS, json={**body, "roles": roles})
+    assert refused.status_code == 403
+
+
 @pytest.mark.parametrize("actor", ["organization.owner", "workspace.operator", "fab.admin"])
 @pytest.mark.parametrize(
     ("method", "path", "body"),

@@ -129,6 +129,16 @@ def test_large_bodies(path: str) -> None:
         asyncio.run(ask(RequestMiddleware(app), "POST", path, pieces=HUGE))
 
 
+@pytest.mark.parametrize("path", ["/api/v2/pools", "/execution/xcoms/x"])
+def test_deep_bodies(path: str) -> None:
+    """A body with very many lists and objects ends the request before it is parsed, also in pieces."""
+    for text in (b"[", b"[],", b'{"a":'):
+        few, many = text * 10_000, [text * 10_000] * 6
+        with pytest.raises(ClientDisconnect):
+            asyncio.run(ask(RequestMiddleware(app), "POST", path, pieces=many))
+        assert asyncio.run(ask(RequestMiddleware(app), "POST", path, pieces=[few])).status == 200
+
+
 @pytest.fixture(name="secret")
 def _secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     secret = "s" * 64

@@ -45,7 +45,7 @@ def _sent(app: FastAPI, body: Any) -> Answer:
 
 def test_many_errors(app: FastAPI) -> None:
     """A list with an error in each of many items gets the first ones; to list them all stops everybody's requests."""
-    refused = _sent(app, {"needed": 1, "names": [0] * 5000})
+    refused = _sent(app, {"needed": 1, "names": [0] * 900})
     assert (refused.status, len(refused.detail)) == (422, validation_errors.MOST)
     assert refused.detail[0] == {
         "type": "string_type",
@@ -53,6 +53,21 @@ def test_many_errors(app: FastAPI) -> None:
         "msg": "Input should be a valid string",
         "input": 0,
     }
+
+
+def test_very_many_errors(app: FastAPI) -> None:
+    """Of more errors than are listed there is one, with their number: it takes longest to make an entry for each."""
+    refused = _sent(app, {"needed": 1, "names": [0] * 5000})
+    assert refused.status == 422
+    assert refused.detail == [
+        {
+            "type": "too_many_errors",
+            "loc": ["body"],
+            "msg": "There are 5000 errors; at most 100 are listed.",
+            "input": None,
+        }
+    ]
+    assert json.loads(_sent(app, {"needed": 1, "names": ["a"] * 5000}).body) == 5000
 
 
 def test_large_values(app: FastAPI) -> None:

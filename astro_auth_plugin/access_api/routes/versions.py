@@ -80,7 +80,7 @@ def compare_versions(who: ChangeReaderDep, number: Number, other: Number) -> sha
 def revert(
     who: CallerDep, number: Number, body: shapes.Revert, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
-    """Make the document of an older version the next one, judged as any change. `If-Match` has the newest number."""
+    """Return to an older version, but for API tokens; judged as any change. `If-Match` has the newest number."""
     if who.settings.policy_file is not None:
         name = who.settings.policy_file.name
         detail = f"The policy is managed in the file {name}: its history is where the file is kept."
@@ -93,7 +93,7 @@ def revert(
     def edit(values: Values) -> Values:
         if str(policy_versions.newest_number()) not in etags:
             raise Stale
-        return edits.replace(stored.values)(values)
+        return edits.return_to(stored.values)(values)
 
     return changing.change(who, Wish(edit, body.reason, dry_run, reverts=number, text=stored.text))
 

@@ -170,8 +170,17 @@ POLICY_COMMANDS = (
         "revert",
         "Return to an older version",
         f"{_VERSIONS}.revert",
-        (Option(("version",), "The number of the version.", {"metavar": "VERSION"}), FORCE, *_CHANGE_VERSION),
-        f"Make the policy of an older version the next version. {_EXIT_CODES}",
+        (
+            Option(("version",), "The number of the version.", {"metavar": "VERSION"}),
+            Option(
+                ("--tokens",),
+                "Return to the API tokens of that version, too: secrets revoked since are valid again.",
+                {"action": "store_true"},
+            ),
+            FORCE,
+            *_CHANGE_VERSION,
+        ),
+        f"Make the policy of an older version the next version; API tokens stay as they are. {_EXIT_CODES}",
     ),
     Command(
         "clean",

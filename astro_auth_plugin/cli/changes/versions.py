@@ -164,10 +164,11 @@ def diff(args: Namespace) -> None:
 
 @command
 def revert(args: Namespace) -> None:
-    """Make the document of an older version the next one."""
+    """Make the document of an older version the next one, but for API tokens unless they are wanted."""
     _in_database(args)
     stored = _stored(args.version)
-    done = apply(args, edits.replace(stored.values), source="revert", reverts=stored.id, text=stored.text)
+    edit = edits.replace(stored.values) if args.tokens else edits.return_to(stored.values)
+    done = apply(args, edit, source="revert", reverts=stored.id, text=stored.text)
     show(args, done)
 
 

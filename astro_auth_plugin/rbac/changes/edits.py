@@ -190,6 +190,16 @@ def remove_token(token_id: str) -> Edit:
     return _removed("api_tokens", "id", token_id, "API token")
 
 
+def return_to(document: Values) -> Edit:
+    """Replace the policy by an older one, but for API tokens: a secret that was revoked or rotated stays invalid."""
+
+    def edit(values: Values) -> Values:
+        kept = {"api_tokens": values["api_tokens"]} if "api_tokens" in values else {}
+        return {**{key: each for key, each in document.items() if key != "api_tokens"}, **kept}
+
+    return edit
+
+
 def replace(document: Values) -> Edit:
     """Replace the whole policy."""
     return lambda _: document

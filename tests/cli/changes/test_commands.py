@@ -835,6 +835,16 @@ def test_revert(imported: Any, path: Path) -> None:
     assert (values["version"], values["written"]) == (5, True)
 
 
+def test_revert_keeps_tokens(imported: Any, path: Path) -> None:
+    """A return to a version from before a token was revoked does not make its secret valid again, unless that is wanted."""
+    good(imported("token", "revoke", "one"))
+    good(imported("user", "grant", "zoe@example.com", *MONEY))
+    good(imported("policy", "revert", "1"))
+    assert "api_tokens" not in policy_versions.read().values or policy_versions.read().values["api_tokens"] == []
+    good(imported("policy", "revert", "1", "--tokens"))
+    assert good(imported("policy", "export")) == POLICY
+
+
 def test_revert_of_a_damaged_version(imported: Any, metadata_database: Any) -> None:
     """From a newest version that cannot be read a shell returns to one that can."""
     good(imported("user", "grant", "bo@example.com", *MONEY))

@@ -57,6 +57,13 @@ VALUES: dict[str, Any] = {
 BARE: dict[str, Any] = {"version": 1, "organization_id": "org"}
 
 
+def test_return_keeps_the_tokens_of_today() -> None:
+    """A return to an older version makes no secret valid again, and revokes none."""
+    older = {**BARE, "users": VALUES["users"], "api_tokens": [{**TOKEN, "secret_sha256": "2" * 64}]}
+    assert edits.return_to(older)(VALUES) == {**older, "api_tokens": VALUES["api_tokens"]}
+    assert edits.return_to(older)(BARE) == {**BARE, "users": VALUES["users"]}
+
+
 def edited(edit: Edit, values: dict[str, Any] = VALUES) -> dict[str, Any]:
     """Make an edit, which leaves the values as they are, and may be made again."""
     before = copy.deepcopy(values)
