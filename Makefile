@@ -24,6 +24,8 @@ ARGS ?=
 DB ?=
 # Exported, so a script reads them as values: PORT=8081 make demo and make demo PORT=8081 are the same.
 export PORT STORE
+# Hundreds of processes import the same modules, so what Python has compiled is kept, also where it is not otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 
 COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
