@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from typing import Any, Protocol
 
 import pytest
 from hypothesis import Phase, settings
+
+from tests.shared import alone, copy_database, shared_folder
 
 pytest_plugins = ["tests.dag_fixtures", "tests.policy_fixtures"]
 
@@ -31,7 +32,7 @@ settings.load_profile("tests")
 
 HOME = Path(tempfile.mkdtemp(prefix="astro-auth-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-MIGRATED = HOME / "migrated.db"
+MIGRATED = shared_folder() / "migrated.db"
 """The metadata database as it is before the first test writes to it."""
 
 # What the caller's own Airflow is configured to must not change what the tests see.
@@ -79,10 +80,13 @@ def metadata_database() -> Any:
     from airflow import settings
     from airflow.utils import db
 
-    db.initdb()
-    # For servers that begin with nothing, whatever the tests before them have written.
-    with sqlite3.connect(HOME / "airflow.db") as source, sqlite3.connect(MIGRATED) as copy:
-        source.backup(copy)
+    # The copy is for other processes, and for servers that begin with nothing, whatever the tests have written.
+    with alone(MIGRATED.name) as migrated:
+        if migrated.exists():
+            copy_database(migrated, HOME / "airflow.db")
+        else:
+            db.initdb()
+            copy_database(HOME / "airflow.db", migrated)
     return settings.engine
 
 
