@@ -148,6 +148,8 @@ def accounts(metadata_database: Any) -> Iterator[Any]:
 
 # What has a server of its own begins first, or one process would still be at it when the others are done.
 _FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "cli/")
+# What has one server for several files: that of the browser, and that of API tokens.
+_TOGETHER = ("e2e/browser/", "e2e/test_api_token")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -163,13 +165,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests stay in one process of pytest-xdist, and so do all that share the Airflow of the browser."""
+    """A file's tests stay in one process of pytest-xdist, and so do all that share a certain Airflow."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByServer(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "browser" if "/browser/" in file else file
+            return next((place for place in _TOGETHER if place in file), file)
 
     return ByServer(config, log)
 
