@@ -147,7 +147,7 @@ def accounts(metadata_database: Any) -> Iterator[Any]:
 # -- tests in several processes ------------------------------------------------------------------------------------
 
 # What has a server of its own begins first, or one process would still be at it when the others are done.
-_FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "cli/")
+_FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "rbac/", "cli/")
 # What has one server for several files: that of the browser, and that of API tokens.
 _TOGETHER = ("e2e/browser/", "e2e/test_api_token")
 
@@ -161,6 +161,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((at for at, first in enumerate(_FIRST) if place.startswith(first)), len(_FIRST))
 
     items.sort(key=turn)
+    for item in items:
+        if item.path.is_relative_to(here / "rbac"):
+            item.add_marker(pytest.mark.rbac)
 
 
 @pytest.hookimpl(optionalhook=True)
