@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from typing import Any, Protocol
 
 import pytest
 from hypothesis import Phase, settings
+
+from tests.shared import alone, copy_database, shared_folder
 
 pytest_plugins = ["tests.dag_fixtures", "tests.policy_fixtures"]
 
@@ -31,7 +32,7 @@ settings.load_profile("tests")
 
 HOME = Path(tempfile.mkdtemp(prefix="astro-auth-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-MIGRATED = HOME / "migrated.db"
+MIGRATED = shared_folder() / "migrated.db"
 """The metadata database as it is before the first test writes to it."""
 
 # What the caller's own Airflow is configured to must not change what the tests see.
@@ -79,10 +80,13 @@ def metadata_database() -> Any:
     from airflow import settings
     from airflow.utils import db
 
-    db.initdb()
-    # For servers that begin with nothing, whatever the tests before them have written.
-    with sqlite3.connect(HOME / "airflow.db") as source, sqlite3.connect(MIGRATED) as copy:
-        source.backup(copy)
+    # The copy is for other processes, and for servers that begin with nothing, whatever the tests have written.
+    with alone(MIGRATED.name) as migrated:
+        if migrated.exists():
+            copy_database(migrated, HOME / "airflow.db")
+        else:
+            db.initdb()
+            copy_database(HOME / "airflow.db", migrated)
     return settings.engine
 
 
@@ -143,7 +147,9 @@ def accounts(metadata_database: Any) -> Iterator[Any]:
 # -- tests in several processes ------------------------------------------------------------------------------------
 
 # What has a server of its own begins first, or one process would still be at it when the others are done.
-_FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "cli/")
+_FIRST = ("e2e/browser", "e2e/sign_in", "e2e/behind_proxy", "e2e/", "doctor/", "rbac/", "cli/")
+# What has one server for several files: that of the browser, and that of API tokens.
+_TOGETHER = ("e2e/browser/", "e2e/test_api_token")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -155,17 +161,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((at for at, first in enumerate(_FIRST) if place.startswith(first)), len(_FIRST))
 
     items.sort(key=turn)
+    for item in items:
+        if item.path.is_relative_to(here / "rbac"):
+            item.add_marker(pytest.mark.rbac)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests stay in one process of pytest-xdist, and so do all that share the Airflow of the browser."""
+    """A file's tests stay in one process of pytest-xdist, and so do all that share a certain Airflow."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByServer(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "browser" if "/browser/" in file else file
+            return next((place for place in _TOGETHER if place in file), file)
 
     return ByServer(config, log)
 

@@ -16,7 +16,7 @@ import pytest
 from . import smuggling
 from .client import Caller, Everybody
 from .database import Database
-from .live import LiveAirflow, in_a_file
+from .live import BUNDLES, LiveAirflow, in_a_file
 from .smuggling import PLAIN
 
 POLICY = """\
@@ -48,7 +48,7 @@ class Guarded(LiveAirflow):
     def __init__(self, home: Path) -> None:
         bundles = [bundle("dags-folder", home / "dags")]
         bundles += [bundle(name, home / name) for name in ("other-finance", "other-ops")]
-        config = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+        config = {BUNDLES: json.dumps(bundles)}
         # A second look at the folders in one run would, in Airflow 3.1, throw away the errors of archives. Airflow
         # counts from the start of the machine, so a longer interval than that would leave out the first look, too.
         config["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] = str(min(3600, int(time.monotonic())))

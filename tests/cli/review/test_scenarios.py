@@ -137,11 +137,15 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
 # -- the plugin ----------------------------------------------------------------------------------------------------
 
 
+# Plugins of these tests that take seconds to load.
+NOT_NEEDED = ("cacheprovider", "hypothesispytest", "schemathesis", "anyio", "xdist", "xdist.looponfail", "pytest_cov")
+
+
 def pytest_in(folder: Path, *words: str) -> tuple[int, str]:
     """Run pytest in a project of somebody else that has this package installed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        [sys.executable, "-m", "pytest", *(f"-pno:{name}" for name in NOT_NEEDED), *words],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.e2e.live import LiveAirflow
+from tests.shared import copy_database
 
 HERE = Path(__file__).parent
 PATH = "/a/b"
@@ -67,8 +67,7 @@ class Fronted(LiveAirflow):
         text = text.replace(f"https://airflow.example.com{PATH}", self.front)
         text = text.replace("port = 8080", f"port = {self.port}")
         (self.home / "airflow.cfg").write_text(text.replace("/opt/airflow/policy/policy.yaml", str(self.policy)))
-        with sqlite3.connect(migrated) as source, sqlite3.connect(self.home / "airflow.db") as copy:
-            source.backup(copy)
+        copy_database(migrated, self.home / "airflow.db")
         from airflow.providers.fab.auth_manager.models import User
         from werkzeug.security import generate_password_hash
 

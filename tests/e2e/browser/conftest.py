@@ -33,7 +33,9 @@ def policy(folder: Path) -> Path:
 @pytest.fixture(scope="package")
 def stack(folder: Path, policy: Path) -> Iterator[DemoStack]:
     """A whole Airflow."""
-    with DemoStack(folder / "stack", policy_file=policy, access_contact=CONTACT) as started:
+    # The Dags do not change, so each file is parsed once.
+    quiet = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
+    with DemoStack(folder / "stack", policy_file=policy, access_contact=CONTACT, extra_env=quiet) as started:
         yield started
 
 

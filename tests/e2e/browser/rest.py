@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 def token(url: str, user: str, password: str) -> httpx.Response:
     """The answer to a request for a token."""
-    return httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=180)
+    return httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=180, verify=False)
 
 
 def rest(url: str, user: str, password: str) -> httpx.Client:
@@ -22,7 +22,7 @@ def rest(url: str, user: str, password: str) -> httpx.Client:
     given.raise_for_status()
     headers = {"Authorization": f"Bearer {given.json()['access_token']}"}
     hooks = {"response": [lambda answer: answer.raise_for_status()]}
-    return httpx.Client(base_url=f"{url}/api/v2", headers=headers, event_hooks=hooks, timeout=180)
+    return httpx.Client(base_url=f"{url}/api/v2", headers=headers, event_hooks=hooks, timeout=180, verify=False)
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 300) -> T:

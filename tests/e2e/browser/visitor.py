@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -89,12 +89,13 @@ class Visitor:
         """Where the person is, without the query."""
         return urlsplit(self.page.url).path
 
-    def sign_in(self, password: str, path: str = "/") -> None:
-        """Opens a page, is sent to the form, and fills it in."""
+    def sign_in(self, password: str, path: str = "/", *, stays: bool = True) -> None:
+        """Opens a page, is sent to the form, and fills it in; who does not stay goes on before the page is loaded."""
         self.page.goto(path)
         self.page.locator("#username").fill(self.user)
         self.page.locator("#password").fill(password)
-        with self.page.expect_navigation(url=lambda url: "/auth/login" not in url):
+        until: Literal["load", "commit"] = "load" if stays else "commit"
+        with self.page.expect_navigation(url=lambda url: "/auth/login" not in url, wait_until=until):
             self.page.get_by_role("button", name="Sign In").or_(self.page.locator("[type=submit]")).first.click()
 
     def open(self, path: str) -> None:
@@ -161,7 +162,7 @@ class Visitor:
 
 
 class Visitors:
-    """Everybody who has come so far, by user name; who is asked for first signs in then."""
+    """Everybody who has come so far, by user name; who is asked for first signs in then, and is to open a page."""
 
     def __init__(self, browser: Browser, url: str, passwords: dict[str, str], shots: Path) -> None:
         self.passwords = passwords
@@ -172,7 +173,7 @@ class Visitors:
 
     def __getitem__(self, user: str) -> Visitor:
         if user not in self._here:
-            self.new(user).sign_in(self.passwords[user])
+            self.new(user).sign_in(self.passwords[user], stays=False)
         return self._here[user]
 
     def new(self, user: str) -> Visitor:

@@ -47,6 +47,14 @@ def test_one_wrong_character(token_id: str, random_part: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"), [(KNOWN, True), ("astroauth_x", True), (KNOWN[1:], False), ("eyJhbGciOiJub25lIn0.e30.", False)]
+)
+def test_meant(text: str, meant: bool) -> None:
+    """What begins as a secret does is taken for one, well-formed or not."""
+    assert token_secrets.is_meant(text) is meant
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("", "astroauth_", "astroauth__", KNOWN[10:], KNOWN.upper(), KNOWN + "\n", f" {KNOWN}", f"{KNOWN} "),

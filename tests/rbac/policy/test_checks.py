@@ -481,3 +481,12 @@ def test_secrets_are_masked() -> None:
         problems = loader.load(f"version: 1\norganization_id: org\n{line}\n".encode()).problems
         assert problems
         assert not any("s3cr3t" in each.text.casefold() for each in problems), line
+
+
+@pytest.mark.parametrize("word", ["7", "null", "[dag.airflow.dag.get]"])
+def test_permission_that_is_no_text(word: str) -> None:
+    """A permission that is no text is named as that, and not taken for an unknown one."""
+    text = f"roles:\n  - {{name: odd, scope: DAG, permissions: [dag.airflow.dag.get, {word}]}}\n"
+    (problem,) = said(complete(text).encode())
+    assert "roles[0].permissions[1]: " in problem
+    assert "unknown permission" not in problem

@@ -328,6 +328,7 @@ def grant(*ends: str) -> str:
         (grant(SHORT), grant(""), "ends never instead of 2027-06-01 00:00:00 UTC", True),
         (grant(""), grant(SHORT), "ends 2027-06-01 00:00:00 UTC instead of never", False),
         (grant(SHORT), grant(SHORT, LONG), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+        (grant(SHORT), grant(LONG, SHORT), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
     ],
 )
 def test_another_end(old: str, new: str, said: str, widens: bool) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from astro_auth_plugin.rbac.engine.engine import Dag
 from astro_auth_plugin.rbac.model.permissions import names
+from astro_auth_plugin.rbac.model.scopes import DagFile
 from astro_auth_plugin.rbac.review.declared_changes import declared_changes
 from astro_auth_plugin.rbac.review.policy_diff import Difference, Plan, compare
 from astro_auth_plugin.rbac.review.policy_snapshot import SEE_DAG, PermissionSets, Side, words
@@ -212,7 +213,7 @@ def team(name: str = "sales", members: Iterable[str] = ("a@b", "b@b"), **more: A
     return {"name": name, "members": list(members), **more}
 
 
-def made(old: dict[str, Any], new: dict[str, Any], *dag_lists: list[Dag]) -> list[Any]:
+def made(old: dict[str, Any], new: dict[str, Any], *dag_lists: list[Dag] | None) -> list[Any]:
     """Return each line of a plan: its cause, for whom, of how many nothing changes, and where what is gained and lost."""
     engines = [engine_of({**HEAD, **each}, "dep") for each in (old, new)]
     found = compare("dep", *engines, *(dag_lists or [DAGS]))
@@ -411,3 +412,21 @@ def test_deployments_of_one_side_only() -> None:
     assert compare("dep", None, engine, DAGS).widens
     assert not compare("dep", engine, None, DAGS).widens
     assert compare("dep", engine, None).lines[0].losses
+
+
+def test_a_tag_without_dags() -> None:
+    """Where the Dags are not known, a line names the tag."""
+    old, new = {"teams": [team(dag_roles=[VIEW])]}, {"teams": [team(dag_roles=[SALES])]}
+    assert made(old, new, None) == [(("Team", "sales", "a@b", "b@b"), 0, {(9, "tag `sales`")}, set())]
+
+
+def test_a_tag_that_becomes_protected() -> None:
+    """A tag that counts no more in a file is lost there, with its tag as the cause; what an id gives stays."""
+    users = [{"email": "c@b", "dag_roles": [{"deployment_id": "dep", "dag_id": "orders", "role": "DAG_VIEWER"}]}]
+    old = {"teams": [team(members=FOUR[:3], dag_roles=[SALES])], "users": users}
+    rule = {"deployment_id": "dep", "tag": "sales", "only_in": [{"bundle": "b", "files": ["sales/**"]}]}
+    dags = [Dag("orders", frozenset({"sales"}), DagFile("b", "elsewhere.py"))]
+    assert made(old, {**old, "protected_tags": [rule]}, dags) == [
+        (("tags", "orders", "a@b", "b@b"), 0, set(), {(20, "Dag `orders`")}),
+        (("tags", "orders", "c@b"), 0, set(), {(9, "Dag `orders`")}),
+    ]
