@@ -65,6 +65,18 @@ def test_who_is_not_affected_gains_and_loses_nothing(pair: tuple[Pool, dict[str,
     assert only is None or set(whole.differences) <= only
 
 
+def test_a_comparison_of_some_leaves_out_the_others() -> None:
+    """Of those who are not affected nothing is read, and a Team's line says whom it is for."""
+    team = {"name": "T", "members": ["bo@example.com", "cy@example.com"]}
+    old = PLACES | {"teams": [team], "users": [{"email": "ana@example.com", "dag_roles": [ON_TAG]}]}
+    new = old | {"teams": [team | {"dag_roles": [ON_TAG]}]}
+    both = engine_of(old, "dep"), engine_of(new, "dep")
+    plan = compare("dep", *both, only=frozenset({"bo@example.com", "cy@example.com"}))
+    assert plain(plan) == plain(compare("dep", *both))
+    assert set(plan.differences) == {"bo@example.com", "cy@example.com"}
+    assert compare("dep", *both, only=frozenset()).differences == {}
+
+
 def documents(old: dict[str, Any], new: dict[str, Any]) -> tuple[PolicyDocument, PolicyDocument]:
     found = []
     for values in (old, new):

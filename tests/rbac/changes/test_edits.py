@@ -64,6 +64,16 @@ def test_return_keeps_the_tokens_of_today() -> None:
     assert edits.return_to(older)(BARE) == {**BARE, "users": VALUES["users"]}
 
 
+def test_description_of_a_team() -> None:
+    """A Team gets another description, and none with an empty text; nothing else of it changes."""
+    (eng, _empty) = VALUES["teams"]
+    described = edits.describe_team("empty", "no members yet")(VALUES)
+    assert described["teams"] == [eng, {"name": "empty", "description": "no members yet"}]
+    assert edits.describe_team("empty", "")(described) == VALUES
+    with pytest.raises(EditError, match="there is no Team `emptyy`"):
+        edits.describe_team("emptyy", "x")(VALUES)
+
+
 def edited(edit: Edit, values: dict[str, Any] = VALUES) -> dict[str, Any]:
     """Make an edit, which leaves the values as they are, and may be made again."""
     before = copy.deepcopy(values)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_auth_plugin.rbac.engine.delegation import TokenChange, may_change_accounts, roles_beyond, token_roles_beyond
+from astro_auth_plugin.rbac.engine.delegation import (
+    TokenChange,
+    may_change_accounts,
+    may_make_tokens,
+    roles_beyond,
+    token_roles_beyond,
+)
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.policy.document import TokenRole
@@ -120,6 +126,13 @@ def test_whose_account_may_be_changed(engine: Engine, actor: str, person: str) -
     """Nobody changes the account of a person who holds a role, anywhere, that the actor may not give."""
     beyond = roles_beyond(engine, f"{actor}@example.com", f"{person}@example.com")
     assert (beyond == ()) is (person in MAY_CHANGE[actor])
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_who_may_make_some_token(engine: Engine, actor: str) -> None:
+    """Those who may give roles here, Workspace Operators, and custom roles with the permission of Astro."""
+    makers = {"org-owner", "owner", "old-admin", "dep-admin", "operator", "token-maker"}
+    assert may_make_tokens(engine, f"{actor}@example.com") is (actor in makers)
 
 
 TOKENS = {

@@ -101,7 +101,7 @@ def test_words_that_are_no_questions() -> None:
         (
             "GET /api/v2/plugins",
             None,
-            {"needs": tuple(mask(f"{n}.get") for n in ("plugin", "customMenu", "astronomer"))},
+            {"needs": tuple(mask(f"{n}.get") for n in ("plugin", "customMenu", "astronomer", "website"))},
         ),
         ("GET /api/v2/version", None, {"people": "public"}),
     ],
