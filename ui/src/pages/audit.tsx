@@ -1,0 +1,36 @@
+import { useState } from "react";
+
+import { address, query } from "../api/client";
+import { Button, Flex, Text } from "../chakra";
+import { SelectField } from "../parts/fields";
+
+const SPANS = [
+  { value: "7d", label: "7 days" },
+  { value: "30d", label: "30 days" },
+  { value: "90d", label: "90 days" },
+  { value: "365d", label: "a year" },
+];
+
+export function Audit() {
+  const [since, setSince] = useState("30d");
+  const href = (format: string) => address(`access/api/v1/audit${query({ format, since })}`);
+  return (
+    <>
+      <Text>
+        Every change of access, with who, when, why and what came of it. JSON lines suit programs, CSV suits spreadsheets.
+      </Text>
+      <Flex gap={3} wrap="wrap" align="end" my={3}>
+        <div>
+          <SelectField label="The last" value={since} onChange={setSince} choices={SPANS} />
+        </div>
+        {["jsonl", "csv"].map((format) => (
+          <Button key={format} asChild size="sm" variant="outline" mb={2}>
+            <a href={href(format)} download>
+              Download {format === "csv" ? "CSV" : "JSON lines"}
+            </a>
+          </Button>
+        ))}
+      </Flex>
+    </>
+  );
+}
