@@ -32,14 +32,19 @@ const licences: Plugin = {
         if (folder && renderedLength) folders.add(folder);
       }
     }
-    const source = [...folders].sort().map(licence).join(`\n${"-".repeat(80)}\n`);
+    const source = [...folders]
+      .sort()
+      .map(licence)
+      .join(`\n${"-".repeat(80)}\n`);
     if (source) this.emitFile({ type: "asset", fileName: "access-full.licences.txt", source });
   },
 };
 
 function licence(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
-  const file = ["LICENSE", "LICENSE.md", "license", "LICENSE.txt", "license.md"].find((one) => existsSync(`${folder}/${one}`));
+  const file = ["LICENSE", "LICENSE.md", "license", "LICENSE.txt", "license.md"].find((one) =>
+    existsSync(`${folder}/${one}`),
+  );
   return `${name} ${version} (${license})\n\n${file ? readFileSync(`${folder}/${file}`, "utf8") : ""}`;
 }
 

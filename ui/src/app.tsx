@@ -1,5 +1,6 @@
 // The one component that Airflow is given: the tab of a Dag if there is a Dag, else the nav page.
-import { Component, useCallback, useEffect, useState, type ReactNode } from "react";
+import { Component, useCallback, useState, type ReactNode } from "react";
+import { Navigate } from "react-router-dom";
 
 import { useGet } from "./api/hooks";
 import type { Me, Result } from "./api/types";
@@ -18,7 +19,7 @@ import { Tokens } from "./pages/tokens";
 import { UserPage } from "./pages/user";
 import { Users } from "./pages/users";
 import { Loaded, Notice } from "./parts/states";
-import { usePlace } from "./place";
+import { to, usePlace } from "./place";
 
 /** The address of this file, put before it when it is built; `?v=` is the hash of its content. */
 declare const accessBundleUrl: string;
@@ -44,16 +45,13 @@ function SignedIn({ me, dagId }: { me: Me; dagId?: string }) {
   const forget = useCallback(() => setSaved(undefined), []);
   const { page, names } = usePlace();
   const mine = page === "my-access";
-  useEffect(() => {
-    if (!dagId) document.title = mine ? "My access" : "Access";
-  }, [dagId, mine]);
   const frame = { saved, forget };
   const tabs = tabsOf(me);
   return (
     <SharedContext.Provider value={{ me, done }}>
       {isStale(me) ? <Stale /> : null}
       {dagId ? (
-        <Frame title="Access" {...frame}>
+        <Frame title={`Access to ${dagId}`} {...frame}>
           <DagPage dagId={dagId} />
         </Frame>
       ) : mine ? (
@@ -62,7 +60,11 @@ function SignedIn({ me, dagId }: { me: Me; dagId?: string }) {
         </Frame>
       ) : (
         <Frame title="Access" {...frame} tabs={tabs}>
-          <Page names={names.length ? names : [tabs[0]?.[0] ?? "me"]} key={names.join("/")} />
+          {names.length ? (
+            <Page names={names} key={names.join("/")} />
+          ) : (
+            <Navigate to={to(tabs[0]?.[0] ?? "me")} replace />
+          )}
         </Frame>
       )}
     </SharedContext.Provider>
@@ -82,7 +84,7 @@ function Page({ names: [kind, first, second] }: { names: string[] }) {
     case "tags":
       return first ? <TagPage tag={first} /> : <TagsPage />;
     case "dags":
-      return first ? <DagPage dagId={first} /> : <TagsPage />;
+      return first ? <DagPage dagId={first} title /> : <TagsPage />;
     case "history":
       return first && second ? <ComparePage from={first} until={second} /> : <History />;
     case "audit":

@@ -32,7 +32,9 @@ const gray = shades(
   "0.11 0.025 251",
 );
 
-const pair = (light: string, dark: string) => ({ value: { _light: `{colors.brand.${light}}`, _dark: `{colors.brand.${dark}}` } });
+const pair = (light: string, dark: string) => ({
+  value: { _light: `{colors.brand.${light}}`, _dark: `{colors.brand.${dark}}` },
+});
 
 export const BRAND = {
   tokens: { colors: { brand, gray } },

@@ -1,13 +1,13 @@
 // What is around every page: title, state of the policy, tabs by right, and the line after a change.
 import { useState, type ReactNode } from "react";
-import { NavLink } from "react-router-dom";
+import { Link as RouterLink } from "react-router-dom";
 
 import type { Me, Result } from "./api/types";
 import { Box, Button, Flex, Heading, Link, Text } from "./chakra";
 import { useShared } from "./context";
 import { RevertDialog } from "./pages/history";
 import { Notice } from "./parts/states";
-import { HOME, to } from "./place";
+import { to, usePlace } from "./place";
 import { ago } from "./words";
 
 /** The tabs that somebody has: the last part of the address, and the label. */
@@ -31,7 +31,13 @@ const state = ({ policy }: Me): string => {
   return `version ${policy.version}${when}${policy.author ? ` by ${policy.author}` : ""}`;
 };
 
-export function Frame({ title, saved, forget, children, tabs = [] }: {
+export function Frame({
+  title,
+  saved,
+  forget,
+  children,
+  tabs = [],
+}: {
   title: string;
   saved: Result | undefined;
   forget: () => void;
@@ -54,26 +60,31 @@ export function Frame({ title, saved, forget, children, tabs = [] }: {
   );
 }
 
-const Tabs = ({ tabs }: { tabs: [string, string][] }) => (
-  <Flex as="nav" aria-label="Access" gap={0} wrap="wrap" borderBottomWidth="1px" mb={3}>
-    {tabs.map(([path, label]) => (
-      <Link
-        key={path}
-        asChild
-        px={3}
-        py={2}
-        color="fg.muted"
-        borderBottomWidth="3px"
-        borderColor="transparent"
-        borderRadius={0}
-        _hover={{ color: "fg", textDecoration: "none" }}
-        css={{ "&.active": { color: "fg", borderColor: "brand.solid", fontWeight: "bold" } }}
-      >
-        <NavLink to={path === "users" ? HOME + "/users" : to(path)}>{label}</NavLink>
-      </Link>
-    ))}
-  </Flex>
-);
+function Tabs({ tabs }: { tabs: [string, string][] }) {
+  const [kind] = usePlace().names;
+  const here = kind === "dags" ? "tags" : kind;
+  return (
+    <Flex as="nav" aria-label="Access" gap={0} wrap="wrap" borderBottomWidth="1px" mb={3}>
+      {tabs.map(([path, label]) => (
+        <Link
+          key={path}
+          asChild
+          px={3}
+          py={2}
+          color="fg.muted"
+          borderBottomWidth="3px"
+          borderColor="transparent"
+          borderRadius={0}
+          _hover={{ color: "fg", textDecoration: "none" }}
+          aria-current={path === here ? "page" : undefined}
+          css={{ "&[aria-current]": { color: "fg", borderColor: "brand.solid", fontWeight: "bold" } }}
+        >
+          <RouterLink to={to(path)}>{label}</RouterLink>
+        </Link>
+      ))}
+    </Flex>
+  );
+}
 
 /** "Done: version 42 · Undo". */
 function Done({ saved, forget }: { saved: Result | undefined; forget: () => void }) {

@@ -17,12 +17,11 @@ export function Audit() {
   return (
     <>
       <Text>
-        Every change of access, with who, when, why and what came of it. JSON lines suit programs, CSV suits spreadsheets.
+        Every change of access, with who, when, why and what came of it. JSON lines suit programs, CSV suits
+        spreadsheets.
       </Text>
       <Flex gap={3} wrap="wrap" align="end" my={3}>
-        <div>
-          <SelectField label="The last" value={since} onChange={setSince} choices={SPANS} />
-        </div>
+        <SelectField label="The last" value={since} onChange={setSince} choices={SPANS} />
         {["jsonl", "csv"].map((format) => (
           <Button key={format} asChild size="sm" variant="outline" mb={2}>
             <a href={href(format)} download>

@@ -18,23 +18,30 @@ import { to } from "../place";
 import { grantLine, list } from "../words";
 import { Explain } from "./explain";
 
-export function DagPage({ dagId }: { dagId: string }) {
+export function DagPage({ dagId, title = false }: { dagId: string; title?: boolean }) {
   const answer = useGet<DagAccess>(`dags/${encodeURIComponent(dagId)}/access`);
-  return <Loaded answer={answer}>{(access) => <Detail access={access} />}</Loaded>;
+  return <Loaded answer={answer}>{(access) => <Detail access={access} title={title} />}</Loaded>;
 }
 
-function Detail({ access }: { access: DagAccess }) {
+function Detail({ access, title }: { access: DagAccess; title: boolean }) {
   const [draft, give] = useState<Draft>();
   const { dag_id, tags, may, may_not, users } = access;
   return (
     <>
-      <Heading size="lg" as="h2" overflowWrap="anywhere" mt={2}>
-        Access to {dag_id}
-      </Heading>
+      {title ? (
+        <Heading size="lg" as="h2" overflowWrap="anywhere" mt={2}>
+          Access to {dag_id}
+        </Heading>
+      ) : null}
       <Section title="You">
         <Text mb={2}>
           {may.length ? `You may: ${list(may)}.` : "You may do nothing on this Dag."}
-          {may_not.length ? ` You may not: ${list(may_not.map(({ words }) => words), "or")}.` : ""}
+          {may_not.length
+            ? ` You may not: ${list(
+                may_not.map(({ words }) => words),
+                "or",
+              )}.`
+            : ""}
         </Text>
         <HeldGrants grants={access.grants} label="Because of" empty="You hold no role that counts on this Dag." />
       </Section>
@@ -42,10 +49,7 @@ function Detail({ access }: { access: DagAccess }) {
         {users ? <Tags tags={tags} /> : <Words words={tags} empty="This Dag has no tag." />}
       </Section>
       {users ? (
-        <Section
-          title="Who else"
-          action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}
-        >
+        <Section title="Who else" action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}>
           <WhoMayTable users={users} label={`Who may do what on ${dag_id}`} />
         </Section>
       ) : null}

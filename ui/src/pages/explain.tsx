@@ -27,7 +27,9 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
     setAnswer(undefined);
     setError(undefined);
     const body = { as, action, dag_id: wide ? null : dagId.trim() || null };
-    await call<Explained>("POST", "explain", { body }).then(setAnswer, (failure: unknown) => setError(asApiError(failure)));
+    await call<Explained>("POST", "explain", { body }).then(setAnswer, (failure: unknown) =>
+      setError(asApiError(failure)),
+    );
   };
   return (
     <Section title={as ? "Why may this user, or why not?" : "Why may I, or why not, and whom to ask?"}>
@@ -37,7 +39,7 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
           void ask();
         }}
       >
-        <Flex gap={3} wrap="wrap" align="start">
+        <Flex gap={3} wrap="wrap" align="start" maxW="full">
           <SelectField
             label="What"
             value={action}
@@ -45,7 +47,7 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
             choices={actions.map(({ name, words }) => ({ value: name, label: words }))}
           />
           {wide ? null : (
-            <Box flex="1" maxW="24rem">
+            <Box flex="1" minW="12rem" maxW="24rem">
               <SuggestField kind="dag" label="Dag" value={dagId} onChange={setDagId} help="Empty: all Dags." />
             </Box>
           )}

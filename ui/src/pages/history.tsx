@@ -1,5 +1,6 @@
 // Every version of the policy: who, when, how, why and what; compare two, and go back to one.
 import { useState } from "react";
+import { Link as RouterLink } from "react-router-dom";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
@@ -31,7 +32,11 @@ export function History() {
       <Compare />
       <Listing<{ versions: Version[]; total_entries: number }> path="history" noun="version" searchable={false}>
         {({ versions }) => (
-          <Rows label="Versions" head={["Version", "When", "Who", "Why", "What", "Change"]} empty={<Text>No version yet.</Text>}>
+          <Rows
+            label="Versions"
+            head={["Version", "When", "Who", "Why", "What", "Change"]}
+            empty={<Text>No version yet.</Text>}
+          >
             {versions.map((version) => (
               <Row key={version.version} cells={cells(version, me.policy.version, mayRevert, setRevert)} />
             ))}
@@ -62,7 +67,12 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
   one.version === newest ? (
     "newest"
   ) : mayRevert ? (
-    <Button size="xs" variant="outline" onClick={() => revert(one.version)} aria-label={`Revert to version ${one.version}`}>
+    <Button
+      size="xs"
+      variant="outline"
+      onClick={() => revert(one.version)}
+      aria-label={`Revert to version ${one.version}`}
+    >
       Revert to
     </Button>
   ) : (
@@ -104,15 +114,11 @@ function Compare() {
   const choices = versions.map((version) => ({ value: version, label: `version ${version}` }));
   return (
     <Flex gap={3} align="end" wrap="wrap" mb={3}>
-      <div>
-        <SelectField label="From" value={from} onChange={(value) => choose([value, until])} choices={choices} />
-      </div>
-      <div>
-        <SelectField label="To" value={until} onChange={(value) => choose([from, value])} choices={choices} />
-      </div>
-      <Text mb={3}>
-        <A href={to("history", from, until)}>Compare</A>
-      </Text>
+      <SelectField label="From" value={from} onChange={(value) => choose([value, until])} choices={choices} />
+      <SelectField label="To" value={until} onChange={(value) => choose([from, value])} choices={choices} />
+      <Button asChild size="sm" variant="outline" mb={2}>
+        <RouterLink to={to("history", from, until)}>Compare</RouterLink>
+      </Button>
     </Flex>
   );
 }

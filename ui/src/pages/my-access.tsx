@@ -22,6 +22,7 @@ export function MyAccess() {
         </Text>
         <Words words={me.may} empty="nothing; what you may on single Dags is below" />
       </Section>
+      <Explain />
       <Section title="Your Teams">
         <Words
           words={me.teams.map(({ name, group }) => through({ ...NO_GRANT, through: { kind: "Team", name, group } }))}
@@ -31,7 +32,6 @@ export function MyAccess() {
       <Section title="Dags that you may see">
         <MyDags />
       </Section>
-      <Explain />
       {me.access_contact ? <Text>Contact for access: {me.access_contact}</Text> : null}
     </>
   );

@@ -71,7 +71,13 @@ export function RoleDialog({ role, onClose }: { role?: CustomRole; onClose: () =
   );
 }
 
-function Start({ catalogue, name, scope, onName, onStart }: {
+function Start({
+  catalogue,
+  name,
+  scope,
+  onName,
+  onStart,
+}: {
   catalogue: Catalogue;
   name: string;
   scope: Scope;
@@ -114,7 +120,12 @@ function Start({ catalogue, name, scope, onName, onStart }: {
   );
 }
 
-function Permissions({ catalogue, scope, chosen, onChange }: {
+function Permissions({
+  catalogue,
+  scope,
+  chosen,
+  onChange,
+}: {
   catalogue: Catalogue;
   scope: Scope;
   chosen: string[];
@@ -126,7 +137,10 @@ function Permissions({ catalogue, scope, chosen, onChange }: {
     onChange(on ? [...chosen, name] : chosen.filter((other) => other !== name));
   const rows = catalogue.permissions
     .map((row) => ({ ...row, verbs: row.verbs.filter(word) }))
-    .filter(({ object, description, verbs }) => verbs.length && `${object} ${description}`.toLowerCase().includes(search.toLowerCase()));
+    .filter(
+      ({ object, description, verbs }) =>
+        verbs.length && `${object} ${description}`.toLowerCase().includes(search.toLowerCase()),
+    );
   const known = new Set(catalogue.permissions.flatMap(({ verbs }) => verbs.map(word)));
   const others = chosen.filter((name) => !known.has(name));
   return (
@@ -161,7 +175,12 @@ function Permissions({ catalogue, scope, chosen, onChange }: {
             {row.verbs.map((verb) => {
               const name = word(verb) ?? "";
               return (
-                <Tick key={name} label={verb.verb} checked={chosen.includes(name)} onChange={(on) => toggle(name, on)} />
+                <Tick
+                  key={name}
+                  label={verb.verb}
+                  checked={chosen.includes(name)}
+                  onChange={(on) => toggle(name, on)}
+                />
               );
             })}
           </Flex>

@@ -80,18 +80,30 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
   </span>,
   <span key="for">
     {role.scope === "DAG" ? "Dags and tags" : "Deployments"}
-    {role.restricted_workspace_ids ? (
-      <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text>
-    ) : null}
+    {role.restricted_workspace_ids ? <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text> : null}
   </span>,
   <More key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
-  <More key="held" label={role.held_by.length ? plural(role.held_by.length, "holder") : "not held"} lines={role.held_by} />,
+  <More
+    key="held"
+    label={role.held_by.length ? plural(role.held_by.length, "holder") : "not held"}
+    lines={role.held_by}
+  />,
   mayChange ? (
     <Flex key="change" gap={1}>
-      <Button size="xs" variant="outline" aria-label={`Change ${role.name}`} onClick={() => open({ open: "edit", role })}>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Change ${role.name}`}
+        onClick={() => open({ open: "edit", role })}
+      >
         Change
       </Button>
-      <Button size="xs" variant="outline" aria-label={`Delete ${role.name}`} onClick={() => open({ open: "delete", role })}>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Delete ${role.name}`}
+        onClick={() => open({ open: "delete", role })}
+      >
         Delete
       </Button>
     </Flex>
@@ -106,7 +118,11 @@ const builtIn = (role: BuiltIn) => [
     <Text color="fg.muted">{role.description}</Text>
   </span>,
   role.level.charAt(0) + role.level.slice(1).toLowerCase(),
-  <More key="may" label={role.may.length ? plural(role.may.length, "action") : "nothing in Airflow"} lines={role.may} />,
+  <More
+    key="may"
+    label={role.may.length ? plural(role.may.length, "action") : "nothing in Airflow"}
+    lines={role.may}
+  />,
   role.gives.length ? list(role.gives.map((level) => level.toLowerCase())) : "–",
 ];
 

@@ -117,7 +117,10 @@ export const MyDags = () => {
             <Row
               key={dag.dag_id}
               cells={[
-                <A key="dag" href={me.rights.access ? to("dags", dag.dag_id) : `/dags/${encodeURIComponent(dag.dag_id)}`}>
+                <A
+                  key="dag"
+                  href={me.rights.access ? to("dags", dag.dag_id) : `/dags/${encodeURIComponent(dag.dag_id)}`}
+                >
                   {dag.dag_id}
                 </A>,
                 dag.tags.join(", ") || "–",

@@ -29,7 +29,12 @@ function Detail({ team }: { team: Team }) {
   const { me } = useShared();
   const [opened, open] = useState<Opened>();
   const close = () => open(undefined);
-  const entry: Entry = { path: teamPath(team.name), name: `the Team ${team.name}`, etag: team.etag, lines: linesOf(team) };
+  const entry: Entry = {
+    path: teamPath(team.name),
+    name: `the Team ${team.name}`,
+    etag: team.etag,
+    lines: linesOf(team),
+  };
   const gives = me.rights.grant_levels.length > 0;
   return (
     <>

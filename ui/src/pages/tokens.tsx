@@ -74,10 +74,20 @@ const cells = (token: Token, open: (opened: Opened) => void, mayChange: boolean)
   token.last_used ? ago(token.last_used) : "never seen",
   mayChange ? (
     <Flex key="change" gap={1}>
-      <Button size="xs" variant="outline" aria-label={`Rotate ${token.name}`} onClick={() => open({ open: "rotate", token })}>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Rotate ${token.name}`}
+        onClick={() => open({ open: "rotate", token })}
+      >
         Rotate
       </Button>
-      <Button size="xs" variant="outline" aria-label={`Revoke ${token.name}`} onClick={() => open({ open: "revoke", token })}>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Revoke ${token.name}`}
+        onClick={() => open({ open: "revoke", token })}
+      >
         Revoke
       </Button>
     </Flex>
@@ -121,7 +131,14 @@ function Create({ onClose, onSaved }: Saved) {
       <TextField label="Name" value={name} onChange={setName} required />
       <TextField label="Description" value={description} onChange={setDescription} />
       {endless ? null : (
-        <TextField label="Works until" type="date" value={until} onChange={setUntil} required help="The last day, in UTC." />
+        <TextField
+          label="Works until"
+          type="date"
+          value={until}
+          onChange={setUntil}
+          required
+          help="The last day, in UTC."
+        />
       )}
       <Tick label="Works without end" checked={endless} onChange={setEndless} />
       {drafts.map((draft, index) => (

@@ -7,7 +7,15 @@ import type { Kind, OwnGrant, User } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Section, Words } from "../parts/basics";
-import { type Entry, GrantDialog, linesOf, PatchDialog, RevokeDialog, teamPath, userPath } from "../parts/entry-dialogs";
+import {
+  type Entry,
+  GrantDialog,
+  linesOf,
+  PatchDialog,
+  RevokeDialog,
+  teamPath,
+  userPath,
+} from "../parts/entry-dialogs";
 import { type Draft, EMPTY } from "../parts/grant-form";
 import { HeldGrants, OwnGrants } from "../parts/grants";
 import { Loaded } from "../parts/states";
@@ -41,10 +49,15 @@ function Detail({ user }: { user: User }) {
       <Text color="fg.muted">{user.last_sign_in ? `Signed in ${ago(user.last_sign_in)}` : "Never signed in"}</Text>
       <Section title="What this user may do here">
         <Text mb={2}>
-          Sees {plural(user.dags.see, "Dag")}, may run {user.dags.run.toLocaleString("en")} of them. In the whole Deployment:
+          Sees {plural(user.dags.see, "Dag")}, may run {user.dags.run.toLocaleString("en")} of them. In the whole
+          Deployment:
         </Text>
         <Words words={user.may} empty="nothing" />
-        <HeldGrants grants={user.effective} label="Roles that count, and why" empty="No role counts in this Deployment." />
+        <HeldGrants
+          grants={user.effective}
+          label="Roles that count, and why"
+          empty="No role counts in this Deployment."
+        />
       </Section>
       <Section
         title="Roles given to this user directly"

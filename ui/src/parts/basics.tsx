@@ -11,7 +11,7 @@ export const A = ({ href, children }: { href: string; children: ReactNode }) => 
 );
 
 export const Section = ({ title, action, children }: { title: string; action?: ReactNode; children: ReactNode }) => (
-  <Box as="section" my={6} aria-label={title}>
+  <Box my={6}>
     <Flex justify="space-between" align="center" gap={3} mb={2} wrap="wrap">
       <Heading size="md" as="h2">
         {title}
@@ -35,7 +35,12 @@ export const Word = ({ children, palette = "gray" }: { children: ReactNode; pale
 );
 
 /** A table that scrolls inside of its box on a narrow screen. */
-export function Rows({ label, head, children, empty }: {
+export function Rows({
+  label,
+  head,
+  children,
+  empty,
+}: {
   label: string;
   head: string[];
   children: ReactNode[];
@@ -63,7 +68,7 @@ export function Rows({ label, head, children, empty }: {
 export const Row = ({ cells }: { cells: ReactNode[] }) => (
   <Table.Row>
     {cells.map((cell, index) => (
-      <Table.Cell key={index} verticalAlign="top">
+      <Table.Cell key={index} verticalAlign="middle">
         {cell}
       </Table.Cell>
     ))}
@@ -100,7 +105,13 @@ export function CopyBox({ text, label }: { text: string; label: string }) {
 
 export type Choice = { value: string; label: string };
 
-export const Select = ({ label, value, onChange, choices, id }: {
+export const Select = ({
+  label,
+  value,
+  onChange,
+  choices,
+  id,
+}: {
   label: string;
   value: string;
   onChange: (value: string) => void;

@@ -129,7 +129,11 @@ function Problem({ error, mine = [], before = [], now, onTop, retry }: ProblemPr
     <Notice status="warning" title="Someone else changed this meanwhile">
       <Text fontWeight="bold">What they changed</Text>
       <Lines lines={changed.length ? changed : ["Nothing that is shown here."]} />
-      {mine.length ? <Text fontWeight="bold" mt={2}>What you want</Text> : null}
+      {mine.length ? (
+        <Text fontWeight="bold" mt={2}>
+          What you want
+        </Text>
+      ) : null}
       <Lines lines={mine} />
       <Button size="sm" mt={2} variant="outline" onClick={onTop}>
         Apply mine on top

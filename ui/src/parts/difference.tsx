@@ -27,7 +27,9 @@ export const Differences = ({ difference: { changes, gains, losses } }: { differ
     {changes.length ? <Lines lines={changes} /> : <Text>Nothing would change.</Text>}
     <Effects title="Who gains" effects={gains} verb="may then" />
     <Effects title="Who loses" effects={losses} verb="may then no longer" />
-    {changes.length && !gains.length && !losses.length ? <Text my={2}>No one gains or loses anything by this.</Text> : null}
+    {changes.length && !gains.length && !losses.length ? (
+      <Text my={2}>No one gains or loses anything by this.</Text>
+    ) : null}
   </>
 );
 

@@ -16,7 +16,11 @@ export const teamPath = (name: string): string => `teams/${encodeURIComponent(na
 
 /** Describes the state of an entry in lines that can be compared. */
 export function linesOf(current: unknown): string[] {
-  const { grants = [], members = [], idp_groups = [] } = current as {
+  const {
+    grants = [],
+    members = [],
+    idp_groups = [],
+  } = current as {
     grants?: Grant[];
     members?: { email: string }[];
     idp_groups?: string[];
@@ -68,7 +72,13 @@ export function RevokeDialog({ entry, grant, onClose }: Props & { grant: OwnGran
 }
 
 /** A change that needs no form. */
-export const PatchDialog = ({ entry, onClose, title, body, mine }: Props & {
+export const PatchDialog = ({
+  entry,
+  onClose,
+  title,
+  body,
+  mine,
+}: Props & {
   title: string;
   body: object;
   mine: string[];

@@ -47,7 +47,7 @@ export const AreaField = ({ label, value, onChange, help, required }: Text) => (
 );
 
 export const SelectField = ({ label, value, onChange, choices, help }: Text & { choices: Choice[] }) => (
-  <Field.Root my={2}>
+  <Field.Root my={2} width="fit-content" maxW="full">
     <Field.Label>{label}</Field.Label>
     <Select label={label} value={value} onChange={onChange} choices={choices} />
     {help ? <Field.HelperText>{help}</Field.HelperText> : null}
@@ -71,7 +71,12 @@ export function SuggestField({ kind, ...field }: Text & { kind: "dag" | "tag" | 
   );
 }
 
-export const Tick = ({ label, checked, onChange, disabled }: {
+export const Tick = ({
+  label,
+  checked,
+  onChange,
+  disabled,
+}: {
   label: ReactNode;
   checked: boolean;
   onChange: (checked: boolean) => void;
@@ -91,7 +96,15 @@ export const Tick = ({ label, checked, onChange, disabled }: {
 );
 
 /** A list of names that grows and shrinks: members, groups. */
-export function NamesField({ names, onChange, typed, onType, kind, label, help }: {
+export function NamesField({
+  names,
+  onChange,
+  typed,
+  onType,
+  kind,
+  label,
+  help,
+}: {
   names: string[];
   onChange: (names: string[]) => void;
   typed: string;
@@ -110,7 +123,14 @@ export function NamesField({ names, onChange, typed, onType, kind, label, help }
     <Box my={2}>
       <Flex align="end" gap={2}>
         <Box flex="1">{kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}</Box>
-        <Button size="sm" variant="outline" mb={2} onClick={add} disabled={!typed.trim()} aria-label={`Add to ${label}`}>
+        <Button
+          size="sm"
+          variant="outline"
+          mb={2}
+          onClick={add}
+          disabled={!typed.trim()}
+          aria-label={`Add to ${label}`}
+        >
           Add
         </Button>
       </Flex>

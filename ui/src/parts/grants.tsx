@@ -40,7 +40,12 @@ export function HeldGrants({ grants, label, empty }: { grants: Held[]; label: st
 }
 
 /** What was given to a user or a Team itself, to be taken away again. */
-export function OwnGrants({ grants, label, empty, onRevoke }: {
+export function OwnGrants({
+  grants,
+  label,
+  empty,
+  onRevoke,
+}: {
   grants: OwnGrant[];
   label: string;
   empty: string;

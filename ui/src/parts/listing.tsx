@@ -48,7 +48,7 @@ export function Listing<T extends { total_entries: number }>(props: Props<T>) {
   const search = searchable ? get("search") : "";
   const answer: Answer<T> = useGet<T>(`${path}${query({ search, ...asked, limit: PAGE, offset: offset || "" })}`);
   return (
-    <Box as="section" aria-label={noun}>
+    <Box>
       <Flex gap={2} wrap="wrap" align="center" mb={2}>
         {searchable ? <Search noun={noun} value={search} onChange={(value) => set({ search: value })} /> : null}
         {filters.map(({ name, label, choices }) => (

@@ -7,7 +7,12 @@ import { Alert, Box, Button, Flex, Link, Spinner, Text } from "../chakra";
 
 type Status = "error" | "warning" | "info" | "success";
 
-export function Notice({ status, title, children, action }: {
+export function Notice({
+  status,
+  title,
+  children,
+  action,
+}: {
   status: Status;
   title: string;
   children?: ReactNode;
