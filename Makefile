@@ -85,12 +85,13 @@ check: $(INSTALLED) ## format, lint, types, and which module may import which
 	$(BIN)/lint-imports
 
 # The pages' bundles are committed, so only who changes ui/ needs node.
-ui: ui/node_modules/.package-lock.json ## build the pages of access management from ui/ (needs node 20 and npm)
+ui: $(INSTALLED) ui/node_modules/.package-lock.json ## build the pages of access management from ui/ (needs node 20 and npm)
+	@$(BIN)/python -m tools.access_openapi ui/node_modules/openapi.json >/dev/null
 	@cd ui && npm run --silent build
 
 ui-check: ## build them again; fails if what is committed is not exactly that
 	@$(MAKE) --silent ui
-	@git diff --exit-code --stat -- $(BUNDLES)
+	@git diff --exit-code --stat -- $(BUNDLES) ui
 	@test -z "$$(git ls-files --others -- $(BUNDLES))"
 
 ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json

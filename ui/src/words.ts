@@ -27,6 +27,7 @@ export const grantLine = (grant: Grant | GrantKey, me?: Me): string => {
 /** Whether it is held directly, or by which Team and group. */
 export function through(held: Held): string {
   const { kind, name, group } = held.through;
+  if (kind === "token") return "role of the API token";
   if (kind !== "Team") return held.implied ? "comes with a role on Dags" : "given directly";
   return group ? `Team ${name}, by the group ${group}` : `Team ${name}`;
 }

@@ -23,7 +23,7 @@ const api = (path: string): string => address(`access/api/v1/${path}`);
 export async function call<T>(method: string, path: string, { body, etag, signal }: Options = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["Content-Type"] = "application/json";
-  if (etag) headers["If-Match"] = etag;
+  if (etag) headers["If-Match"] = `"${etag}"`;
   const content = method === "GET" ? undefined : JSON.stringify(body ?? {});
   const answer = await fetch(api(path), { method, headers, body: content, signal, credentials: "same-origin" }).catch(
     (error: unknown) => {

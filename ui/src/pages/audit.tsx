@@ -5,15 +5,15 @@ import { Button, Flex, Text } from "../chakra";
 import { SelectField } from "../parts/fields";
 
 const SPANS = [
-  { value: "7d", label: "7 days" },
-  { value: "30d", label: "30 days" },
-  { value: "90d", label: "90 days" },
-  { value: "365d", label: "a year" },
+  { value: "7", label: "7 days" },
+  { value: "30", label: "30 days" },
+  { value: "90", label: "90 days" },
+  { value: "365", label: "a year" },
 ];
 
 export function Audit() {
-  const [since, setSince] = useState("30d");
-  const href = (format: string) => address(`access/api/v1/audit${query({ format, since })}`);
+  const [days, setDays] = useState("30");
+  const href = (format: string) => address(`access/api/v1/audit${query({ format, days })}`);
   return (
     <>
       <Text>
@@ -21,7 +21,7 @@ export function Audit() {
         spreadsheets.
       </Text>
       <Flex gap={3} wrap="wrap" align="end" my={3}>
-        <SelectField label="The last" value={since} onChange={setSince} choices={SPANS} />
+        <SelectField label="The last" value={days} onChange={setDays} choices={SPANS} />
         {["jsonl", "csv"].map((format) => (
           <Button key={format} asChild size="sm" variant="outline" mb={2}>
             <a href={href(format)} download>

@@ -6,7 +6,7 @@ import { useGet } from "../api/hooks";
 import type { DagAccess, Result } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Section, Words } from "../parts/basics";
+import { A, ActionWords, Section, Words } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
 import { teamPath, userPath } from "../parts/entry-dialogs";
 import { SelectField, SuggestField } from "../parts/fields";
@@ -15,7 +15,7 @@ import { HeldGrants } from "../parts/grants";
 import { Loaded } from "../parts/states";
 import { WhoMayTable } from "../parts/who-may";
 import { to } from "../place";
-import { grantLine, list } from "../words";
+import { grantLine } from "../words";
 import { Explain } from "./explain";
 
 export function DagPage({ dagId, title = false }: { dagId: string; title?: boolean }) {
@@ -34,16 +34,16 @@ function Detail({ access, title }: { access: DagAccess; title: boolean }) {
         </Heading>
       ) : null}
       <Section title="You">
-        <Text mb={2}>
-          {may.length ? `You may: ${list(may)}.` : "You may do nothing on this Dag."}
-          {may_not.length
-            ? ` You may not: ${list(
-                may_not.map(({ words }) => words),
-                "or",
-              )}.`
-            : ""}
-        </Text>
-        <HeldGrants grants={access.grants} label="Because of" empty="You hold no role that counts on this Dag." />
+        <Text>You may:</Text>
+        <ActionWords names={may} empty="nothing on this Dag" />
+        {may_not.length ? <Text mt={2}>You may not:</Text> : null}
+        <Words words={may_not.map(({ words }) => words)} empty="" />
+        <Text mt={2}>Because of:</Text>
+        <HeldGrants
+          grants={access.grants}
+          label="Your roles on this Dag"
+          empty="You hold no role that counts on this Dag."
+        />
       </Section>
       <Section title="Tags">
         {users ? <Tags tags={tags} /> : <Words words={tags} empty="This Dag has no tag." />}

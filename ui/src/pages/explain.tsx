@@ -2,11 +2,11 @@
 import { useState } from "react";
 
 import { ApiError, call, query } from "../api/client";
-import { asApiError, useGet } from "../api/hooks";
-import type { Action, Advice, Explained, Me } from "../api/types";
+import { asApiError, useActions } from "../api/hooks";
+import type { Advice, Explained, Me } from "../api/types";
 import { Box, Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
-import { CopyBox, Section } from "../parts/basics";
+import { ActionWords, CopyBox, Section } from "../parts/basics";
 import { SelectField, SuggestField } from "../parts/fields";
 import { HeldGrants } from "../parts/grants";
 import { Failure, Lines, Notice } from "../parts/states";
@@ -17,7 +17,7 @@ import { grantLine, list } from "../words";
 const WHOLE = "";
 
 export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: string }) {
-  const actions = useGet<{ actions: Action[] }>("actions").data?.actions ?? [];
+  const actions = useActions();
   const [action, setAction] = useState("see");
   const [dagId, setDagId] = useState(dag);
   const [answer, setAnswer] = useState<Explained>();
@@ -86,13 +86,14 @@ function Advised({ advice, answer, as }: { advice: Advice; answer: Explained; as
   const { me } = useShared();
   const email = as ?? me.email;
   const link = grantLink(email, advice);
-  const asks = answer.whom_to_ask.map(({ name, email: mail }) => (name ? `${name} (${mail})` : mail));
+  const asks = answer.whom_to_ask.map((who) => who.email);
   return (
     <Box my={3}>
       <Text>
         The smallest role that would allow it: <b>{grantLine(advice, me)}</b>
-        {advice.extra.length ? `. It also allows: ${list(advice.extra)}` : ""}
+        {advice.extra.length ? ". It also allows:" : ""}
       </Text>
+      {advice.extra.length ? <ActionWords names={advice.extra} /> : null}
       {asks.length ? <Text>Who may give it: {list(asks, "or")}</Text> : null}
       {answer.contact ? <Text>Contact for access: {answer.contact}</Text> : null}
       <CopyBox label="Request to send" text={request(email, advice, answer, me, link)} />

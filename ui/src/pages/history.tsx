@@ -4,7 +4,7 @@ import { Link as RouterLink } from "react-router-dom";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
-import type { Difference, Result, Version } from "../api/types";
+import type { Result, Version, VersionDifference, Versions } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows } from "../parts/basics";
@@ -30,7 +30,7 @@ export function History() {
   return (
     <>
       <Compare />
-      <Listing<{ versions: Version[]; total_entries: number }> path="history" noun="version" searchable={false}>
+      <Listing<Versions> path="history" noun="version" searchable={false}>
         {({ versions }) => (
           <Rows
             label="Versions"
@@ -93,7 +93,7 @@ export function RevertDialog({ version, onClose }: { version: number; onClose: (
       title={`Revert to version ${version}`}
       saveLabel="Revert"
       onClose={onClose}
-      etag={`"${me.policy.version ?? 0}"`}
+      etag={String(me.policy.version ?? 0)}
       mine={[`the policy of version ${version}`]}
       send={({ dryRun, reason, etag }) =>
         call("POST", `history/${version}/revert${query({ dry_run: dryRun || null })}`, { etag, body: { reason } })
@@ -105,7 +105,7 @@ export function RevertDialog({ version, onClose }: { version: number; onClose: (
 }
 
 function Compare() {
-  const { data } = useGet<{ versions: Version[] }>("history?limit=50");
+  const { data } = useGet<Versions>("history?limit=50");
   const versions = data?.versions.map(({ version }) => String(version)) ?? [];
   const [chosen, choose] = useState<[string, string]>(["", ""]);
   if (versions.length < 2) return null;
@@ -124,7 +124,7 @@ function Compare() {
 }
 
 export function ComparePage({ from, until }: { from: string; until: string }) {
-  const answer = useGet<Difference>(`history/${encodeURIComponent(from)}/diff/${encodeURIComponent(until)}`);
+  const answer = useGet<VersionDifference>(`history/${encodeURIComponent(from)}/diff/${encodeURIComponent(until)}`);
   return (
     <>
       <Heading size="lg" as="h2" mt={2} mb={3}>

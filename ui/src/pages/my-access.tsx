@@ -1,7 +1,7 @@
 // For everybody: what I hold, why, what I reach, and whom to ask for more.
 import { Text } from "../chakra";
 import { useShared } from "../context";
-import { Section, Words } from "../parts/basics";
+import { ActionWords, Section, Words } from "../parts/basics";
 import { HeldGrants } from "../parts/grants";
 import { through } from "../words";
 import { Explain } from "./explain";
@@ -20,7 +20,7 @@ export function MyAccess() {
         <Text mt={3} mb={1}>
           In the whole Deployment you may:
         </Text>
-        <Words words={me.may} empty="nothing; what you may on single Dags is below" />
+        <ActionWords names={me.may} empty="nothing; what you may on single Dags is below" />
       </Section>
       <Explain />
       <Section title="Your Teams">

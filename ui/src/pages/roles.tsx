@@ -1,7 +1,7 @@
 import { useState } from "react";
 
 import { call, query } from "../api/client";
-import { useGet } from "../api/hooks";
+import { useActionWords, useGet } from "../api/hooks";
 import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";
 import { Box, Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
@@ -16,6 +16,7 @@ type Opened = { open: "create" } | { open: "edit" | "delete"; role: CustomRole }
 export function RolesPage() {
   const { me } = useShared();
   const answer = useGet<Roles>("roles");
+  const words = useActionWords();
   const [opened, open] = useState<Opened>();
   const close = () => open(undefined);
   return (
@@ -48,7 +49,7 @@ export function RolesPage() {
           <Section title="Built-in roles">
             <Rows label="Built-in roles" head={["Role", "Level", "What it allows", "May give roles"]} empty="">
               {built_in.map((role) => (
-                <Row key={role.name} cells={builtIn(role)} />
+                <Row key={role.name} cells={builtIn(role, words)} />
               ))}
             </Rows>
           </Section>
@@ -112,7 +113,7 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
   ),
 ];
 
-const builtIn = (role: BuiltIn) => [
+const builtIn = (role: BuiltIn, words: (name: string) => string) => [
   <span key="name">
     <Word>{role.name}</Word> {role.legacy ? <Word palette="orange">old name</Word> : null}
     <Text color="fg.muted">{role.description}</Text>
@@ -121,7 +122,7 @@ const builtIn = (role: BuiltIn) => [
   <More
     key="may"
     label={role.may.length ? plural(role.may.length, "action") : "nothing in Airflow"}
-    lines={role.may}
+    lines={role.may.map(words)}
   />,
   role.gives.length ? list(role.gives.map((level) => level.toLowerCase())) : "–",
 ];

@@ -3,10 +3,10 @@ import { useNavigate } from "react-router-dom";
 
 import { query } from "../api/client";
 import { useGet } from "../api/hooks";
-import type { MyDag, TagAccess, TagRow } from "../api/types";
+import type { DagsOfMine, TagAccess, Tags } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Row, Rows, Section, Word } from "../parts/basics";
+import { A, ActionWords, Row, Rows, Section, Word } from "../parts/basics";
 import { SuggestField } from "../parts/fields";
 import { type Draft, EMPTY } from "../parts/grant-form";
 import { Listing } from "../parts/listing";
@@ -19,7 +19,7 @@ import { GiveDialog } from "./dag";
 export const TagsPage = () => (
   <>
     <FindDag />
-    <Listing<{ tags: TagRow[]; total_entries: number }> path="tags" noun="tag">
+    <Listing<Tags> path="tags" noun="tag">
       {({ tags }) => (
         <Rows
           label="Tags"
@@ -66,12 +66,11 @@ function FindDag() {
 }
 
 export function TagPage({ tag }: { tag: string }) {
-  const { me } = useShared();
   const answer = useGet<TagAccess>(`tags/access${query({ tag })}`);
   const [draft, give] = useState<Draft>();
   return (
     <Loaded answer={answer}>
-      {({ dags, users }) => (
+      {({ dags, users, may_grant }) => (
         <>
           <Heading size="lg" as="h2" overflowWrap="anywhere" mt={2}>
             Tag {tag}
@@ -90,7 +89,7 @@ export function TagPage({ tag }: { tag: string }) {
           <Section
             title="Who may do what on them"
             action={
-              me.rights.grant_levels.includes("DAG") ? (
+              may_grant ? (
                 <Button size="sm" colorPalette="brand" onClick={() => give({ ...EMPTY, kind: "tag", id: tag })}>
                   Give access to this tag
                 </Button>
@@ -110,7 +109,7 @@ export function TagPage({ tag }: { tag: string }) {
 export const MyDags = () => {
   const { me } = useShared();
   return (
-    <Listing<{ dags: MyDag[]; total_entries: number }> path="me/dags" noun="Dag">
+    <Listing<DagsOfMine> path="me/dags" noun="Dag">
       {({ dags }) => (
         <Rows label="Dags" head={["Dag", "Tags", "You may"]} empty={<Text>No Dag that you may see matches.</Text>}>
           {dags.map((dag) => (
@@ -124,7 +123,7 @@ export const MyDags = () => {
                   {dag.dag_id}
                 </A>,
                 dag.tags.join(", ") || "–",
-                dag.may.join(", "),
+                <ActionWords key="may" names={dag.may} />,
               ]}
             />
           ))}

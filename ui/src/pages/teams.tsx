@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
 import { call } from "../api/client";
-import type { Result, TeamRow } from "../api/types";
+import type { Result, Teams as TeamList } from "../api/types";
 import { Button, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Words } from "../parts/basics";
@@ -18,7 +18,7 @@ export function Teams() {
   const [adding, setAdding] = useState(false);
   return (
     <>
-      <Listing<{ teams: TeamRow[]; total_entries: number }>
+      <Listing<TeamList>
         path="teams"
         noun="Team"
         action={

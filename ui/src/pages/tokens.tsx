@@ -2,7 +2,7 @@
 import { useState } from "react";
 
 import { address, call, query } from "../api/client";
-import type { GrantKey, Result, Token, WithSecret } from "../api/types";
+import type { GrantKey, Result, Token, Tokens as TokenList, WithSecret } from "../api/types";
 import { Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
 import { CopyBox, Row, Rows, Word } from "../parts/basics";
@@ -24,7 +24,7 @@ export function Tokens() {
   const close = () => open(undefined);
   return (
     <>
-      <Listing<{ tokens: Token[]; total_entries: number }>
+      <Listing<TokenList>
         path="tokens"
         noun="API token"
         action={

@@ -6,7 +6,7 @@ import { useGet } from "../api/hooks";
 import type { Kind, OwnGrant, User } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Row, Rows, Section, Words } from "../parts/basics";
+import { A, Row, Rows, Section, ActionWords } from "../parts/basics";
 import {
   type Entry,
   GrantDialog,
@@ -41,18 +41,16 @@ function Detail({ user }: { user: User }) {
     <>
       <Flex gap={3} align="center" wrap="wrap" mt={2}>
         <Heading size="lg" as="h2" overflowWrap="anywhere">
-          {user.name || user.email}
+          {user.email}
         </Heading>
-        {user.name ? <Text color="fg.muted">{user.email}</Text> : null}
-        <AccountState accounts={user.accounts} />
+        {user.accounts ? <AccountState accounts={user.accounts} /> : null}
       </Flex>
-      <Text color="fg.muted">{user.last_sign_in ? `Signed in ${ago(user.last_sign_in)}` : "Never signed in"}</Text>
+      {user.accounts ? (
+        <Text color="fg.muted">{user.last_sign_in ? `Signed in ${ago(user.last_sign_in)}` : "Never signed in"}</Text>
+      ) : null}
       <Section title="What this user may do here">
-        <Text mb={2}>
-          Sees {plural(user.dags.see, "Dag")}, may run {user.dags.run.toLocaleString("en")} of them. In the whole
-          Deployment:
-        </Text>
-        <Words words={user.may} empty="nothing" />
+        <Text mb={2}>Sees {plural(user.sees_dags, "Dag")}. In the whole Deployment:</Text>
+        <ActionWords names={user.may} empty="nothing" />
         <HeldGrants
           grants={user.effective}
           label="Roles that count, and why"

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
-import type { Account, UserRow } from "../api/types";
+import type { Account, UserRow, Users as UserList } from "../api/types";
 import { Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Word, Words } from "../parts/basics";
@@ -11,29 +11,34 @@ import { Modal } from "../parts/modal";
 import { to } from "../place";
 import { ago } from "../words";
 
-const FILTERS: Filter[] = [
+const filters = (accounts: boolean): Filter[] => [
   {
     name: "has",
     label: "Show",
     choices: [
       { value: "", label: "All users" },
-      { value: "grants", label: "With roles of their own" },
-      { value: "nothing", label: "With an account, without access" },
-      { value: "account", label: "With an account" },
-      { value: "no_account", label: "With access, without an account" },
+      { value: "grants", label: "With roles" },
+      ...(accounts ? OF_ACCOUNTS : []),
     ],
   },
+];
+
+const OF_ACCOUNTS = [
+  { value: "nothing", label: "With an account, without roles" },
+  { value: "account", label: "With an account" },
+  { value: "no_account", label: "With roles, without an account" },
 ];
 
 export function Users() {
   const { me } = useShared();
   const [adding, setAdding] = useState(false);
+  const accounts = me.rights.accounts;
   return (
     <>
-      <Listing<{ users: UserRow[]; total_entries: number }>
+      <Listing<UserList>
         path="users"
         noun="user"
-        filters={FILTERS}
+        filters={filters(accounts)}
         action={
           me.rights.grant_levels.length ? (
             <Button size="sm" colorPalette="brand" onClick={() => setAdding(true)}>
@@ -45,7 +50,7 @@ export function Users() {
         {({ users }) => (
           <Rows
             label="Users"
-            head={["User", "Account", "Roles here", "Teams", "Last sign-in"]}
+            head={["User", "Roles", "Teams", ...(accounts ? ["Account", "Last sign-in"] : [])]}
             empty={<Text>No user matches. Clear the search, or give somebody the first role.</Text>}
           >
             {users.map((user) => (
@@ -60,14 +65,14 @@ export function Users() {
 }
 
 const cells = (user: UserRow) => [
-  <span key="name">
-    <A href={to("users", user.email)}>{user.email}</A>
-    {user.name && user.name !== user.email ? <Text color="fg.muted">{user.name}</Text> : null}
-  </span>,
-  <AccountState key="account" accounts={user.accounts} />,
+  <A key="email" href={to("users", user.email)}>
+    {user.email}
+  </A>,
   <Words key="roles" words={user.roles} />,
   user.teams.length ? user.teams.join(", ") : "–",
-  user.last_sign_in ? ago(user.last_sign_in) : "never",
+  ...(user.accounts
+    ? [<AccountState key="account" accounts={user.accounts} />, user.last_sign_in ? ago(user.last_sign_in) : "never"]
+    : []),
 ];
 
 /** What is to be said of somebody's accounts. */

@@ -2,6 +2,7 @@
 import { useRef, useState, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import { useActionWords } from "../api/hooks";
 import { Badge, Box, Button, Code, Flex, Heading, Link, NativeSelect, Table } from "../chakra";
 
 export const A = ({ href, children }: { href: string; children: ReactNode }) => (
@@ -27,6 +28,12 @@ export const Words = ({ words, empty = "–" }: { words: string[]; empty?: strin
     {words.length ? words.map((word) => <Word key={word}>{word}</Word>) : <span>{empty}</span>}
   </Flex>
 );
+
+/** Actions, in words. */
+export function ActionWords({ names, empty }: { names: string[]; empty?: string }) {
+  const words = useActionWords();
+  return <Words words={names.map(words)} empty={empty} />;
+}
 
 export const Word = ({ children, palette = "gray" }: { children: ReactNode; palette?: string }) => (
   <Badge colorPalette={palette} variant="surface" overflowWrap="anywhere" whiteSpace="normal">

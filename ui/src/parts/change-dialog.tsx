@@ -56,7 +56,7 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
     }
   };
   const onTop = () => {
-    const fresh = String(error?.body.etag ?? "");
+    const fresh = String((error?.body.current as { etag?: string } | undefined)?.etag ?? "");
     setEtag(fresh);
     void run(true, fresh);
   };
@@ -83,7 +83,7 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
             help="It stays in the history, for those who ask later why."
           />
         </Box>
-        {preview ? <Preview result={preview} file={preview.file ?? me.policy.file} /> : null}
+        {preview ? <Preview result={preview} file={me.policy.file} /> : null}
         {error ? <Problem error={error} {...props} onTop={onTop} retry={save} /> : null}
         <Flex justify="end" gap={2} mt={4} wrap="wrap">
           <Button size="sm" variant="outline" onClick={preview ? () => setPreview(undefined) : props.onClose}>
@@ -125,6 +125,9 @@ function Problem({ error, mine = [], before = [], now, onTop, retry }: ProblemPr
     ...after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`),
     ...before.filter((line) => after.length && !after.includes(line)).map((line) => `− ${line}`),
   ];
+  if (!error.body.current) {
+    return <Notice status="warning" title="Someone else removed this meanwhile, or you may no longer see it" />;
+  }
   return (
     <Notice status="warning" title="Someone else changed this meanwhile">
       <Text fontWeight="bold">What they changed</Text>

@@ -3,7 +3,7 @@ import { useId, type ReactNode } from "react";
 
 import { query } from "../api/client";
 import { useGet, useSettled } from "../api/hooks";
-import type { Suggestion } from "../api/types";
+import type { Suggestions } from "../api/types";
 import { Box, Button, Checkbox, Field, Flex, Input, Textarea } from "../chakra";
 import { Select, Word, type Choice } from "./basics";
 
@@ -58,7 +58,7 @@ export const SelectField = ({ label, value, onChange, choices, help }: Text & { 
 export function SuggestField({ kind, ...field }: Text & { kind: "dag" | "tag" | "user" | "team" | "role" }) {
   const id = useId();
   const search = useSettled(field.value);
-  const { data } = useGet<{ suggestions: Suggestion[] }>(`suggest${query({ kind, search })}`);
+  const { data } = useGet<Suggestions>(`suggest${query({ kind, search })}`);
   return (
     <>
       <TextField {...field} list={id} />

@@ -1,5 +1,5 @@
 // A table of users and what each may do on a Dag, with the reason.
-import type { WhoMay } from "../api/types";
+import type { Holder } from "../api/types";
 import { Text } from "../chakra";
 import { useShared } from "../context";
 import { to } from "../place";
@@ -15,7 +15,7 @@ const SHOWN = [
   ["see-xcom", "XComs"],
 ] as const;
 
-export function WhoMayTable({ users, label }: { users: WhoMay[]; label: string }) {
+export function WhoMayTable({ users, label }: { users: Holder[]; label: string }) {
   const { me } = useShared();
   return (
     <>
