@@ -22,6 +22,7 @@ UV ?= $(BIN)/uv
 UPGRADE ?=
 ARGS ?=
 DB ?=
+BUNDLES := astro_auth_plugin/access_api/static
 # Exported, so a script reads them as values: PORT=8081 make demo and make demo PORT=8081 are the same.
 export PORT STORE
 # Hundreds of processes import the same modules, so what Python has compiled is kept, also where it is not otherwise.
@@ -31,7 +32,7 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: mutants bench bench-policy soak help install demo test test-postgres test-3.1 test-3.2 check format lock clean
+.PHONY: ui ui-check mutants bench bench-policy soak help install demo test test-postgres test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +87,19 @@ check: $(INSTALLED) ## format, lint, types, and which module may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The pages' bundles are committed, so only who changes ui/ needs node.
+ui: $(INSTALLED) ui/node_modules/.package-lock.json ## build the pages of access management from ui/ (needs node 20 and npm)
+	@$(BIN)/python -m tools.access_openapi ui/node_modules/openapi.json >/dev/null
+	@cd ui && npm run --silent build
+
+ui-check: ## build them again; fails if what is committed is not exactly that
+	@$(MAKE) --silent ui
+	@git diff --exit-code --stat -- $(BUNDLES) ui
+	@test -z "$$(git ls-files --others -- $(BUNDLES))"
+
+ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json
+	@cd ui && npm ci --silent --no-audit --no-fund
+
 format: $(INSTALLED) ## let ruff rewrite what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -102,6 +116,6 @@ lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UP
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 
 clean: ## remove .venv*, .demo and what the tools left
-	rm -rf $(VENV) .venv-3.1 .venv-3.2 .venv-bench .demo .bench build dist htmlcov .coverage .coverage.* .hypothesis test-results
+	rm -rf $(VENV) .venv-3.1 .venv-3.2 .venv-bench ui/node_modules .demo .bench build dist htmlcov .coverage .coverage.* .hypothesis test-results
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find astro_auth_plugin tests tools dev_dags -name __pycache__ -prune -exec rm -rf {} +

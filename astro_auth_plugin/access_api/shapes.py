@@ -146,6 +146,7 @@ class Rights(_Answer):
     """What the caller may read of the access of others, and which roles it may give."""
 
     access: bool
+    accounts: bool
     tokens: bool
     history: bool
     audit: bool

@@ -47,6 +47,7 @@ def me(who: CallerDep) -> shapes.Me:
         policy=_policy_state(who),
         rights=shapes.Rights(
             access=who.visibility.access,
+            accounts=who.reads_accounts,
             tokens=who.visibility.tokens,
             history=who.visibility.changes,
             audit=who.reads_audit,

@@ -1,0 +1,151 @@
+import { useState } from "react";
+
+import { call, query } from "../api/client";
+import { useActionWords, useGet } from "../api/hooks";
+import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";
+import { Box, Button, Flex, Text } from "../chakra";
+import { useShared } from "../context";
+import { Row, Rows, Section, Word } from "../parts/basics";
+import { ChangeDialog } from "../parts/change-dialog";
+import { Lines, Loaded, Notice } from "../parts/states";
+import { list, plural } from "../words";
+import { roleLines, RoleDialog } from "./role-dialog";
+
+type Opened = { open: "create" } | { open: "edit" | "delete"; role: CustomRole };
+
+export function RolesPage() {
+  const { me } = useShared();
+  const answer = useGet<Roles>("roles");
+  const words = useActionWords();
+  const [opened, open] = useState<Opened>();
+  const close = () => open(undefined);
+  return (
+    <Loaded answer={answer}>
+      {({ roles, built_in }) => (
+        <>
+          <Section
+            title="Custom roles"
+            action={
+              me.rights.roles ? (
+                <Button size="sm" colorPalette="brand" onClick={() => open({ open: "create" })}>
+                  Create a role
+                </Button>
+              ) : null
+            }
+          >
+            <Text role="status" color="fg.muted" fontSize="sm">
+              {plural(roles.length, "custom role")}
+            </Text>
+            <Rows
+              label="Custom roles"
+              head={["Role", "For", "Permissions", "Held by", "Change"]}
+              empty={<Text>No custom role. The built-in roles below are enough for most.</Text>}
+            >
+              {roles.map((role) => (
+                <Row key={role.name} cells={custom(role, me.rights.roles, open)} />
+              ))}
+            </Rows>
+          </Section>
+          <Section title="Built-in roles">
+            <Rows label="Built-in roles" head={["Role", "Level", "What it allows", "May give roles"]} empty="">
+              {built_in.map((role) => (
+                <Row key={role.name} cells={builtIn(role, words)} />
+              ))}
+            </Rows>
+          </Section>
+          {opened?.open === "create" ? <RoleDialog onClose={close} /> : null}
+          {opened?.open === "edit" ? <RoleDialog role={opened.role} onClose={close} /> : null}
+          {opened?.open === "delete" ? <DeleteRole role={opened.role} onClose={close} /> : null}
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+const More = ({ label, lines }: { label: string; lines: string[] }) =>
+  lines.length ? (
+    <Box asChild>
+      <details>
+        <summary>{label}</summary>
+        <Lines lines={lines} />
+      </details>
+    </Box>
+  ) : (
+    <>{label}</>
+  );
+
+const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => void) => [
+  <span key="name">
+    <Word>{role.name}</Word>
+    <Text color="fg.muted">{role.description}</Text>
+  </span>,
+  <span key="for">
+    {role.scope === "DAG" ? "Dags and tags" : "Deployments"}
+    {role.restricted_workspace_ids ? <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text> : null}
+  </span>,
+  <More key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
+  <More
+    key="held"
+    label={role.held_by.length ? plural(role.held_by.length, "holder") : "not held"}
+    lines={role.held_by}
+  />,
+  mayChange ? (
+    <Flex key="change" gap={1}>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Change ${role.name}`}
+        onClick={() => open({ open: "edit", role })}
+      >
+        Change
+      </Button>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Delete ${role.name}`}
+        onClick={() => open({ open: "delete", role })}
+      >
+        Delete
+      </Button>
+    </Flex>
+  ) : (
+    "–"
+  ),
+];
+
+const builtIn = (role: BuiltIn, words: (name: string) => string) => [
+  <span key="name">
+    <Word>{role.name}</Word> {role.legacy ? <Word palette="orange">old name</Word> : null}
+    <Text color="fg.muted">{role.description}</Text>
+  </span>,
+  role.level.charAt(0) + role.level.slice(1).toLowerCase(),
+  <More
+    key="may"
+    label={role.may.length ? plural(role.may.length, "action") : "nothing in Airflow"}
+    lines={role.may.map(words)}
+  />,
+  role.gives.length ? list(role.gives.map((level) => level.toLowerCase())) : "–",
+];
+
+const DeleteRole = ({ role, onClose }: { role: CustomRole; onClose: () => void }) => (
+  <ChangeDialog<Result>
+    title={`Delete the role ${role.name}`}
+    saveLabel="Delete"
+    onClose={onClose}
+    etag={role.etag}
+    before={roleLines(role)}
+    now={roleLines}
+    mine={["the role is deleted"]}
+    send={({ dryRun, reason, etag }) =>
+      call("DELETE", `roles/${encodeURIComponent(role.name)}${query({ reason, dry_run: dryRun || null })}`, { etag })
+    }
+  >
+    {role.held_by.length ? (
+      <Notice status="warning" title={`It is held by ${plural(role.held_by.length, "holder")}`}>
+        <Lines lines={role.held_by} />
+      </Notice>
+    ) : (
+      <Text>It is not held.</Text>
+    )}
+  </ChangeDialog>
+);

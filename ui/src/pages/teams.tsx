@@ -1,0 +1,109 @@
+import { useState } from "react";
+import { useNavigate } from "react-router-dom";
+
+import { call } from "../api/client";
+import type { Result, Teams as TeamList } from "../api/types";
+import { Button, Text } from "../chakra";
+import { useShared } from "../context";
+import { A, Row, Rows, Words } from "../parts/basics";
+import { ChangeDialog } from "../parts/change-dialog";
+import { NamesField, TextField, Tick } from "../parts/fields";
+import { EMPTY, GrantFields, grantOf, isReady } from "../parts/grant-form";
+import { Listing } from "../parts/listing";
+import { to } from "../place";
+import { plural } from "../words";
+
+export function Teams() {
+  const { me } = useShared();
+  const [adding, setAdding] = useState(false);
+  return (
+    <>
+      <Listing<TeamList>
+        path="teams"
+        noun="Team"
+        action={
+          me.rights.teams ? (
+            <Button size="sm" colorPalette="brand" onClick={() => setAdding(true)}>
+              Create a Team
+            </Button>
+          ) : null
+        }
+      >
+        {({ teams }) => (
+          <Rows
+            label="Teams"
+            head={["Team", "Members", "Groups", "Roles"]}
+            empty={<Text>No Team matches. A Team gives its roles to all of its members at once.</Text>}
+          >
+            {teams.map((team) => (
+              <Row
+                key={team.name}
+                cells={[
+                  <span key="name">
+                    <A href={to("teams", team.name)}>{team.name}</A>
+                    <Text color="fg.muted">{team.description}</Text>
+                  </span>,
+                  plural(team.members, "member"),
+                  team.idp_groups ? plural(team.idp_groups, "group") : "–",
+                  <Words key="roles" words={team.roles} />,
+                ]}
+              />
+            ))}
+          </Rows>
+        )}
+      </Listing>
+      {adding ? <CreateTeam onClose={() => setAdding(false)} /> : null}
+    </>
+  );
+}
+
+function CreateTeam({ onClose }: { onClose: () => void }) {
+  const { me } = useShared();
+  const navigate = useNavigate();
+  const [name, setName] = useState("");
+  const [description, setDescription] = useState("");
+  const [members, setMembers] = useState<string[]>([]);
+  const [member, setMember] = useState("");
+  const [groups, setGroups] = useState<string[]>([]);
+  const [group, setGroup] = useState("");
+  const [gives, setGives] = useState(false);
+  const [draft, setDraft] = useState(EMPTY);
+  const body = {
+    name: name.trim(),
+    description,
+    members: withTyped(members, member),
+    idp_groups: withTyped(groups, group),
+    grant: gives ? [grantOf(draft, me)] : [],
+  };
+  return (
+    <ChangeDialog
+      title="Create a Team"
+      saveLabel="Create"
+      onClose={onClose}
+      ready={Boolean(name.trim()) && (!gives || isReady(draft))}
+      send={({ dryRun, reason }) =>
+        call<Result>("POST", `teams${dryRun ? "?dry_run=true" : ""}`, { body: { ...body, reason } })
+      }
+      onSaved={() => void navigate(to("teams", name.trim()))}
+    >
+      <TextField label="Name" value={name} onChange={setName} required />
+      <TextField label="Description" value={description} onChange={setDescription} />
+      <NamesField kind="user" label="Members" names={members} onChange={setMembers} typed={member} onType={setMember} />
+      <NamesField
+        kind={null}
+        label="Groups"
+        names={groups}
+        onChange={setGroups}
+        typed={group}
+        onType={setGroup}
+        help="Of the identity provider: users come and go with them at sign-in."
+      />
+      <Tick label="Give it a role at once" checked={gives} onChange={setGives} />
+      {gives ? <GrantFields draft={draft} onChange={setDraft} /> : null}
+    </ChangeDialog>
+  );
+}
+
+/** What is still in the field counts too: not everybody presses Add. */
+export const withTyped = (names: string[], typed: string): string[] =>
+  typed.trim() && !names.includes(typed.trim()) ? [...names, typed.trim()] : names;

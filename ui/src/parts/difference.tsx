@@ -1,0 +1,65 @@
+// What a change does: the sentences of `plan`.
+import type { Difference, Effect, Result } from "../api/types";
+import { useActionWords } from "../api/hooks";
+import { Box, Text } from "../chakra";
+import { list } from "../words";
+import { CopyBox } from "./basics";
+import { Lines, Notice } from "./states";
+
+const smallFirst = (words: string): string => words.charAt(0).toLowerCase() + words.slice(1);
+
+function Effects({ title, effects, verb }: { title: string; effects: Effect[]; verb: string }) {
+  const words = useActionWords();
+  if (!effects.length) return null;
+  return (
+    <Box my={2}>
+      <Text fontWeight="bold">{title}</Text>
+      {effects.map((effect, index) => (
+        <Box key={index} ps={3} borderStartWidth="2px" my={1} overflowWrap="anywhere">
+          {list(effect.who)} {verb}, in {effect.where}: {effect.may.map((name) => smallFirst(words(name))).join("; ")}
+          {effect.because ? <Text color="fg.muted">{effect.because}</Text> : null}
+        </Box>
+      ))}
+    </Box>
+  );
+}
+
+export const Differences = ({ difference }: { difference: Difference }) => {
+  const { changes, gains, losses } = difference;
+  return (
+    <>
+      {changes.length ? <Lines lines={changes} /> : <Text>Nothing would change.</Text>}
+      {difference.hidden ? <Text color="fg.muted">and {difference.hidden} that you may not see</Text> : null}
+      <Effects title="Who gains" effects={gains} verb="may then" />
+      <Effects title="Who loses" effects={losses} verb="may then no longer" />
+      {changes.length && !gains.length && !losses.length ? (
+        <Text my={2}>No one gains or loses anything by this.</Text>
+      ) : null}
+    </>
+  );
+};
+
+/** What the server says a change would do, before it is done. */
+export const Preview = ({ result, file }: { result: Result; file: string | null }) => (
+  <Box aria-live="polite">
+    {result.own_losses.length ? (
+      <Notice status="warning" title="You would lose access yourself">
+        <Lines lines={result.own_losses} />
+      </Notice>
+    ) : null}
+    {result.warnings.length ? (
+      <Notice status="warning" title="Warnings">
+        <Lines lines={result.warnings} />
+      </Notice>
+    ) : null}
+    <Differences difference={result} />
+    {result.patch ? <Patch patch={result.patch} file={file} /> : null}
+  </Box>
+);
+
+export const Patch = ({ patch, file }: { patch: string; file: string | null }) => (
+  <Notice status="info" title={`The policy is managed in ${file ?? "a file"}`}>
+    Nothing is changed here. Put this into the file, or send it to those who keep it:
+    <CopyBox text={patch} label="For the policy file" />
+  </Notice>
+);

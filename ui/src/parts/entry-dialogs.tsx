@@ -1,0 +1,95 @@
+// What is given to a user or a Team, and taken away: the same dialogs for both.
+import { useState } from "react";
+
+import { call } from "../api/client";
+import type { Grant, OwnGrant, Result } from "../api/types";
+import { useShared } from "../context";
+import { grantLine } from "../words";
+import { ChangeDialog } from "./change-dialog";
+import { type Draft, EMPTY, GrantFields, grantOf, isReady } from "./grant-form";
+
+/** A user or a Team: the address in the API, what the dialogs call it, and the state that the page shows. */
+export type Entry = { path: string; name: string; etag: string; lines: string[] };
+
+export const userPath = (email: string): string => `users/${encodeURIComponent(email)}`;
+export const teamPath = (name: string): string => `teams/${encodeURIComponent(name)}`;
+
+/** Describes the state of an entry in lines that can be compared. */
+export function linesOf(current: unknown): string[] {
+  const {
+    grants = [],
+    members = [],
+    idp_groups = [],
+  } = current as {
+    grants?: Grant[];
+    members?: { email: string }[];
+    idp_groups?: string[];
+  };
+  return [
+    ...grants.map((grant) => grantLine(grant)),
+    ...members.map(({ email }) => `member ${email}`),
+    ...idp_groups.map((group) => `group ${group}`),
+  ];
+}
+
+const patch = (entry: Entry, dryRun: boolean, etag: string, body: object) =>
+  call<Result>("PATCH", `${entry.path}${dryRun ? "?dry_run=true" : ""}`, { etag, body });
+
+type Props = { entry: Entry; onClose: () => void };
+
+export function GrantDialog({ entry, onClose, draft: first = EMPTY }: Props & { draft?: Draft }) {
+  const { me } = useShared();
+  const [draft, setDraft] = useState(first);
+  const grant = grantOf(draft, me);
+  return (
+    <ChangeDialog
+      title={`Give a role to ${entry.name}`}
+      onClose={onClose}
+      etag={entry.etag}
+      before={entry.lines}
+      now={linesOf}
+      ready={isReady(draft)}
+      mine={[grantLine(grant, me)]}
+      send={({ dryRun, reason, etag }) => patch(entry, dryRun, etag, { grant: [grant], reason })}
+    >
+      <GrantFields draft={draft} onChange={setDraft} />
+    </ChangeDialog>
+  );
+}
+
+export function RevokeDialog({ entry, grant, onClose }: Props & { grant: OwnGrant }) {
+  const { me } = useShared();
+  const { role, scope } = grant;
+  return (
+    <PatchDialog
+      entry={entry}
+      onClose={onClose}
+      title={`Revoke ${grantLine({ role, scope }, me)} of ${entry.name}`}
+      body={{ revoke: [{ role, scope }] }}
+      mine={[`without ${grantLine({ role, scope }, me)}`]}
+    />
+  );
+}
+
+/** A change that needs no form. */
+export const PatchDialog = ({
+  entry,
+  onClose,
+  title,
+  body,
+  mine,
+}: Props & {
+  title: string;
+  body: object;
+  mine: string[];
+}) => (
+  <ChangeDialog
+    title={title}
+    onClose={onClose}
+    etag={entry.etag}
+    before={entry.lines}
+    now={linesOf}
+    mine={mine}
+    send={({ dryRun, reason, etag }) => patch(entry, dryRun, etag, { ...body, reason })}
+  />
+);

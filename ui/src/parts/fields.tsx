@@ -1,0 +1,154 @@
+// Fields of forms.
+import { useId, type ReactNode } from "react";
+
+import { query } from "../api/client";
+import { useGet, useSettled } from "../api/hooks";
+import type { Suggestions } from "../api/types";
+import { Box, Button, Checkbox, Field, Flex, Input, Textarea } from "../chakra";
+import { Select, Word, type Choice } from "./basics";
+
+type Text = {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  help?: ReactNode;
+  required?: boolean;
+  type?: string;
+  list?: string;
+};
+
+export const TextField = ({ label, value, onChange, help, required, type = "text", list }: Text) => (
+  <Field.Root required={required} my={2}>
+    <Field.Label>
+      {label}
+      <Field.RequiredIndicator />
+    </Field.Label>
+    <Input
+      size="sm"
+      type={type}
+      list={list}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+      autoComplete="off"
+    />
+    {help ? <Field.HelperText>{help}</Field.HelperText> : null}
+  </Field.Root>
+);
+
+export const AreaField = ({ label, value, onChange, help, required }: Text) => (
+  <Field.Root required={required} my={2}>
+    <Field.Label>
+      {label}
+      <Field.RequiredIndicator />
+    </Field.Label>
+    <Textarea size="sm" rows={2} value={value} onChange={(event) => onChange(event.target.value)} />
+    {help ? <Field.HelperText>{help}</Field.HelperText> : null}
+  </Field.Root>
+);
+
+export const SelectField = ({ label, value, onChange, choices, help }: Text & { choices: Choice[] }) => (
+  <Field.Root my={2} width="fit-content" maxW="full">
+    <Field.Label>{label}</Field.Label>
+    <Select label={label} value={value} onChange={onChange} choices={choices} />
+    {help ? <Field.HelperText>{help}</Field.HelperText> : null}
+  </Field.Root>
+);
+
+/** A text field that proposes what the server knows, and takes anything. */
+export function SuggestField({ kind, ...field }: Text & { kind: "dag" | "tag" | "user" | "team" | "role" }) {
+  const id = useId();
+  const search = useSettled(field.value);
+  const { data } = useGet<Suggestions>(`suggest${query({ kind, search })}`);
+  return (
+    <>
+      <TextField {...field} list={id} />
+      <datalist id={id}>
+        {data?.suggestions.map(({ value, label }) => (
+          <option key={value} value={value} label={label} />
+        ))}
+      </datalist>
+    </>
+  );
+}
+
+export const Tick = ({
+  label,
+  checked,
+  onChange,
+  disabled,
+}: {
+  label: ReactNode;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+  disabled?: boolean;
+}) => (
+  <Checkbox.Root
+    size="sm"
+    colorPalette="brand"
+    checked={checked}
+    disabled={disabled}
+    onCheckedChange={(event) => onChange(event.checked === true)}
+  >
+    <Checkbox.HiddenInput />
+    <Checkbox.Control />
+    <Checkbox.Label>{label}</Checkbox.Label>
+  </Checkbox.Root>
+);
+
+/** A list of names that grows and shrinks: members, groups. */
+export function NamesField({
+  names,
+  onChange,
+  typed,
+  onType,
+  kind,
+  label,
+  help,
+}: {
+  names: string[];
+  onChange: (names: string[]) => void;
+  typed: string;
+  onType: (typed: string) => void;
+  kind: "user" | null;
+  label: string;
+  help?: string;
+}) {
+  const add = () => {
+    const name = typed.trim();
+    if (name && !names.includes(name)) onChange([...names, name]);
+    onType("");
+  };
+  const field = { label, value: typed, onChange: onType, help };
+  return (
+    <Box my={2}>
+      <Flex align="end" gap={2}>
+        <Box flex="1">{kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}</Box>
+        <Button
+          size="sm"
+          variant="outline"
+          mb={2}
+          onClick={add}
+          disabled={!typed.trim()}
+          aria-label={`Add to ${label}`}
+        >
+          Add
+        </Button>
+      </Flex>
+      <Flex gap={1} wrap="wrap">
+        {names.map((name) => (
+          <Flex key={name} align="center">
+            <Word>{name}</Word>
+            <Button
+              size="2xs"
+              variant="ghost"
+              aria-label={`Remove ${name}`}
+              onClick={() => onChange(names.filter((other) => other !== name))}
+            >
+              ✕
+            </Button>
+          </Flex>
+        ))}
+      </Flex>
+    </Box>
+  );
+}

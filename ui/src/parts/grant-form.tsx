@@ -1,0 +1,114 @@
+// The fields of a grant: where, which role, until when. What may be given is what the API says.
+import { useGet } from "../api/hooks";
+import type { Catalogue, Grant, Kind, Level, Me, Scope } from "../api/types";
+import { useShared } from "../context";
+import { endOfDay } from "../words";
+import { SelectField, SuggestField, TextField } from "./fields";
+import { Loaded } from "./states";
+
+/** What is in the fields; `place` is the index among the places that can be chosen. */
+export type Draft = { kind: Kind; id: string; deployment: string; role: string; until: string; note: string };
+
+export const EMPTY: Draft = { kind: "tag", id: "", deployment: "", role: "", until: "", note: "" };
+
+const LEVEL: Record<Kind, Level> = {
+  Organization: "ORGANIZATION",
+  Workspace: "WORKSPACE",
+  Deployment: "DEPLOYMENT",
+  Dag: "DAG",
+  tag: "DAG",
+};
+
+type Place = { label: string; kind: Kind; id: string; deployment: string };
+
+const key = (place: Omit<Place, "label">) =>
+  JSON.stringify([place.kind, isPart(place.kind) ? "" : place.id, place.deployment]);
+export const isPart = (kind: Kind): boolean => kind === "Dag" || kind === "tag";
+
+function placesOf(catalogue: Catalogue, me: Me): Place[] {
+  const parts = (id: string, label: string): Place[] =>
+    (["tag", "Dag"] as const).map((kind) => ({
+      kind,
+      id: "",
+      deployment: id,
+      label: kind === "tag" ? `All Dags with a tag, in ${label}` : `One Dag, in ${label}`,
+    }));
+  const whole = catalogue.places.map(({ kind, id, label }) => ({ kind, id, label, deployment: "" }));
+  const here = me.rights.grant_levels.includes("DAG") ? parts(me.deployment.id, me.deployment.name || "here") : [];
+  const others = catalogue.places.filter(({ kind, id }) => kind === "Deployment" && id !== me.deployment.id);
+  return [...here, ...whole, ...others.flatMap(({ id, label }) => parts(id, label))];
+}
+
+export const scopeOf = (draft: Draft, me: Me): Scope => ({
+  kind: draft.kind,
+  id: draft.id.trim(),
+  deployment_id: isPart(draft.kind) ? draft.deployment || me.deployment.id : "",
+});
+
+export const grantOf = (draft: Draft, me: Me): Grant => ({
+  role: draft.role,
+  scope: scopeOf(draft, me),
+  expires_at: endOfDay(draft.until),
+  note: draft.note.trim(),
+});
+
+export const isReady = (draft: Draft): boolean =>
+  Boolean(draft.role && (draft.kind === "Organization" || draft.id.trim()));
+
+type Props = { draft: Draft; onChange: (draft: Draft) => void; withTime?: boolean };
+
+export function GrantFields(props: Props) {
+  const answer = useGet<Catalogue>("catalogue");
+  return <Loaded answer={answer}>{(catalogue) => <Fields {...props} catalogue={catalogue} />}</Loaded>;
+}
+
+function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catalogue: Catalogue }) {
+  const { me } = useShared();
+  const set = (some: Partial<Draft>) => onChange({ ...draft, ...some });
+  const places = placesOf(catalogue, me);
+  const roles = catalogue.grantable.filter(({ level }) => level === LEVEL[draft.kind]);
+  const chosen = roles.find(({ role }) => role === draft.role);
+  const move = (value: string) => {
+    const [kind, id, deployment] = JSON.parse(value) as [Kind, string, string];
+    const keeps = LEVEL[kind] === LEVEL[draft.kind];
+    set({ kind, deployment, id: isPart(kind) ? "" : id, role: keeps ? draft.role : "" });
+  };
+  return (
+    <>
+      <SelectField
+        label="Where"
+        value={key({ ...draft, deployment: isPart(draft.kind) ? draft.deployment || me.deployment.id : "" })}
+        onChange={move}
+        choices={places.map((place) => ({ value: key(place), label: place.label }))}
+      />
+      {isPart(draft.kind) ? (
+        <SuggestField
+          kind={draft.kind === "tag" ? "tag" : "dag"}
+          label={draft.kind === "tag" ? "Tag" : "Dag"}
+          value={draft.id}
+          onChange={(id) => set({ id })}
+          required
+        />
+      ) : null}
+      <SelectField
+        label="Role"
+        value={draft.role}
+        onChange={(role) => set({ role })}
+        choices={[{ value: "", label: "Choose a role" }, ...roles.map(({ role }) => ({ value: role, label: role }))]}
+        help={chosen?.description}
+      />
+      {withTime ? (
+        <>
+          <TextField
+            label="Until"
+            type="date"
+            value={draft.until}
+            onChange={(until) => set({ until })}
+            help="The last day, in UTC. Empty: no end."
+          />
+          <TextField label="Note" value={draft.note} onChange={(note) => set({ note })} />
+        </>
+      ) : null}
+    </>
+  );
+}
