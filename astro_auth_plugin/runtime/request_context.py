@@ -82,7 +82,9 @@ class RequestContext:
         self.retry_after = 0
         self.written: set[str] = set()
         self.log_rows: list[int] = []
-        self.signed_in: AstroIdentity | None = None
+        # With a cookie, Airflow's middleware has made out who asks before this one.
+        known = (scope.get("state") or {}).get("user")
+        self.signed_in: AstroIdentity | None = known if isinstance(known, AstroIdentity) else None
         self.status = 0
         self._query: dict[str, list[str]] | None = None
 

@@ -411,10 +411,14 @@ def test_pages_are_listed_for_all_and_other_plugins_for_those_who_may_see_them(s
     assert {app["url_route"] for app in plugin["react_apps"]} == {"my-access", "access-dag"}
     assert not plugin["source"] and not plugin["fastapi_apps"] and not plugin["fastapi_root_middlewares"]
     assert server.people["tag.viewer"].get("/api/v2/plugins/importErrors").status_code == 403
-    every = server.people[OWNER].json("/api/v2/plugins")
-    (plugin,) = (each for each in every["plugins"] if each["name"] == "astro_auth")
-    assert {app["url_route"] for app in plugin["react_apps"]} == {"access", "my-access", "access-dag"}
-    assert plugin["source"] and plugin["fastapi_apps"]
+    # With the cookie, as browsers have it, and with a bearer's token.
+    token = server.people[OWNER].headers["Authorization"].removeprefix("Bearer ")
+    for how in ({"cookies": {"_token": token}}, {"headers": server.people[OWNER].headers}):
+        with httpx.Client(base_url=server.live.url, timeout=180, **how) as client:
+            every = client.get("/api/v2/plugins").json()
+        (plugin,) = (each for each in every["plugins"] if each["name"] == "astro_auth")
+        assert {app["url_route"] for app in plugin["react_apps"]} == {"access", "my-access", "access-dag"}
+        assert plugin["source"] and plugin["fastapi_apps"]
     assert server.people["other.workspace"].get("/api/v2/plugins").status_code == 403
 
 
