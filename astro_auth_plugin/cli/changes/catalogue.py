@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astro_auth_plugin.cli.changes.options import ACTOR, CHANGE, DRY_RUN, EXPIRES_IN, FORCE, REASON, ROLES
+from astro_auth_plugin.cli.changes.options import ACTOR, CHANGE, DRY_RUN, EXPIRES_AT, EXPIRES_IN, FORCE, REASON, ROLES
 from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Group, Option
 
 _HOLDERS, _ROLES, _VERSIONS = (f"{CLI}.changes.{module}" for module in ("holders", "roles", "versions"))
@@ -19,7 +19,7 @@ GROUPS = Option(
     {"action": "append", "metavar": "GROUP", "dest": "groups"},
 )
 MEMBERS = Option(("members",), "E-mails of users.", {"nargs": "*", "metavar": "EMAIL"})
-GRANT = (*ROLES, EXPIRES_IN, NOTE, FORCE, *CHANGE)
+GRANT = (*ROLES, EXPIRES_IN, EXPIRES_AT, NOTE, FORCE, *CHANGE)
 
 
 def _repeated(flag: str, text: str, metavar: str, dest: str) -> Option:
@@ -63,7 +63,13 @@ TEAM_COMMANDS = (
         f"Create a Team, with roles if some are named. {_EXIT_CODES}",
     ),
     Command("delete", "Delete a Team", f"{_HOLDERS}.delete_team", (TEAM, FORCE, *CHANGE)),
-    Command("add-member", "Add users or groups to a Team", f"{_HOLDERS}.add_members", (TEAM, MEMBERS, GROUPS, *CHANGE)),
+    Command(
+        "add-member",
+        "Add users or groups to a Team",
+        f"{_HOLDERS}.add_members",
+        (TEAM, MEMBERS, GROUPS, EXPIRES_IN, EXPIRES_AT, NOTE, FORCE, *CHANGE),
+        f"Add users or groups to a Team, or give members another end. {_EXIT_CODES}",
+    ),
     Command(
         "remove-member",
         "Remove users or groups from a Team",

@@ -72,6 +72,8 @@ def _step(text: str, node: _Node, old: Any, new: Any, path: _Path) -> str | None
         return _in_mapping(text, node, old, new, path)
     if isinstance(old, list) and isinstance(new, list) and node.kind == "SequenceStart":
         return _in_list(text, node, old, new, path)
+    if isinstance(old, str) and isinstance(new, dict):
+        return text[: node.start] + _in_line(new) + text[node.end :]
     if isinstance(new, (dict, list)):
         raise UneditableText(f"{_spell(path)} has another shape")
     ends_line = text[node.start] in "|>" and _BREAK.fullmatch(text[node.end - 1])
@@ -121,7 +123,8 @@ def _name(item: Any) -> str:
     if isinstance(item, dict):
         known = next(((key,) for key in _NAMES if key in item), _NAMES_OF_GRANT)
         return json.dumps({key: item.get(key) for key in known}) if set(known) & set(item) else json.dumps(item)
-    return json.dumps(item)
+    # A member of a Team is an e-mail, or a mapping with it.
+    return json.dumps({"email": item} if isinstance(item, str) else item)
 
 
 def _spell(path: _Path) -> str:

@@ -7,8 +7,9 @@ a setting. The order of lists makes no difference, nor do capitals in e-mails.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyD
 from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, principal_of
 
 Sign = Literal["+", "-", "~"]
+_Part = TypeVar("_Part")
 What = Literal["grant", "member", "group", "Team", "user", "API token", "role", "setting"]
 
 
@@ -29,7 +31,8 @@ class PolicyChange(NamedTuple):
         name: the member, group, Team, user, role or setting; the id of a token; '' for a grant.
         team: the Team of a member or group.
         grant: the grant.
-        note: the grant's note.
+        note: the note of the grant or member.
+        expires_at: when the membership of a member ends; None for never.
         before: the API token before, where there was one.
         after: the API token after, where there is one.
     """
@@ -42,16 +45,16 @@ class PolicyChange(NamedTuple):
     note: str = ""
     before: ApiToken | None = None
     after: ApiToken | None = None
+    expires_at: datetime | None = None
 
     def __str__(self) -> str:
         if self.grant is not None:
-            end = f" until {self.grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if self.grant.expires_at else ""
             place = self.grant.scope.deployment_id
             where = f"{self.grant.scope} of Deployment `{place}`" if place else str(self.grant.scope)
-            note = f" ({self.note})" if self.note else ""
-            return f"{self.sign} {self.grant.principal}: `{self.grant.role}` on {where}{end}{note}"
+            ending = _ending(self.grant.expires_at, self.note)
+            return f"{self.sign} {self.grant.principal}: `{self.grant.role}` on {where}{ending}"
         if self.team:
-            return f"{self.sign} Team `{self.team}`: {self.what} `{self.name}`"
+            return f"{self.sign} Team `{self.team}`: {self.what} `{self.name}`{_ending(self.expires_at, self.note)}"
         details = ", ".join(_token_details(self.before, self.after)) if self.what == "API token" else ""
         return f"{self.sign} {self.what} `{self.name}`{details and f': {details}'}"
 
@@ -88,8 +91,8 @@ def _entry(before: Team | User | None, after: Team | User | None) -> Iterator[Po
         kind: What = "Team" if holder.kind == "Team" else "user"
         yield PolicyChange(_sign(before is not None, after is not None), kind, holder.name)
     yield from _parts(_grants(before, holder), _grants(after, holder))
-    yield from _named("member", holder.name, *([*map(normalize_email, team.members)] if team else [] for team in teams))
-    yield from _named("group", holder.name, *(team.idp_groups if team else [] for team in teams))
+    yield from _members(holder.name, *teams)
+    yield from _groups(holder.name, *(team.idp_groups if team else [] for team in teams))
 
 
 def _about(team: Team | None) -> str:
@@ -113,10 +116,26 @@ def _parts(had: list[tuple[Grant, str]], has: list[tuple[Grant, str]]) -> Iterat
     yield from (PolicyChange("+", "grant", grant=grant, note=note) for grant, note in came)
 
 
-def _named(what: What, team: str, had: Iterable[str], has: Iterable[str]) -> Iterator[PolicyChange]:
-    before, after = dict.fromkeys(had), dict.fromkeys(has)
-    yield from (PolicyChange("-", what, name, team) for name in before if name not in after)
-    yield from (PolicyChange("+", what, name, team) for name in after if name not in before)
+def _members(name: str, old: Team | None, new: Team | None) -> Iterator[PolicyChange]:
+    had, has = (
+        dict.fromkeys((normalize_email(each.email), each.expires_at, each.note) for each in team.members)
+        if team
+        else {}
+        for team in (old, new)
+    )
+    for sign, members in _differing(had, has):
+        for email, end, note in members:
+            yield PolicyChange(sign, "member", email, name, note=note, expires_at=end)
+
+
+def _groups(name: str, had: Iterable[str], has: Iterable[str]) -> Iterator[PolicyChange]:
+    for sign, groups in _differing(dict.fromkeys(had), dict.fromkeys(has)):
+        yield from (PolicyChange(sign, "group", group, name) for group in groups)
+
+
+def _differing(had: Mapping[_Part, None], has: Mapping[_Part, None]) -> Iterator[tuple[Sign, list[_Part]]]:
+    yield "-", [each for each in had if each not in has]
+    yield "+", [each for each in has if each not in had]
 
 
 def _tokens(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
@@ -136,6 +155,11 @@ def _token_details(before: ApiToken | None, after: ApiToken | None) -> Iterator[
     for key in type(after).model_fields:
         if not _is_same(getattr(before, key), getattr(after, key)):
             yield key
+
+
+def _ending(end: datetime | None, note: str) -> str:
+    until = f" until {end:%Y-%m-%dT%H:%M:%SZ}" if end else ""
+    return f"{until} ({note})" if note else until
 
 
 def _is_same_role(one: CustomRole | None, other: CustomRole | None) -> bool:

@@ -7,6 +7,7 @@ whether the result is one, and whether the actor may make the change, is for the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
@@ -82,8 +83,8 @@ def remove_user(email: str) -> Edit:
     def edit(values: Values) -> Values:
         holder = Principal("user", email)
         teams = [
-            {**team, "members": [each for each in team["members"] if not is_same_email(each, email)]}
-            if any(is_same_email(each, email) for each in team.get("members", []))
+            {**team, "members": [each for each in team["members"] if not _is_member(each, email)]}
+            if any(_is_member(each, email) for each in team.get("members", []))
             else team
             for team in values.get("teams", [])
         ]
@@ -120,31 +121,47 @@ def describe_team(name: str, description: str) -> Edit:
     return edit
 
 
-def change_members(team: str, key: str = "members", *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Edit:
-    """Add members or groups to a Team, or remove some.
+def change_members(
+    team: str,
+    key: str = "members",
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Edit:
+    """Add members or groups to a Team, give members another end and note, or remove some.
 
     Args:
         team: the Team.
         key: `members`, or `idp_groups` for groups of the identity provider.
         add: e-mails or groups.
         remove: e-mails or groups.
+        more: what else is said of members who are added: `expires_at` and `note`, as the policy writes them.
     """
-    is_same = is_same_email if key == "members" else str.__eq__
+    is_same = _is_member if key == "members" else str.__eq__
     added, removed = list(add), list(remove)
 
     def edit(values: Values) -> Values:
         entry = _found(values, "teams", "name", team, "Team")
-        names = list(entry.get(key, []))
+        listed = list(entry.get(key, []))
         for name in removed:
-            kept = [each for each in names if not is_same(each, name)]
-            if len(kept) == len(names):
-                raise EditError(f"`{name}` is not in {key} of Team `{team}`{did_you_mean(name, names)}")
-            names = kept
+            kept = [each for each in listed if not is_same(each, name)]
+            if len(kept) == len(listed):
+                hint = did_you_mean(name, [*map(_email_of, listed)])
+                raise EditError(f"`{name}` is not in {key} of Team `{team}`{hint}")
+            listed = kept
         for name in added:
-            if any(is_same(each, name) for each in names):
+            at = [index for index, each in enumerate(listed) if is_same(each, name)]
+            new = _member(listed[at[0]] if at else name, more)
+            kept = (
+                [new if index == at[0] else each for index, each in enumerate(listed) if index not in at[1:]]
+                if at
+                else [*listed, new]
+            )
+            if kept == listed:
                 raise EditError(f"`{name}` is in {key} of Team `{team}` already")
-            names.append(name)
-        return _with_entry(values, Principal("Team", team), {**entry, key: names})
+            listed = kept
+        return _with_entry(values, Principal("Team", team), {**entry, key: listed})
 
     return edit
 
@@ -219,6 +236,20 @@ def _new_user(holder: Principal, values: Values) -> Values:
         names = [team["name"] for team in values.get("teams", [])]
         raise EditError(f"there is no {holder}{did_you_mean(holder.name, names)}")
     return {"email": holder.name}
+
+
+def _email_of(member: Any) -> str:
+    """Return the e-mail of a member, which may be an e-mail alone; or a group, which is text."""
+    return str(member["email"] if isinstance(member, dict) else member)
+
+
+def _is_member(member: Any, email: str) -> bool:
+    return is_same_email(_email_of(member), email)
+
+
+def _member(old: Any, more: Mapping[str, str]) -> Any:
+    """Return a member with another end and note. A mapping stays one, so that its comments stay."""
+    return {"email": _email_of(old), **more} if more or isinstance(old, dict) else old
 
 
 def _with_entry(values: Values, holder: Principal, new: Values | None) -> Values:

@@ -216,6 +216,11 @@ def good(done: Done) -> str:
             ['    members: [ada@example.com, "bo@example.com"]', '    idp_groups: [eng, "ops"]'],
         ),
         (
+            ("team", "add-member", "oncall", "Ada@example.com", "--expires-at", "2099-01-01T00:00:00Z", "--note", "x"),
+            ["    members: [ada@example.com]"],
+            ["    members: [{email: ada@example.com, expires_at: 2099-01-01T00:00:00Z, note: x}]"],
+        ),
+        (
             ("team", "remove-member", "oncall", "ADA@example.com", "--group", "eng"),
             ["    members: [ada@example.com]", "    idp_groups: [eng]"],
             ["    members: []", "    idp_groups: []"],
@@ -264,6 +269,27 @@ def test_end_and_note(run: Any, path: Path) -> None:
     assert VIEWER in path.read_text()
     done = run("user", "grant", "bo@example.com", *MONEY)
     assert done.code == 1 and "user `bo@example.com` has `DAG_VIEWER` on tag `money` already" in done.err
+
+
+def test_membership_that_ends(run: Any, path: Path) -> None:
+    """A member has the end and note that were named; what lists members shows the end."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    said = good(run("team", "add-member", "oncall", "bo@example.com", "--expires-in", "2d", "--note", "for ada"))
+    bo = loader.load(path.read_bytes()).policy.document.teams[0].members[1]
+    assert timedelta(0) <= bo.expires_at - before - timedelta(days=2) < timedelta(minutes=1)
+    end = f"until {bo.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert f"+ Team `oncall`: member `bo@example.com` {end} (for ada)" in said
+    assert f"bo@example.com {end}" in good(run("team", "show", "oncall"))
+    assert json.loads(good(run("user", "show", "bo@example.com", "-o", "json")))["teams"] == [f"oncall {end}"]
+    said = good(run("team", "add-member", "oncall", "bo@example.com", "--dry-run"))
+    assert (
+        f"wider: member `oncall`: membership of user `bo@example.com` ends never instead of {bo.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        in " ".join(said.split())
+    )
+    good(run("team", "add-member", "oncall", "bo@example.com"))
+    assert "      - email" not in path.read_text() and '{email: "bo@example.com"}' in path.read_text().replace(
+        '"email"', "email"
+    )
 
 
 def test_several_roles_at_once(run: Any, path: Path) -> None:
@@ -322,6 +348,19 @@ def test_bytes_of_a_file_stay(run: Any, path: Path) -> None:
         (("team", "delete", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "add-member", "oncall"), "who? Name e-mails, or groups of the identity provider with --group"),
         (("team", "remove-member", "oncall"), "who? Name e-mails"),
+        (
+            ("team", "add-member", "oncall", "--group", "ops", "--expires-in", "1d"),
+            "groups have neither an end nor a note",
+        ),
+        (
+            ("team", "add-member", "oncall", "bo@example.com", "--expires-in", "1d", "--expires-at", "2099-01-01"),
+            "use either --expires-in or --expires-at",
+        ),
+        (
+            ("team", "add-member", "oncall", "bo@example.com", "--expires-at", "2099-01-01"),
+            "the time has no time zone; write `Z` after it for UTC",
+        ),
+        (("user", "grant", "bo@example.com", *MONEY, "--expires-at", "soon"), "expected a date with time"),
         (("team", "add-member", "onkall", "bo@example.com"), "did you mean `oncall`?"),
         (
             ("team", "add-member", "oncall", "ADA@example.com"),

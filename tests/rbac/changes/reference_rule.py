@@ -62,14 +62,15 @@ def refused_members(old: Values, new: Values, deployment_id: str, subject: str, 
     """Members come and go by whoever may give every role of the Team, before the change and after it."""
     for name in names_of(old, "teams") | names_of(new, "teams"):
         both = team_of(old, name), team_of(new, name)
-        was, is_now = ({normal_email(email) for email in team.get("members", [])} for team in both)
+        was, is_now = ({member_of(each) for each in team.get("members", [])} for team in both)
         roles = [grant for team in both for grant in grants_on("", team)]
         may_take = gives_anything(old, deployment_id, subject, groups) and all(
             may_give(old, deployment_id, subject, groups, level, place) for _, level, place, *_ in roles
         )
         may_let_in = may_take and all(
-            may_give_until(old, deployment_id, subject, groups, level, place, end)
+            may_give_until(old, deployment_id, subject, groups, level, place, min(end, leaves))
             for _, level, place, _, _, end, _ in roles
+            for _, leaves, _ in is_now - was
         )
         if (was - is_now and not may_take) or (is_now - was and not may_let_in):
             yield "member"
@@ -161,16 +162,24 @@ def roles_here(values: Values, deployment_id: str, subject: str, groups: Iterabl
     return {grant.role for grant in found if reference.reaches(values, deployment_id, grant, None)}
 
 
+def member_of(entry: str | Values) -> tuple[str, str, str]:
+    """Return who a member is, until when, and why."""
+    more = entry if isinstance(entry, dict) else {}
+    return normal_email(reference.email_of(entry)), more.get("expires_at", NEVER), more.get("note", "")
+
+
 def as_long_as(values: Values, end: str) -> Values:
-    """Return a document with only the grants that last until a time; those of API tokens have no end."""
+    """Return a document with only the grants and members that last until a time; those of API tokens have no end."""
     return with_grants(values, lambda entry: entry.get("expires_at", NEVER) >= end)
 
 
 def with_grants(values: Values, keeps: Any) -> Values:
-    """Return a document with only those grants of people and Teams which a function keeps."""
+    """Return a document with only those grants of people and Teams, and those members, which a function keeps."""
 
     def kept(holder: Values) -> Values:
-        return {**holder, **{key: list(filter(keeps, holder[key])) for key in LEVELS if key in holder}}
+        lists = {key: list(filter(keeps, holder[key])) for key in LEVELS if key in holder}
+        members = [each for each in holder.get("members", []) if isinstance(each, str) or keeps(each)]
+        return {**holder, **lists, **({"members": members} if "members" in holder else {})}
 
     return {**values, **{key: list(map(kept, values.get(key, []))) for key in ("users", "teams")}}
 

@@ -14,7 +14,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 from tests import reference_engine as reference
 from tests.rbac.helpers import checked
-from tests.strategies import ONE_PERSON, Case, cases, policies
+from tests.strategies import ONE_PERSON, Case, cases, policies, respelled
 
 END = "2028-01-01T00:00:00Z"
 VIEWER: dict[str, Any] = {"deployment_id": "dep", "tag": "d", "role": "DAG_VIEWER"}
@@ -29,7 +29,7 @@ TOKEN: dict[str, Any] = {
     ],
 }
 ROLE = {"name": "watcher", "scope": "DAG", "permissions": ["dag.airflow.dag.get", "dag.airflow.dagRun.get"]}
-TEAM = {"name": "eng", "members": ["ana@example.com", "bo@example.com"], "idp_groups": ["g", "h"]}
+TEAM: dict[str, Any] = {"name": "eng", "members": ["ana@example.com", "bo@example.com"], "idp_groups": ["g", "h"]}
 ANA = {"email": "ana@example.com", "dag_roles": [VIEWER]}
 VALUES: dict[str, Any] = {
     "version": 1,
@@ -139,6 +139,17 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             {"teams": [{**TEAM, "members": ["bo@example.com", "cy@example.com", "CY@example.com"]}]},
             ["- Team `eng`: member `ana@example.com`", "+ Team `eng`: member `cy@example.com`"],
         ),
+        (
+            {"teams": [{**TEAM, "members": ["bo@example.com", {"email": "Ana@example.com", "expires_at": END}]}]},
+            [
+                "- Team `eng`: member `ana@example.com`",
+                "+ Team `eng`: member `ana@example.com` until 2028-01-01T00:00:00Z",
+            ],
+        ),
+        (
+            {"teams": [{**TEAM, "members": [*TEAM["members"], {"email": "cy@example.com", "note": "on call"}]}]},
+            ["+ Team `eng`: member `cy@example.com` (on call)"],
+        ),
         ({"teams": [{**TEAM, "idp_groups": ["G", "h"]}]}, ["- Team `eng`: group `g`", "+ Team `eng`: group `G`"]),
         # -- API tokens
         ({"api_tokens": []}, ["- API token `tok`: `WORKSPACE_MEMBER` on WORKSPACE `ws`, `DAG_VIEWER` on DAG_TAG `d`"]),
@@ -189,6 +200,7 @@ SECOND = {"name": "second", "members": ["bo@example.com"]}
         ({"teams": [TEAM, SECOND]}, {"teams": [SECOND, {**TEAM, "members": TEAM["members"][::-1]}]}),
         ({"teams": [TEAM]}, {"teams": [{**TEAM, "idp_groups": ["h", "g"]}]}),
         ({"teams": [TEAM]}, {"teams": [{**TEAM, "members": ["ANA@example.com", "Bo@example.com"]}]}),
+        ({"teams": [TEAM]}, {"teams": [{**TEAM, "members": [{"email": each} for each in TEAM["members"]]}]}),
         ({"api_tokens": [TOKEN]}, {"api_tokens": [{**TOKEN, "roles": TOKEN["roles"][::-1]}]}),
         ({}, {key: VALUES[key][::-1] for key in ("workspaces", "protected_tags")}),
         ({}, {"protect_granted_tags": False}),
@@ -262,7 +274,7 @@ def test_order_and_spelling_make_no_difference(case: Case, random: Any) -> None:
     for user in values["users"]:
         user["email"] = ONE_PERSON[reference.normal_email(user["email"])][-1]
     for team in values["teams"]:
-        team["members"] = [ONE_PERSON[reference.normal_email(email)][-1] for email in team["members"]]
+        team["members"] = [respelled(member) for member in team["members"]]
     shuffle(values, random)
     assert told(case.values, values) == []
 

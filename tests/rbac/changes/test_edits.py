@@ -86,6 +86,15 @@ def with_user(**keys: Any) -> dict[str, Any]:
     return {**VALUES, "users": [user, VALUES["users"][1]]}
 
 
+def with_members(*members: Any) -> dict[str, Any]:
+    """Return the values in which the Team `eng` has other members."""
+    return {**VALUES, "teams": [{**VALUES["teams"][0], "members": [*members]}, VALUES["teams"][1]]}
+
+
+def twice(edit: Edit) -> Edit:
+    return lambda values: edit(edit(values))
+
+
 WORKSPACE_ROLES, DAG_ROLES = VALUES["users"][0]["workspace_roles"], VALUES["users"][0]["dag_roles"]
 
 
@@ -179,6 +188,16 @@ WORKSPACE_ROLES, DAG_ROLES = VALUES["users"][0]["workspace_roles"], VALUES["user
                     VALUES["teams"][1],
                 ],
             },
+        ),
+        (
+            edits.change_members(
+                "eng", add=["ana@example.com", "cy@example.com"], more={"expires_at": END, "note": "n"}
+            ),
+            with_members(
+                {"email": "Ana@Example.com", "expires_at": END, "note": "n"},
+                "bo@example.com",
+                {"email": "cy@example.com", "expires_at": END, "note": "n"},
+            ),
         ),
         (
             edits.change_members("empty", "idp_groups", add=iter(["g", "G"])),
@@ -278,6 +297,10 @@ def test_first_entry(edit: Edit, expected: dict[str, Any]) -> None:
         (edits.change_members("eng", "idp_groups", remove=["G"]), "`G` is not in idp_groups of Team `eng`"),
         (edits.change_members("empty", remove=["x@y"]), "`x@y` is not in members of Team `empty`"),
         (
+            twice(edits.change_members("eng", add=["cy@example.com"], more={"note": "n"})),
+            "`cy@example.com` is in members of Team `eng` already",
+        ),
+        (
             edits.change_members("eng", add=["ana@EXAMPLE.com"]),
             "`ana@EXAMPLE.com` is in members of Team `eng` already",
         ),
@@ -319,7 +342,8 @@ def test_grant_of_what_is_held_twice() -> None:
 
 def test_person_without_entry_is_removed_from_teams() -> None:
     """Somebody who is only a member of Teams is removed as well, and a policy without Teams gets none."""
-    members = {**BARE, "teams": [{"name": "t", "members": ["cy@example.com"]}]}
+    mapping = {"email": "CY@example.com", "note": "n"}
+    members = {**BARE, "teams": [{"name": "t", "members": ["cy@example.com", mapping]}]}
     assert edited(edits.remove_user("Cy@example.com"), members)["teams"] == [{"name": "t", "members": []}]
     alone = {**BARE, "users": [{"email": "cy@example.com"}]}
     assert edited(edits.remove_user("cy@example.com"), alone) == {**BARE, "users": []}
@@ -407,3 +431,19 @@ def test_plain(value: Any, expected: Any) -> None:
     before = copy.deepcopy(value)
     assert plain(value) == expected
     assert value == before
+
+
+def test_member_with_another_end() -> None:
+    """A member that is a mapping stays one, and one that is there twice is there once; it can be removed like any."""
+    more = {"expires_at": END}
+    values = with_members({"email": "Ana@example.com", **more, "note": "n"}, "ana@example.com", "bo@example.com")
+    add = edits.change_members("eng", add=["ANA@example.com"], more=more)
+    assert edited(add, values) == with_members({"email": "Ana@example.com", **more}, "bo@example.com")
+    bare = edited(edits.change_members("eng", add=["ana@example.com"]), values)
+    assert bare == with_members({"email": "Ana@example.com"}, "bo@example.com")
+    with pytest.raises(EditError, match="in members of Team `eng` already"):
+        edits.change_members("eng", add=["ana@example.com"])(bare)
+    removed = edited(edits.change_members("eng", remove=["ana@example.com"]), values)
+    assert removed == with_members("bo@example.com")
+    with pytest.raises(EditError, match="did you mean `ana@example"):
+        edits.change_members("eng", remove=["anna@example.com"])(values)
