@@ -233,6 +233,8 @@ def grants_of(values: Values, subject: str, groups: Iterable[str] = ()) -> Itera
         if normal_email(user["email"]) == subject:
             yield from with_accessor(list(people_grants(values, user, f"user `{user['email']}`")))
     for team in values.get("teams", []):
+        if team.get("support") and values.get("support_access") == "disallowed":
+            continue
         name = f"Team `{team['name']}`"
         memberships = [each for each in team.get("members", []) if normal_email(email_of(each)) == subject]
         lasting = [each for each in memberships if isinstance(each, str) or "expires_at" not in each]

@@ -278,6 +278,7 @@ FAULTS = (
         DIFFERENCE,
     ),
     Fault("capitals of users are a difference", "_key", "user_subject(entry.email)", "entry.email", DIFFERENCE),
+    Fault("whether a Team is for support is no difference", "_about", "team.support", "False", DIFFERENCE),
     Fault(
         "groups are no difference",
         "_entry",

@@ -59,7 +59,14 @@ TEAM_COMMANDS = (
         "create",
         "Create a Team",
         f"{_HOLDERS}.create_team",
-        (TEAM, DESCRIPTION, MEMBER, GROUPS, *GRANT),
+        (
+            TEAM,
+            DESCRIPTION,
+            MEMBER,
+            GROUPS,
+            Option(("--support",), "A support Team: it can only have roles that read.", {"action": "store_true"}),
+            *GRANT,
+        ),
         f"Create a Team, with roles if some are named. {_EXIT_CODES}",
     ),
     Command("delete", "Delete a Team", f"{_HOLDERS}.delete_team", (TEAM, FORCE, *CHANGE)),
@@ -114,6 +121,7 @@ ROLE_COMMANDS = (
 )
 
 _CHANGE_VERSION = (ACTOR, REASON, DRY_RUN, DEPLOYMENT, OUTPUT)
+_SETTINGS = ("allowed", "disallowed")
 _NEWEST = "Default: the newest one."
 VERSION = Option(("version",), f"The number of the version. {_NEWEST}", {"nargs": "?", "metavar": "VERSION"})
 
@@ -187,6 +195,16 @@ POLICY_COMMANDS = (
             *_CHANGE_VERSION,
         ),
         f"Make the policy of an older version the next version; API tokens stay as they are. {_EXIT_CODES}",
+    ),
+    Command(
+        "support-access",
+        "Switch all support Teams on or off",
+        f"{_VERSIONS}.support_access",
+        (
+            Option(("setting",), "Whether the roles of support Teams have an effect.", {"choices": _SETTINGS}),
+            *CHANGE,
+        ),
+        f"Switch all support Teams on or off, in the policy file or in the database. {_EXIT_CODES}",
     ),
     Command(
         "clean",

@@ -77,7 +77,9 @@ def show_team(args: Namespace) -> None:
 @command
 def create_team(args: Namespace) -> None:
     """Add a Team, with roles if some are named."""
-    added = edits.add_team(args.team, args.description or "", args.members or (), args.groups or ())
+    added = edits.add_team(
+        args.team, args.description or "", args.members or (), args.groups or (), support=args.support
+    )
     roles = [*options.roles(args)]
     change(args, _in_turn([added, *([_granting(args, Principal("Team", args.team))] if roles else [])]))
 
@@ -171,6 +173,7 @@ def _team_values(team: Team) -> Values:
     return {
         "name": team.name,
         "description": team.description,
+        "support": team.support,
         "roles": list(_roles(team)),
         "members": [f"{member.email}{_until(member.expires_at)}" for member in team.members],
         "idp_groups": list(team.idp_groups),

@@ -30,6 +30,9 @@ def affected_subjects(
             roles.add(change.name)
         elif change.grant is not None:
             holders.add(change.grant.principal)
+        elif change.what == "Team" and change.note:
+            # It is one for support now, which can be switched off, or no longer is.
+            holders.add(Principal("Team", change.name))
         elif change.what in _SUBJECT:
             found.add(_SUBJECT[change.what](change.name))
     documents = (old, new)

@@ -31,7 +31,7 @@ class PolicyChange(NamedTuple):
         name: the member, group, Team, user, role or setting; the id of a token; '' for a grant.
         team: the Team of a member or group.
         grant: the grant.
-        note: the note of the grant or member.
+        note: the note of the grant or member; whether a Team is now one for support.
         expires_at: when the membership of a member ends; None for never.
         before: the API token before, where there was one.
         after: the API token after, where there is one.
@@ -56,7 +56,7 @@ class PolicyChange(NamedTuple):
         if self.team:
             return f"{self.sign} Team `{self.team}`: {self.what} `{self.name}`{_ending(self.expires_at, self.note)}"
         details = ", ".join(_token_details(self.before, self.after)) if self.what == "API token" else ""
-        return f"{self.sign} {self.what} `{self.name}`{details and f': {details}'}"
+        return f"{self.sign} {self.what} `{self.name}`{details and f': {details}'}{_ending(None, self.note)}"
 
 
 def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
@@ -89,14 +89,22 @@ def _entry(before: Team | User | None, after: Team | User | None) -> Iterator[Po
     teams = [entry if isinstance(entry, Team) else None for entry in (before, after)]
     if before is None or after is None or _about(teams[0]) != _about(teams[1]):
         kind: What = "Team" if holder.kind == "Team" else "user"
-        yield PolicyChange(_sign(before is not None, after is not None), kind, holder.name)
+        note = _support_note(*teams)
+        yield PolicyChange(_sign(before is not None, after is not None), kind, holder.name, note=note)
     yield from _parts(_grants(before, holder), _grants(after, holder))
     yield from _members(holder.name, *teams)
     yield from _groups(holder.name, *(team.idp_groups if team else [] for team in teams))
 
 
-def _about(team: Team | None) -> str:
-    return team.description if team else ""
+def _about(team: Team | None) -> tuple[str, bool] | None:
+    return (team.description, team.support) if team else None
+
+
+def _support_note(before: Team | None, after: Team | None) -> str:
+    was, is_now = (team is not None and team.support for team in (before, after))
+    if was == is_now:
+        return ""
+    return "a support Team" if is_now else "no support Team any more"
 
 
 def _grants(entry: Team | User | None, holder: Principal) -> list[tuple[Grant, str]]:

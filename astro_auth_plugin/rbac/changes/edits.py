@@ -97,9 +97,21 @@ def remove_user(email: str) -> Edit:
     return edit
 
 
-def add_team(name: str, description: str = "", members: Iterable[str] = (), groups: Iterable[str] = ()) -> Edit:
+def add_team(
+    name: str,
+    description: str = "",
+    members: Iterable[str] = (),
+    groups: Iterable[str] = (),
+    *,
+    support: bool = False,
+) -> Edit:
     """Add a Team without roles."""
-    about = {"description": description, "members": list(members), "idp_groups": list(groups)}
+    about: Values = {
+        "description": description,
+        "support": support,
+        "members": list(members),
+        "idp_groups": list(groups),
+    }
     team = {"name": name, **{key: each for key, each in about.items() if each}}
     return _added("teams", "name", team, f"a Team `{name}`")
 
@@ -213,6 +225,17 @@ def return_to(document: Values) -> Edit:
     def edit(values: Values) -> Values:
         kept = {"api_tokens": values["api_tokens"]} if "api_tokens" in values else {}
         return {**{key: each for key, each in document.items() if key != "api_tokens"}, **kept}
+
+    return edit
+
+
+def set_support_access(setting: str) -> Edit:
+    """Switch all support Teams on or off: `allowed` or `disallowed`."""
+
+    def edit(values: Values) -> Values:
+        if values.get("support_access", "allowed") == setting:
+            raise EditError(f"support access is {setting} already")
+        return {**values, "support_access": setting}
 
     return edit
 

@@ -84,6 +84,8 @@ class Engine:
                 if end is None or end > at:
                     teams[index] = end
         self.groups = frozenset(group for team in document.teams for group in team.idp_groups)
+        self._support = frozenset(index for index, team in enumerate(document.teams) if team.support)
+        self._support_is_off = document.support_access == "disallowed"
         self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
         self._by_team: dict[tuple[int, str, datetime | None], tuple[HeldGrant, ...]] = {}
 
@@ -148,7 +150,10 @@ class Engine:
         return self._workspaces.get(deployment_id, "")
 
     def all_grants(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Iterator[Grant]:
-        """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams."""
+        """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams.
+
+        Those of support Teams that are switched off, too: they may be switched on again.
+        """
         document = self.policy.document
         if subject in self._users:
             index = self._users[subject]
@@ -191,6 +196,20 @@ class Engine:
                     found[index] = group
         return found
 
+    def support_teams(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> list[str]:
+        """Return the support Teams that a person is in, switched off or not."""
+        # Asked in every request, and most policies have none.
+        teams = self.policy.document.teams if self._support else []
+        return [
+            teams[index].name for index in (self.teams_of(subject, groups) if teams else ()) if index in self._support
+        ]
+
+    @property
+    def teams_off(self) -> list[str]:
+        """The support Teams, if they are switched off: then nobody has anything through them."""
+        teams = self.policy.document.teams
+        return [teams[index].name for index in sorted(self._support)] if self._support_is_off else []
+
     def access(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Access:
         """Return what a subject has in the Deployment; nothing for an unknown subject."""
         key = subject, groups & self.groups
@@ -220,6 +239,8 @@ class Engine:
 
         The Team is identified by its place in the policy; `end` is that of the membership.
         """
+        if self._support_is_off and index in self._support:
+            return ()
         grants = self._by_team.get((index, group, end))
         if grants is None:
             # Made once for a Team, and not again for each of its people.

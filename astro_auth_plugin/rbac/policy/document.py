@@ -222,6 +222,9 @@ class Team(_Holder):
     description: str = ""
     members: list[Annotated[Member, BeforeValidator(_member), _EmailAlone]] = []
     idp_groups: list[Text] = Field([], description="Groups of the identity provider whose users are in the Team.")
+    support: bool = Field(
+        default=False, description="Whether the Team is for support: it can only have roles that read."
+    )
 
 
 class User(_Holder):
@@ -299,6 +302,9 @@ class PolicyDocument(_Entry):
     teams: list[Team] = []
     users: list[User] = []
     api_tokens: list[ApiToken] = []
+    support_access: Literal["allowed", "disallowed"] = Field(
+        default="allowed", description="Whether the roles of support Teams have an effect."
+    )
     protect_granted_tags: bool = Field(
         False,
         description="Whether tags that grants use are protected even without an entry in `protected_tags`.",

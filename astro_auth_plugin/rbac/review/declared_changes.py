@@ -28,7 +28,7 @@ class Declared(NamedTuple):
 
     Attributes:
         what: "role" for a custom role, "API token", "tag", "key", the kind of role that a grant gives, or "grant" or
-            "member" where its end is another one.
+            "member" where its end is another one, "Team" where it is for support or no longer is.
         name: the role, the Team of a member, the token id, the tag that grants use and others may carry now, or the key
             of the policy.
         sign: new ("+"), gone ("-"), or changed ("~").
@@ -39,7 +39,7 @@ class Declared(NamedTuple):
         subjects: of a grant, all who have the role now, or no longer do.
     """
 
-    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role", "grant", "member"]
+    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role", "grant", "member", "Team"]
     name: str
     sign: Literal["+", "-", "~"]
     details: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ def declared_changes(old: Policy, new: Policy) -> tuple[Declared, ...]:
         *_grants(old, new),
         *_ends(old, new),
         *_memberships(old, new),
+        *_support_teams(old, new),
         *_tags(old, new),
         *_other_keys(old, new),
     )
@@ -169,6 +170,16 @@ def _memberships(old: Policy, new: Policy) -> Iterator[Declared]:
             widens = known and first_end(before[subject], end) != end
             line = new.line(("teams", index, "members"))
             yield Declared("member", team.name, "~" if known else "+", details, widens, line)
+
+
+def _support_teams(old: Policy, new: Policy) -> Iterator[Declared]:
+    had = {team.name: team.support for team in old.document.teams}
+    for index, team in enumerate(new.document.teams):
+        if team.support != had.get(team.name, False):
+            said = "is a support Team" if team.support else "is no support Team any more"
+            yield Declared(
+                "Team", team.name, "~" if team.name in had else "+", (said,), line=new.line(("teams", index))
+            )
 
 
 def _longest(document: PolicyDocument) -> dict[tuple[Principal, str, GrantScope], Grant]:

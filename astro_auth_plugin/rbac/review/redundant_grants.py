@@ -74,6 +74,8 @@ class Grants:
             through_teams = [
                 grant._replace(expires_at=first_end(grant.expires_at, end))
                 for at, end in teams.get(user_subject(user.email), {}).items()
+                # What support Teams give can be switched off.
+                if not self._document.teams[at].support
                 for grant in self.of_teams[at]
                 if grant.path not in removed
             ]

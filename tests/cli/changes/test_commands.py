@@ -242,6 +242,8 @@ def good(done: Done) -> str:
         ),
         (("role", "update", "runner", "--add", LOG, "--remove", RUN), [f"      - {RUN}"], [f'      - "{LOG}"']),
         (("role", "update", "runner", "--description", "x"), [], ["    description: x"]),
+        (("team", "create", "new", "--support"), [], ["  - name: new", "    support: true"]),
+        (("policy", "support-access", "disallowed"), [], ["support_access: disallowed"]),
         (("role", "delete", "looker"), [f"  - {{name: looker, scope: DAG, permissions: [{GET}]}}   # only that"], []),
     ],
 )
@@ -345,6 +347,11 @@ def test_bytes_of_a_file_stay(run: Any, path: Path) -> None:
         ),
         (("team", "show", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "create", "oncall"), "there is a Team `oncall` already"),
+        (
+            ("team", "create", "new", "--support", "--tag-role", "dep", "money", "runner"),
+            "role `runner` can do more than read (`dag.airflow.dagRun.create`)",
+        ),
+        (("policy", "support-access", "allowed"), "support access is allowed already"),
         (("team", "delete", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "add-member", "oncall"), "who? Name e-mails, or groups of the identity provider with --group"),
         (("team", "remove-member", "oncall"), "who? Name e-mails"),
@@ -492,6 +499,7 @@ def test_show_and_list(run: Any) -> None:
     team = {
         "name": "oncall",
         "description": "",
+        "support": False,
         "roles": ["runner on tag `money` of Deployment `dep`"],
         "members": ["ada@example.com"],
         "idp_groups": ["eng"],
@@ -1018,3 +1026,28 @@ def test_nothing_else_on_standard_output(imported: Any) -> None:
         )
         json.loads(done.stdout)
     assert len(policy_versions.history()) == 2
+
+
+def test_support_access_in_the_database(imported: Any) -> None:
+    """The switch is a version like any other change, and an Organization Owner's."""
+    words = ("policy", "support-access", "disallowed")
+    denied = imported(*words, "--as", "ada@example.com")
+    assert denied.code == 2 and "only an Organization Owner may change this" in denied.err
+    assert "Done: version 2 of the policy." in good(imported(*words, "--as", "olga@example.com"))
+    assert document().support_access == "disallowed"
+
+
+def test_switched_off_is_explained(run: Any, path: Path) -> None:
+    """What a support Team would give is missing, and a note says why; so it does in the list of all."""
+    good(run("team", "create", "helpers", "--support", "--member", "vera@example.com", *MONEY))
+    asked = ("explain", "--as", "vera@example.com", "see", "cash", "--tag", "money")
+    assert run(*asked).code == 0
+    good(run("policy", "support-access", "disallowed"))
+    said = "Support Teams without effect, because `support_access` is `disallowed`: `helpers`."
+    done = run(*asked)
+    assert done.code == 2 and said in " ".join(done.out.split())
+    for words, is_said in (
+        (("access", "--tag", "money"), True),
+        (("explain", "--as", "ada@example.com", *asked[3:]), False),
+    ):
+        assert (said in " ".join(run(*words).out.split())) is is_said

@@ -30,7 +30,7 @@ def refused_kinds(
     # What is left belongs to Organization Owners.
     for team in names_of(old, "teams") | names_of(new, "teams"):
         before, after = team_of(old, team), team_of(new, team)
-        if not before or not after or before.get("description", "") != after.get("description", ""):
+        if not before or not after or about(before) != about(after):
             found.add("Team")
         if set(before.get("idp_groups", [])) != set(after.get("idp_groups", [])):
             found.add("group")
@@ -39,6 +39,11 @@ def refused_kinds(
     if any(alike(old.get(key)) != alike(new.get(key)) for key in {*old, *new} - set(LISTS)):
         found.add("setting")
     return frozenset(found)
+
+
+def about(team: Values) -> tuple[str, bool]:
+    """Return what a Team says of itself."""
+    return team.get("description", ""), team.get("support", False)
 
 
 def refused_entries(old: Values, new: Values, deployment_id: str, subject: str, groups: Iterable[str]) -> Iterator[str]:

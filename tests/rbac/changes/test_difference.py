@@ -135,6 +135,8 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             ],
         ),
         ({"teams": [{**TEAM, "description": "d"}]}, ["~ Team `eng`"]),
+        ({"teams": [{**TEAM, "support": True}]}, ["~ Team `eng` (a support Team)"]),
+        ({"teams": [TEAM, {"name": "new", "support": True}]}, ["+ Team `new` (a support Team)"]),
         (
             {"teams": [{**TEAM, "members": ["bo@example.com", "cy@example.com", "CY@example.com"]}]},
             ["- Team `eng`: member `ana@example.com`", "+ Team `eng`: member `cy@example.com`"],
@@ -171,6 +173,7 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         # -- settings
         ({"workspaces": [{"id": "ws", "name": "n"}, {"id": "ws2"}]}, ["~ setting `workspaces`"]),
         ({"deployments": [{"id": "dep", "workspace_id": "ws2"}]}, ["~ setting `deployments`"]),
+        ({"support_access": "disallowed"}, ["~ setting `support_access`"]),
         ({"protect_granted_tags": True}, ["~ setting `protect_granted_tags`"]),
         ({"protected_tags": []}, ["~ setting `protected_tags`"]),
     ],
@@ -181,6 +184,12 @@ def test_changes(more: dict[str, Any], expected: list[str]) -> None:
     before = copy.deepcopy((VALUES, new))
     assert told(VALUES, new) == expected
     assert (VALUES, new) == before
+
+
+def test_support_team_no_more() -> None:
+    """That a Team is for support no longer is said."""
+    values = {**VALUES, "teams": [{**TEAM, "support": True}]}
+    assert told(values, VALUES) == ["~ Team `eng` (no support Team any more)"]
 
 
 def test_organization() -> None:
@@ -203,7 +212,8 @@ SECOND = {"name": "second", "members": ["bo@example.com"]}
         ({"teams": [TEAM]}, {"teams": [{**TEAM, "members": [{"email": each} for each in TEAM["members"]]}]}),
         ({"api_tokens": [TOKEN]}, {"api_tokens": [{**TOKEN, "roles": TOKEN["roles"][::-1]}]}),
         ({}, {key: VALUES[key][::-1] for key in ("workspaces", "protected_tags")}),
-        ({}, {"protect_granted_tags": False}),
+        ({}, {"protect_granted_tags": False, "support_access": "allowed"}),
+        ({"teams": [TEAM]}, {"teams": [{**TEAM, "support": False}]}),
         ({"users": [ANA]}, {"users": [{**ANA, "email": "Ana@EXAMPLE.com", "workspace_roles": []}]}),
     ],
 )

@@ -447,3 +447,16 @@ def test_member_with_another_end() -> None:
     assert removed == with_members("bo@example.com")
     with pytest.raises(EditError, match="did you mean `ana@example"):
         edits.change_members("eng", remove=["anna@example.com"])(values)
+
+
+def test_support() -> None:
+    """A Team can be made one for support, and all of them be switched off and on; what is so already is refused."""
+    made = edited(edits.add_team("new", support=True))
+    assert made["teams"][-1] == {"name": "new", "support": True}
+    off = edited(edits.set_support_access("disallowed"))
+    assert off == {**VALUES, "support_access": "disallowed"}
+    assert edited(edits.set_support_access("allowed"), off) == {**VALUES, "support_access": "allowed"}
+    with pytest.raises(EditError, match="support access is allowed already"):
+        edits.set_support_access("allowed")(VALUES)
+    with pytest.raises(EditError, match="support access is disallowed already"):
+        edits.set_support_access("disallowed")(off)

@@ -277,6 +277,12 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
             edits.change_role("token-maker", lambda role: {**role, "permissions": role["permissions"][:1]}),
             edits.change_role("unused", lambda role: {**role, "restricted_workspace_ids": []}),
             edits.remove_role("unused"),
+            edits.add_team("new", support=True),
+            edits.set_support_access("disallowed"),
+            lambda values: {
+                **values,
+                "teams": [{**each, "support": each["name"] == "viewers"} for each in values["teams"]],
+            },
             setting("protect_granted_tags", True),
             setting("protected_tags", [{"deployment_id": "dep", "tag": "t", "only_in": []}]),
             setting("workspaces", [*POLICY["workspaces"], {"id": "new"}]),

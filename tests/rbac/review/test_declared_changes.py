@@ -379,3 +379,12 @@ def test_new_grant_that_ends() -> None:
     assert change.details == ("user `ana@example.com` on tag `sales` ends 2027-06-01 00:00:00 UTC",)
     assert changes(grant(SHORT), "users: [{email: ana@example.com}]\n") == []
     assert changes(grant(SHORT), grant(SHORT)) == []
+
+
+def test_support_teams() -> None:
+    """Whether a Team is for support is said, of a new one, too."""
+    team, support = (f"teams:\n  - {{name: t, members: [a@b]{more}}}\n" for more in ("", ", support: true"))
+    assert changes(team, support) == [Declared("Team", "t", "~", ("is a support Team",), line=6)]
+    assert changes(support, team) == [Declared("Team", "t", "~", ("is no support Team any more",), line=6)]
+    assert changes("", support) == [Declared("Team", "t", "+", ("is a support Team",), line=6)]
+    assert changes("", team) == changes(support, "") == changes(support, support) == []

@@ -389,3 +389,9 @@ def test_what_a_membership_that_ends_covers(end: str, rules: set[str]) -> None:
     """A Team makes a user's own grant redundant only for as long as the user is a member."""
     text = members(f"{{email: Ana@b{end}}}") + user(SALES % "DAG_VIEWER")
     assert {name for name, *_ in found(text)} == rules
+
+
+def test_support_team_covers_nothing() -> None:
+    """What a support Team gives can be switched off, so it makes no grant redundant."""
+    text = members("Ana@b").replace("name: t", "name: t, support: true") + user(SALES % "DAG_VIEWER")
+    assert found(text) == []
