@@ -278,6 +278,30 @@ FAULTS = (
         DIFFERENCE,
     ),
     Fault("capitals of users are a difference", "_key", "user_subject(entry.email)", "entry.email", DIFFERENCE),
+    Fault(
+        "another role with other permissions is a renamed one",
+        "_is_same_but_name",
+        "_is_same_role(named, other)",
+        "True",
+        DIFFERENCE,
+    ),
+    Fault(
+        "a Team with other members is a renamed one", "_is_same_but_name", "_is_same(named, other)", "True", DIFFERENCE
+    ),
+    Fault(
+        "of several that are alike one is renamed",
+        "_renamed",
+        "times[pair[0]] == times[pair[1]] == 1",
+        "True",
+        DIFFERENCE,
+    ),
+    Fault(
+        "a renamed role leaves its tokens behind",
+        "rename_role",
+        "('teams', 'users', 'api_tokens')",
+        "('teams', 'users')",
+        EDITS,
+    ),
     Fault("whether a Team is for support is no difference", "_about", "team.support", "False", DIFFERENCE),
     Fault(
         "groups are no difference",

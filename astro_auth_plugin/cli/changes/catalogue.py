@@ -11,6 +11,7 @@ _EXIT_CODES = "Exit code: 0 if done, 1 if not, 2 if the user of --as may not mak
 EMAIL = Option(("email",), "The user's e-mail.", {"metavar": "EMAIL"})
 TEAM = Option(("team",), "The name of the Team.", {"metavar": "TEAM"})
 ROLE = Option(("role",), "The name of the custom role.", {"metavar": "ROLE"})
+NEW_NAME = Option(("new_name",), "The new name.", {"metavar": "NEW"})
 NOTE = Option(("--note",), "Why, for those who read the policy.", {"metavar": "TEXT"})
 DESCRIPTION = Option(("--description",), "A description.", {"metavar": "TEXT"})
 GROUPS = Option(
@@ -69,6 +70,7 @@ TEAM_COMMANDS = (
         ),
         f"Create a Team, with roles if some are named. {_EXIT_CODES}",
     ),
+    Command("rename", "Rename a Team", f"{_HOLDERS}.rename_team", (TEAM, NEW_NAME, *CHANGE)),
     Command("delete", "Delete a Team", f"{_HOLDERS}.delete_team", (TEAM, FORCE, *CHANGE)),
     Command(
         "add-member",
@@ -115,6 +117,12 @@ ROLE_COMMANDS = (
             DESCRIPTION,
             *CHANGE,
         ),
+    ),
+    Command(
+        "rename",
+        "Rename a custom role, wherever it is assigned",
+        f"{_ROLES}.rename_role",
+        (ROLE, NEW_NAME, *CHANGE),
     ),
     Command("delete", "Delete a custom role that is not assigned", f"{_ROLES}.delete_role", (ROLE, *CHANGE)),
     Command("templates", "List the templates of custom roles", f"{_ROLES}.templates", (OUTPUT,)),

@@ -85,6 +85,12 @@ def create_team(args: Namespace) -> None:
 
 
 @command
+def rename_team(args: Namespace) -> None:
+    """Give a Team another name."""
+    change(args, edits.rename_team(args.team, args.new_name))
+
+
+@command
 def delete_team(args: Namespace) -> None:
     """Remove a Team, with its roles."""
     change(args, edits.remove_team(args.team))

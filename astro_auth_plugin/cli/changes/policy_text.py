@@ -99,6 +99,8 @@ def _in_mapping(text: str, node: _Node, old: dict[str, Any], new: Mapping[str, A
 
 def _in_list(text: str, node: _Node, old: list[Any], new: list[Any], path: _Path) -> str | None:
     had, has = [*map(_name, old)], [*map(_name, new)]
+    if _are_renamed(old, new):
+        had = has
     if len(set(had)) < len(had) or len(set(has)) < len(has):
         raise UneditableText(f"{_spell(path)} has an entry twice")
     # Not the only one before there is another: without any it would be no list.
@@ -116,6 +118,15 @@ def _in_list(text: str, node: _Node, old: list[Any], new: list[Any], path: _Path
         if changed is not None:
             return changed
     return None
+
+
+def _are_renamed(old: list[Any], new: list[Any]) -> bool:
+    """Whether two lists have the same entries but for a name or role of some: then these are no other entries."""
+
+    def rest(item: Any) -> Any:
+        return {**item, "name": "", "role": ""} if isinstance(item, dict) else item
+
+    return len(old) == len(new) and all(rest(one) == rest(other) for one, other in zip(old, new, strict=True))
 
 
 def _name(item: Any) -> str:

@@ -27,7 +27,7 @@ def affected_subjects(
         if change.what == "setting":
             return None
         if change.what == "role":
-            roles.add(change.name)
+            roles |= {change.name, change.renamed}
         elif change.grant is not None:
             holders.add(change.grant.principal)
         elif change.what == "Team" and change.note:

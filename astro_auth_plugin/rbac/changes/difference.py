@@ -7,14 +7,15 @@ a setting. The order of lists makes no difference, nor do capitals in e-mails.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.model.subjects import normalize_email, user_subject
-from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyDocument, Team, User
+from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, CustomRole, PolicyDocument, Team, User
 from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, principal_of
 
 Sign = Literal["+", "-", "~"]
@@ -33,6 +34,7 @@ class PolicyChange(NamedTuple):
         grant: the grant.
         note: the note of the grant or member; whether a Team is now one for support.
         expires_at: when the membership of a member ends; None for never.
+        renamed: the new name of a Team or custom role that is the same otherwise; '' for any other change.
         before: the API token before, where there was one.
         after: the API token after, where there is one.
     """
@@ -46,8 +48,11 @@ class PolicyChange(NamedTuple):
     before: ApiToken | None = None
     after: ApiToken | None = None
     expires_at: datetime | None = None
+    renamed: str = ""
 
     def __str__(self) -> str:
+        if self.renamed:
+            return f"{self.sign} {self.what} `{self.name}` renamed to `{self.renamed}`"
         if self.grant is not None:
             place = self.grant.scope.deployment_id
             where = f"{self.grant.scope} of Deployment `{place}`" if place else str(self.grant.scope)
@@ -60,7 +65,16 @@ class PolicyChange(NamedTuple):
 
 
 def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
-    """Yield every part that is different between two documents without errors."""
+    """Yield every part that is different between two documents without errors.
+
+    A custom role or Team that has another name and is the same otherwise is one part, with all that have the role.
+    """
+    for before, after in _renamed(old.roles, new.roles):
+        yield PolicyChange("~", "role", before, renamed=after)
+        old = _edited(old, edits.rename_role(before, after))
+    for before, after in _renamed(old.teams, new.teams):
+        yield PolicyChange("~", "Team", before, renamed=after)
+        old = _edited(old, edits.rename_team(before, after))
     yield from _entries(old.users, new.users)
     yield from _entries(old.teams, new.teams)
     yield from _tokens(old, new)
@@ -71,6 +85,29 @@ def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
     for key in PolicyDocument.model_fields:
         if key not in ("users", "teams", "api_tokens", "roles") and not _is_same(getattr(old, key), getattr(new, key)):
             yield PolicyChange("~", "setting", key)
+
+
+def _renamed(old: Sequence[CustomRole | Team], new: Sequence[CustomRole | Team]) -> list[tuple[str, str]]:
+    """Return the old and new names of what is in two lists by different names, where each can only be the other."""
+    had, has = {each.name for each in old}, {each.name for each in new}
+    went, came = ([each for each in old if each.name not in has], [each for each in new if each.name not in had])
+    pairs = [(one.name, other.name) for one in went for other in came if _is_same_but_name(one, other)]
+    times = Counter(name for pair in pairs for name in pair)
+    return [pair for pair in pairs if times[pair[0]] == times[pair[1]] == 1]
+
+
+def _is_same_but_name(one: CustomRole | Team, other: CustomRole | Team) -> bool:
+    named = one.model_copy(update={"name": other.name})
+    if isinstance(named, CustomRole) and isinstance(other, CustomRole):
+        return _is_same_role(named, other)
+    return _is_same(named, other)
+
+
+def _edited(document: PolicyDocument, edit: edits.Edit) -> PolicyDocument:
+    values = document.model_dump(exclude_unset=True)
+    for token in values.get("api_tokens", []):
+        token["expires_at"] = token["expires_at"] or NEVER
+    return PolicyDocument.model_validate(edit(values))
 
 
 def _entries(old: Iterable[Team | User], new: Iterable[Team | User]) -> Iterator[PolicyChange]:

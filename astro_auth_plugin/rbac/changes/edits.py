@@ -133,6 +133,22 @@ def describe_team(name: str, description: str) -> Edit:
     return edit
 
 
+def rename_team(old: str, new: str) -> Edit:
+    """Give a Team another name; nothing else of a policy names it."""
+    return _renamed("teams", old, new, "Team")
+
+
+def rename_role(old: str, new: str) -> Edit:
+    """Give a custom role another name, and all that have it the role of this name."""
+    rename = _renamed("roles", old, new, "custom role")
+
+    def edit(values: Values) -> Values:
+        keys = [key for key in ("teams", "users", "api_tokens") if key in values]
+        return {**rename(values), **{key: [_with_role(entry, old, new) for entry in values[key]] for key in keys}}
+
+    return edit
+
+
 def change_members(
     team: str,
     key: str = "members",
@@ -308,6 +324,26 @@ def _added(key: str, name_key: str, entry: Values, what: str) -> Edit:
         return {**values, key: [*values.get(key, []), entry]}
 
     return edit
+
+
+def _renamed(key: str, old: str, new: str, what: str) -> Edit:
+    def edit(values: Values) -> Values:
+        entry = _found(values, key, "name", old, what)
+        if any(each["name"] == new for each in values[key]):
+            raise EditError(f"there is a {what} `{new}` already")
+        return {**values, key: [{**each, "name": new} if each is entry else each for each in values[key]]}
+
+    return edit
+
+
+def _with_role(entry: Values, old: str, new: str) -> Values:
+    """Return a user, Team or API token that has another role instead of one."""
+    lists = {
+        key: [{**grant, "role": new} if grant["role"] == old else grant for grant in entry[key]]
+        for key in (*_LISTS, "roles")
+        if isinstance(entry.get(key), list)
+    }
+    return {**entry, **lists}
 
 
 def _removed(key: str, name_key: str, name: str, what: str) -> Edit:

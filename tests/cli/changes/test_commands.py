@@ -242,6 +242,12 @@ def good(done: Done) -> str:
         ),
         (("role", "update", "runner", "--add", LOG, "--remove", RUN), [f"      - {RUN}"], [f'      - "{LOG}"']),
         (("role", "update", "runner", "--description", "x"), [], ["    description: x"]),
+        (("team", "rename", "oncall", "nights"), ["  - name: oncall   # ask them"], ["  - name: nights   # ask them"]),
+        (
+            ("role", "rename", "runner", "mover"),
+            ["  - name: runner", "      - {deployment_id: dep, tag: money, role: runner}   # money"],
+            ["  - name: mover", "      - {deployment_id: dep, tag: money, role: mover}   # money"],
+        ),
         (("team", "create", "new", "--support"), [], ["  - name: new", "    support: true"]),
         (("policy", "support-access", "disallowed"), [], ["support_access: disallowed"]),
         (("role", "delete", "looker"), [f"  - {{name: looker, scope: DAG, permissions: [{GET}]}}   # only that"], []),
@@ -351,6 +357,9 @@ def test_bytes_of_a_file_stay(run: Any, path: Path) -> None:
             ("team", "create", "new", "--support", "--tag-role", "dep", "money", "runner"),
             "role `runner` can do more than read (`dag.airflow.dagRun.create`)",
         ),
+        (("role", "rename", "runner", "DAG_VIEWER"), "`DAG_VIEWER` is a built-in role"),
+        (("role", "rename", "runner", "looker"), "there is a custom role `looker` already"),
+        (("team", "rename", "onkall", "x"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("policy", "support-access", "allowed"), "support access is allowed already"),
         (("team", "delete", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "add-member", "oncall"), "who? Name e-mails, or groups of the identity provider with --group"),
@@ -1035,6 +1044,18 @@ def test_support_access_in_the_database(imported: Any) -> None:
     assert denied.code == 2 and "only an Organization Owner may change this" in denied.err
     assert "Done: version 2 of the policy." in good(imported(*words, "--as", "olga@example.com"))
     assert document().support_access == "disallowed"
+
+
+def test_rename_in_the_database(imported: Any) -> None:
+    """Renaming is one change of the history, made by Organization Owners only; grants come along."""
+    for words in (("role", "rename", "runner", "mover"), ("team", "rename", "oncall", "nights")):
+        denied = imported(*words, "--as", "ada@example.com")
+        assert denied.code == 2 and "only an Organization Owner may change this" in denied.err
+        what = "Team" if words[0] == "team" else "role"
+        out = good(imported(*words, "--as", "olga@example.com"))
+        assert out.startswith(f"~ {what} `{words[2]}` renamed to `{words[3]}`\nDone")
+    (team,) = document().teams
+    assert (team.name, team.dag_roles[0].role) == ("nights", "mover")
 
 
 def test_switched_off_is_explained(run: Any, path: Path) -> None:

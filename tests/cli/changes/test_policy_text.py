@@ -406,6 +406,8 @@ _EDITS: st.SearchStrategy[Edit] = st.one_of(
         _TEXTS,
     ),
     st.builds(_role_changed, st.sampled_from(["looker", "runner", "made"]), _WORDS, _TEXTS),
+    st.builds(edits.rename_team, _TEAM_NAMES, _TEAM_NAMES | st.just("other: # name")),
+    st.builds(edits.rename_role, st.sampled_from(["looker", "runner"]), st.sampled_from(["made", "no", "a: b # c"])),
     st.builds(edits.remove_role, st.sampled_from(["looker", "runner", "made"])),
     st.builds(lambda name, note: edits.add_token(_token(name, note)), st.sampled_from(["three", "four"]), _TEXTS),
     st.builds(edits.remove_token, st.sampled_from(["one", "two", "three"])),

@@ -25,8 +25,14 @@ def refused_kinds(
     """Name the kinds of the parts of a change that the subject may not make; without any, it may make the change."""
     if "ORGANIZATION_OWNER" in roles_here(old, deployment_id, subject, groups):
         return frozenset()
+    found = set()
+    for key, kind in (("roles", "role"), ("teams", "Team")):
+        for before, after in renamings(old, new, key):
+            # Owners rename; with the old names in the new document, what else is different is judged.
+            found.add(kind)
+            new = with_name(new, key, after, before)
     rule = (old, new, deployment_id, subject, list(groups))
-    found = {*refused_entries(*rule), *refused_grants(*rule), *refused_members(*rule), *refused_tokens(*rule)}
+    found |= {*refused_entries(*rule), *refused_grants(*rule), *refused_members(*rule), *refused_tokens(*rule)}
     # What is left belongs to Organization Owners.
     for team in names_of(old, "teams") | names_of(new, "teams"):
         before, after = team_of(old, team), team_of(new, team)
@@ -39,6 +45,37 @@ def refused_kinds(
     if any(alike(old.get(key)) != alike(new.get(key)) for key in {*old, *new} - set(LISTS)):
         found.add("setting")
     return frozenset(found)
+
+
+def renamings(old: Values, new: Values, key: str) -> list[tuple[str, str]]:
+    """Return the old and new names of entries that are the same but for the name, where no other could be meant."""
+
+    def same(one: Values, those: Values, these: Values) -> list[str]:
+        """Name what only one of two documents has, and is the same as an entry of the other but for the name."""
+        only = [each for each in those.get(key, []) if each["name"] not in names_of(these, key)]
+        return [each["name"] for each in only if alike({**each, "name": "x"}) == alike({**one, "name": "x"})]
+
+    found = []
+    for one in old.get(key, []):
+        names = same(one, new, old) if one["name"] not in names_of(new, key) else []
+        if len(names) == 1 and len(same(one, old, new)) == 1:
+            found.append((one["name"], names[0]))
+    return found
+
+
+def with_name(values: Values, key: str, before: str, after: str) -> Values:
+    """Return a document in which a Team or custom role has another name, wherever it is named."""
+
+    def named(entry: Values) -> Values:
+        return {**entry, "role": after} if entry["role"] == before else entry
+
+    def holder(entry: Values) -> Values:
+        lists = [name for name in ("roles", *LEVELS) if name in entry]
+        return {**entry, **{name: [named(each) for each in entry[name]] for name in lists}}
+
+    values = {**values, key: [{**each, "name": after} if each["name"] == before else each for each in values[key]]}
+    holders = () if key == "teams" else ("users", "teams", "api_tokens")
+    return {**values, **{name: [holder(each) for each in values.get(name, [])] for name in holders}}
 
 
 def about(team: Values) -> tuple[str, bool]:

@@ -460,3 +460,44 @@ def test_support() -> None:
         edits.set_support_access("allowed")(VALUES)
     with pytest.raises(EditError, match="support access is disallowed already"):
         edits.set_support_access("disallowed")(off)
+
+
+def test_rename() -> None:
+    """A Team keeps all that it has; a role keeps all who have it: users, Teams and API tokens."""
+    renamed = edited(edits.rename_team("eng", "ops"))
+    assert renamed == {**VALUES, "teams": [{**VALUES["teams"][0], "name": "ops"}, VALUES["teams"][1]]}
+    given = {**VIEWER, "role": "watcher"}
+    roles = [{"role": "watcher", "entity_type": "DAG", "entity_id": "d", "deployment_id": "dep"}]
+    values = {
+        **VALUES,
+        "teams": [{"name": "t", "dag_roles": [VIEWER, given]}],
+        "users": [{"email": "ana@example.com", "dag_roles": [{**given, "note": "n"}]}],
+        "api_tokens": [{**TOKEN, "roles": roles}, {**TOKEN, "id": "bare"}],
+    }
+    assert edited(edits.rename_role("watcher", "seer"), values) == {
+        **VALUES,
+        "roles": [{**ROLE, "name": "seer"}],
+        "teams": [{"name": "t", "dag_roles": [VIEWER, {**given, "role": "seer"}]}],
+        "users": [{"email": "ana@example.com", "dag_roles": [{**given, "role": "seer", "note": "n"}]}],
+        "api_tokens": [{**TOKEN, "roles": [{**roles[0], "role": "seer"}]}, {**TOKEN, "id": "bare"}],
+    }
+    bare = {**BARE, "roles": [ROLE]}
+    assert edited(edits.rename_role("watcher", "seer"), bare) == {**BARE, "roles": [{**ROLE, "name": "seer"}]}
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (edits.rename_team("enq", "x"), "there is no Team `enq`, did you mean `eng`?"),
+        (edits.rename_team("eng", "empty"), "there is a Team `empty` already"),
+        (edits.rename_team("eng", "eng"), "there is a Team `eng` already"),
+        (edits.rename_role("watchers", "x"), "there is no custom role `watchers`, did you mean `watcher`?"),
+        (edits.rename_role("DAG_VIEWER", "x"), "there is no custom role `DAG_VIEWER`"),
+        (edits.rename_role("watcher", "watcher"), "there is a custom role `watcher` already"),
+    ],
+)
+def test_rename_refused(edit: Edit, said: str) -> None:
+    """What is not there, and a name that is, are refused."""
+    with pytest.raises(EditError) as refused:
+        edited(edit)
+    assert str(refused.value) == said

@@ -277,6 +277,8 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
             edits.change_role("token-maker", lambda role: {**role, "permissions": role["permissions"][:1]}),
             edits.change_role("unused", lambda role: {**role, "restricted_workspace_ids": []}),
             edits.remove_role("unused"),
+            edits.rename_team("viewers", "new"),
+            edits.rename_role("token-maker", "new"),
             edits.add_team("new", support=True),
             edits.set_support_access("disallowed"),
             lambda values: {
@@ -752,6 +754,7 @@ def some_teams(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
         edits.change_members(name, "idp_groups", remove=[group]),
         edits.add_team(name, "new", [email]),
         edits.remove_team(name),
+        edits.rename_team(name, f"{name} 3"),
         edits.remove_user(email),
         both(edits.add_team(added), with_role),
     ]
@@ -791,6 +794,7 @@ def some_settings(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
         edits.change_role(name, lambda role: {**role, "permissions": words}),
         edits.change_role(name, lambda role: {**role, "restricted_workspace_ids": []}),
         edits.remove_role(name),
+        edits.rename_role(name, f"{name}-2"),
         setting("protect_granted_tags", draw(st.booleans())),
         setting("protected_tags", []),
         setting(
