@@ -218,7 +218,7 @@ def subjects(values: Values) -> set[str]:
     """Name everybody the policy knows: users, members of Teams, API tokens."""
     found = {normal_email(user["email"]) for user in values.get("users", [])}
     for team in values.get("teams", []):
-        found |= {normal_email(email) for email in team.get("members", [])}
+        found |= {normal_email(email_of(member)) for member in team.get("members", [])}
     found |= {f"token:{token['id']}" for token in values.get("api_tokens", [])}
     return found
 
@@ -226,22 +226,31 @@ def subjects(values: Values) -> set[str]:
 def grants_of(values: Values, subject: str, groups: Iterable[str] = ()) -> Iterator[Grant]:
     """Yield every grant of the subject: its own, and those of each Team it is in, as a member or through a group.
 
-    An API token is in no group, and neither is somebody without an e-mail. Who is a member needs no group.
+    An API token is in no group, and neither is somebody without an e-mail. Who is a member needs no group, but where
+    the membership ends and the group does not, it is the group that counts.
     """
     for user in values.get("users", []):
         if normal_email(user["email"]) == subject:
             yield from with_accessor(list(people_grants(values, user, f"user `{user['email']}`")))
     for team in values.get("teams", []):
+        if team.get("support") and values.get("support_access") == "disallowed":
+            continue
         name = f"Team `{team['name']}`"
-        if subject in [normal_email(email) for email in team.get("members", [])]:
+        memberships = [each for each in team.get("members", []) if normal_email(email_of(each)) == subject]
+        lasting = [each for each in memberships if isinstance(each, str) or "expires_at" not in each]
+        shared = [group for group in team.get("idp_groups", []) if group in list(groups) and "@" in subject]
+        if shared and not lasting:
+            yield from with_accessor(list(people_grants(values, team, f"{name} (group `{shared[0]}`)")))
+        elif lasting or any(lasts(each) for each in memberships):
             yield from with_accessor(list(people_grants(values, team, name)))
-        elif "@" in subject:
-            shared = [group for group in team.get("idp_groups", []) if group in list(groups)]
-            if shared:
-                yield from with_accessor(list(people_grants(values, team, f"{name} (group `{shared[0]}`)")))
     for token in values.get("api_tokens", []):
         if f"token:{token['id']}" == subject:
             yield from with_accessor(list(token_grants(token)))
+
+
+def email_of(member: str | Values) -> str:
+    """Read a member of a Team: an e-mail, or a mapping with one."""
+    return member if isinstance(member, str) else str(member["email"])
 
 
 OWNERS = ("ORGANIZATION_OWNER", "WORKSPACE_OWNER", "WORKSPACE_ADMIN")
@@ -317,7 +326,7 @@ def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
 
 
 def lasts(entry: Values) -> bool:
-    """Answer whether a grant counts at the time `AT`: it does until its end. Both are written alike."""
+    """Answer whether a grant or membership counts at the time `AT`: it does until its end. Both are written alike."""
     return "expires_at" not in entry or entry["expires_at"] > AT
 
 

@@ -98,6 +98,12 @@ ONE_PERSON = {
 }
 
 
+def respelled(member: str | dict[str, Any]) -> str | dict[str, Any]:
+    """Spell the e-mail of a member of a Team otherwise."""
+    email = ONE_PERSON[reference.normal_email(reference.email_of(member))][-1]
+    return email if isinstance(member, str) else {**member, "email": email}
+
+
 def pools() -> st.SearchStrategy[Pool]:
     """Draw what one example is about."""
     permissions = st.lists(st.sampled_from(sorted(reference.DAG_PERMISSIONS - {"dag.get"})), min_size=2, max_size=4)
@@ -218,6 +224,13 @@ def ends() -> st.SearchStrategy[dict[str, str]]:
     return st.sampled_from([{}] * 8 + [{"expires_at": time} for time in times])
 
 
+def members(emails: st.SearchStrategy[str]) -> st.SearchStrategy[str | dict[str, str]]:
+    """Draw a member of a Team: mostly an e-mail alone, else one with an end, a note, or neither."""
+    notes = st.sampled_from([{}] * 3 + [{"note": "why"}])
+    mappings = st.builds(lambda email, end, note: {"email": email, **end, **note}, emails, ends(), notes)
+    return emails | emails | mappings
+
+
 def workspace_roles() -> st.SearchStrategy[dict[str, str]]:
     """Draw one entry of `workspace_roles`."""
     return st.fixed_dictionaries(
@@ -273,6 +286,9 @@ def policies(draw: st.DrawFn, pool: Pool) -> dict[str, Any]:
     people = draw(st.lists(st.sampled_from(EMAILS), min_size=1, max_size=3, unique=True))
     spelled = st.sampled_from(people).flatmap(lambda email: st.sampled_from(ONE_PERSON[email]))
     some = st.lists(spelled, max_size=3, unique_by=reference.normal_email)
+    some_members = st.lists(
+        members(spelled), max_size=3, unique_by=lambda each: reference.normal_email(reference.email_of(each))
+    )
     some_groups = st.lists(st.sampled_from(GROUPS), max_size=3, unique=True)
     teams = draw(st.lists(st.sampled_from(TEAMS), max_size=3, unique=True))
     tokens = draw(st.lists(st.sampled_from(TOKENS), max_size=2, unique=True))
@@ -286,7 +302,7 @@ def policies(draw: st.DrawFn, pool: Pool) -> dict[str, Any]:
         "teams": [
             {
                 "name": name,
-                "members": draw(some),
+                "members": draw(some_members),
                 "idp_groups": draw(some_groups),
                 **draw(grants_of_people(roles, pool)),
             }

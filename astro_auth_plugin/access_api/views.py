@@ -100,7 +100,7 @@ class Throughs:
         self._found = dict.fromkeys(engine.own_grants(subject), own)
         for index, group in engine.teams_of(subject, groups).items():
             team = shapes.Through(kind="Team", name=document.teams[index].name, group=group)
-            self._found.update(dict.fromkeys(engine.team_grants(index, group), team))
+            self._found.update(dict.fromkeys(engine.grants_through(subject, index, group), team))
 
     def held(self, given: Iterable[HeldGrant]) -> list[shapes.Held]:
         """Return roles of the subject as the API shows them."""

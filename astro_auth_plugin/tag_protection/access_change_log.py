@@ -104,5 +104,5 @@ def _concerned(engine: Engine, tags: frozenset[str]) -> set[str]:
     """Return everybody who is given a role on one of the tags, here or in another Deployment."""
     document = engine.policy.document
     given = {grant.principal for grant in grants(document) if grant.scope.kind == "tag" and grant.scope.id in tags}
-    by_principal = subjects_by_principal(document) if given else {}
+    by_principal = subjects_by_principal(document, engine.at) if given else {}
     return {subject for principal in given for subject in by_principal[principal]}

@@ -172,7 +172,8 @@ def _keeping_the_end(context: RequestContext, end: list[Message], send: Send) ->
         if message["type"] == "http.response.start":
             context.status = message["status"]
         used = context.api_token or context.actor
-        leaves_a_row = context.denial is not None or context.events or (used is not None and used.is_token)
+        by_token = used is not None and used.is_token
+        leaves_a_row = context.denial is not None or context.events or by_token or _support_access(context)
         if leaves_a_row and message["type"] == "http.response.body" and not message.get("more_body"):
             end.append(message)
         else:
@@ -189,6 +190,14 @@ async def _record(context: RequestContext) -> None:
         await to_thread.run_sync(denials.record, context, context.denial)
     for event in context.events:
         await to_thread.run_sync(audit_log.record, context, event)
+    supports = _support_access(context)
+    if supports is not None:
+        await to_thread.run_sync(audit_log.record, context, supports)
     used = context.api_token or context.actor
     if used is not None and token_use.is_due(used):
         await to_thread.run_sync(token_use.record, used)
+
+
+def _support_access(context: RequestContext) -> audit_log.Event | None:
+    user = context.signed_in or context.actor
+    return audit_log.support_access(user, context.status) if user is not None else None

@@ -423,3 +423,18 @@ def test_grant_ends_without_a_reload(file: Path, monkeypatch: pytest.MonkeyPatch
         for engine in (store.newest, store.engine()):
             assert engine.check("one@example.com", mask("dag.get")).allowed is holds
     assert store.engine() is store.newest
+
+
+def test_membership_ends_without_a_reload(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the second of its end a membership gives nothing, though the file is the same."""
+    clock = Mock(wraps=datetime)
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    member = f"{{email: one@example.com, expires_at: {end.isoformat()}}}"
+    role = "{deployment_id: dep, role: DEPLOYMENT_ADMIN}"
+    file.write_text(HEAD + f"teams: [{{name: t, members: [{member}], deployment_roles: [{role}]}}]\n")
+    monkeypatch.setattr(policy_store, "datetime", clock)
+    store = PolicyStore(Settings(file, "dep"))
+    monkeypatch.setattr(policy_store, "load_engine", None)
+    for time, holds in ((end - timedelta(seconds=1), True), (end, False)):
+        clock.now.side_effect = lambda _, time=time: time
+        assert store.engine().check("one@example.com", mask("dag.get")).allowed is holds

@@ -115,6 +115,50 @@ def test_end_of_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert happened[10:] == ["None", "b'one'", "b'two'", "done"], "nothing waits for a row that there is not"
 
 
+SUPPORT = """\
+support_access: %s
+teams:
+  - {name: helpers, support: %s, members: [vera@example.com], idp_groups: [on-call],
+     dag_roles: [{deployment_id: dep, tag: t, role: DAG_VIEWER}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "support", "who", "recorded"),
+    [
+        ("allowed", "true", "vera", True),
+        ("disallowed", "true", "vera", False),
+        ("allowed", "false", "vera", False),
+        ("allowed", "true", "ana", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["signed_in", "actor"])
+def test_support_access(
+    setting: str, support: str, who: str, recorded: bool, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request of a member of a support Team leaves one row before its answer ends, denied or not; others none."""
+    events: list[Any] = []
+    monkeypatch.setattr(middleware.audit_log, "record", lambda _, event: events.append(event))
+    at_the_end: list[int] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        setattr(current_request(), key, person(engine_of(SUPPORT % (setting, support)), who))
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b"Forbidden"})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            at_the_end.append(len(events))
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v2/dags", "headers": [], "query_string": b""}
+    for _ in range(2):
+        asyncio.run(RequestMiddleware(app)(scope, None, send))
+    fields = {"user": "vera", "email": "vera@example.com", "teams": ["helpers"], "status": 403}
+    expected = ("astro_auth.support_access", "vera", fields, "support 7", None)
+    assert events == ([expected] * 2 if recorded else [])
+    assert at_the_end == ([1, 2] if recorded else [0, 0])
+
+
 @pytest.mark.parametrize(
     ("root_path", "path", "expected"),
     [

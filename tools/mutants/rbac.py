@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tools.mutants.fault import RBAC, Fault
 
+SUPPORT = ("tests/rbac/engine/test_support_access.py",)
+
 FAULTS = (
     Fault("a grant counts after its end", "Grant.has_ended", "self.expires_at <= at", "False", RBAC),
     Fault(
@@ -13,7 +15,43 @@ FAULTS = (
         "self.expires_at < at",
         RBAC,
     ),
-    Fault("an engine does not know when the next grant ends", "Engine.__init__", "end > at", "False", RBAC),
+    Fault(
+        "an engine does not know when the next grant ends",
+        "Engine.__init__",
+        "min((end for end in ends(document) if end > at), default=None)",
+        "None",
+        RBAC,
+    ),
+    Fault("a membership counts after its end", "Engine.__init__", "end is None or end > at", "True", RBAC),
+    Fault(
+        "a membership counts in the second of its end",
+        "Engine.__init__",
+        "end is None or end > at",
+        "end is None or end >= at",
+        RBAC,
+    ),
+    Fault("an engine does not know when the next membership ends", "ends", "timed += team.members", "pass", RBAC),
+    Fault(
+        "of two memberships the one that ends first counts",
+        "members_of",
+        "first_end(found[subject], end) == found[subject]",
+        "first_end(found[subject], end) == end",
+        RBAC,
+    ),
+    Fault(
+        "a membership that ends makes a grant that does not redundant",
+        "Grants.redundant",
+        "grant._replace(expires_at=first_end(grant.expires_at, end))",
+        "grant",
+        RBAC,
+    ),
+    Fault(
+        "a later end of a membership does not widen",
+        "_memberships",
+        "known and first_end(before[subject], end) != end",
+        "False",
+        RBAC,
+    ),
     Fault(
         "a grant that ends makes one that does not redundant",
         "Grants._covers",
@@ -22,6 +60,30 @@ FAULTS = (
         RBAC,
     ),
     Fault("a later end of a grant does not widen", "_ends", "not before.outlives(grant)", "False", RBAC),
+    Fault(
+        "a support Team that is switched off gives roles",
+        "Engine.team_grants",
+        "self._support_is_off",
+        "False",
+        SUPPORT,
+    ),
+    Fault(
+        "every Team is switched off with those of support",
+        "Engine.team_grants",
+        "index in self._support",
+        "True",
+        SUPPORT,
+    ),
+    Fault("support Teams have any role", "errors", "team.get('support') is True", "False", SUPPORT),
+    Fault("a role that gives roles only reads", "_writes", "role.gives or role.gives_tokens", "False", SUPPORT),
+    Fault("what only begins with reading is reading", "_writes", "word.endswith('.get')", "'.get' in word", SUPPORT),
+    Fault(
+        "a support Team makes a user's own grant redundant",
+        "Grants.redundant",
+        "not self._document.teams[at].support",
+        "True",
+        ("tests/rbac/review/test_lint.py",),
+    ),
     Fault(
         "a hint names another role than the misspelled one",
         "_likeness",

@@ -66,6 +66,16 @@ FAULTS = (
         RULE,
     ),
     Fault(
+        "the end of a membership is not judged",
+        "_Judge.reason",
+        "first_end(grant.expires_at, change.expires_at)",
+        "grant.expires_at",
+        RULE,
+    ),
+    Fault(
+        "a member has for longer what ends with the membership", "_as_member", "first == grant.expires_at", "True", RULE
+    ),
+    Fault(
         "only what a Team may do afterwards counts for members",
         "_Judge.__init__",
         "(engine.policy.document, new)",
@@ -248,23 +258,55 @@ FAULTS = (
     ),
     Fault(
         "members who left are not told",
-        "_named",
-        "yield from (PolicyChange('-', what, name, team) for name in before if name not in after)",
+        "_differing",
+        "yield ('-', [each for each in had if each not in has])",
         "",
         DIFFERENCE,
     ),
     Fault(
         "capitals of members are a difference",
-        "_entry",
-        "[*map(normalize_email, team.members)]",
-        "team.members",
+        "_members",
+        "normalize_email(each.email)",
+        "each.email",
+        DIFFERENCE,
+    ),
+    Fault(
+        "the end of a membership is no difference",
+        "_members",
+        "(normalize_email(each.email), each.expires_at, each.note)",
+        "(normalize_email(each.email), None, each.note)",
         DIFFERENCE,
     ),
     Fault("capitals of users are a difference", "_key", "user_subject(entry.email)", "entry.email", DIFFERENCE),
     Fault(
+        "another role with other permissions is a renamed one",
+        "_is_same_but_name",
+        "_is_same_role(named, other)",
+        "True",
+        DIFFERENCE,
+    ),
+    Fault(
+        "a Team with other members is a renamed one", "_is_same_but_name", "_is_same(named, other)", "True", DIFFERENCE
+    ),
+    Fault(
+        "of several that are alike one is renamed",
+        "_renamed",
+        "times[pair[0]] == times[pair[1]] == 1",
+        "True",
+        DIFFERENCE,
+    ),
+    Fault(
+        "a renamed role leaves its tokens behind",
+        "rename_role",
+        "('teams', 'users', 'api_tokens')",
+        "('teams', 'users')",
+        EDITS,
+    ),
+    Fault("whether a Team is for support is no difference", "_about", "team.support", "False", DIFFERENCE),
+    Fault(
         "groups are no difference",
         "_entry",
-        "yield from _named('group', holder.name, *(team.idp_groups if team else [] for team in teams))",
+        "yield from _groups(holder.name, *(team.idp_groups if team else [] for team in teams))",
         "",
         DIFFERENCE,
     ),
@@ -301,15 +343,15 @@ FAULTS = (
     Fault(
         "a person is removed and stays in Teams",
         "remove_user",
-        "[each for each in team['members'] if not is_same_email(each, email)]",
+        "[each for each in team['members'] if not _is_member(each, email)]",
         "team['members']",
         EDITS,
     ),
     Fault(
         "groups are compared like e-mails",
         "change_members",
-        "is_same_email if key == 'members' else str.__eq__",
-        "is_same_email",
+        "_is_member if key == 'members' else str.__eq__",
+        "_is_member",
         EDITS,
     ),
     Fault(
@@ -336,6 +378,7 @@ FAULTS = (
         "True",
         OWNERS,
     ),
+    Fault("Owners whose membership ends count", "organization_owners", "end is None", "True", OWNERS),
     Fault(
         "Owners through Teams do not count", "organization_owners", "team.organization_role == _OWNER", "False", OWNERS
     ),

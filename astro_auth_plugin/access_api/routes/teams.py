@@ -56,7 +56,7 @@ def show_team(who: ReaderDep, name: str, response: Response) -> shapes.TeamDetai
         name=team.name,
         description=team.description,
         etag=etag,
-        members=[shapes.Member(email=email) for email in team.members],
+        members=[shapes.Member(email=each.email, expires_at=each.expires_at, note=each.note) for each in team.members],
         idp_groups=list(team.idp_groups),
         grants=views.grants(who, team),
         may_change_members=may,

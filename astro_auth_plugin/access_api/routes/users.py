@@ -25,7 +25,7 @@ from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.subjects import is_email, user_subject
 from astro_auth_plugin.rbac.policy.document import Team, User
-from astro_auth_plugin.rbac.policy.grants import Principal, grants_of
+from astro_auth_plugin.rbac.policy.grants import Principal, grants_of, members_of
 
 router = APIRouter(tags=["Users"])
 
@@ -153,9 +153,10 @@ def named(who: Caller) -> dict[str, _Named]:
     for team in document.teams:
         if not sees_team(who, team):
             continue
-        for email in team.members:
-            teams[user_subject(email)].append(team)
-            emails.setdefault(user_subject(email), email)
+        for member in team.members:
+            emails.setdefault(user_subject(member.email), member.email)
+        for subject in members_of(team, who.engine.at):
+            teams[subject].append(team)
     own: dict[str, User] = {}
     for user in document.users:
         if who.visibility.everything or any(views.visible_grants(who, user)):

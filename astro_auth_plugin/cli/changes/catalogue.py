@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astro_auth_plugin.cli.changes.options import ACTOR, CHANGE, DRY_RUN, EXPIRES_IN, FORCE, REASON, ROLES
+from astro_auth_plugin.cli.changes.options import ACTOR, CHANGE, DRY_RUN, EXPIRES_AT, EXPIRES_IN, FORCE, REASON, ROLES
 from astro_auth_plugin.cli.command import CLI, DEPLOYMENT, OUTPUT, POLICY, Command, Group, Option
 
 _HOLDERS, _ROLES, _VERSIONS = (f"{CLI}.changes.{module}" for module in ("holders", "roles", "versions"))
@@ -11,6 +11,7 @@ _EXIT_CODES = "Exit code: 0 if done, 1 if not, 2 if the user of --as may not mak
 EMAIL = Option(("email",), "The user's e-mail.", {"metavar": "EMAIL"})
 TEAM = Option(("team",), "The name of the Team.", {"metavar": "TEAM"})
 ROLE = Option(("role",), "The name of the custom role.", {"metavar": "ROLE"})
+NEW_NAME = Option(("new_name",), "The new name.", {"metavar": "NEW"})
 NOTE = Option(("--note",), "Why, for those who read the policy.", {"metavar": "TEXT"})
 DESCRIPTION = Option(("--description",), "A description.", {"metavar": "TEXT"})
 GROUPS = Option(
@@ -19,7 +20,7 @@ GROUPS = Option(
     {"action": "append", "metavar": "GROUP", "dest": "groups"},
 )
 MEMBERS = Option(("members",), "E-mails of users.", {"nargs": "*", "metavar": "EMAIL"})
-GRANT = (*ROLES, EXPIRES_IN, NOTE, FORCE, *CHANGE)
+GRANT = (*ROLES, EXPIRES_IN, EXPIRES_AT, NOTE, FORCE, *CHANGE)
 
 
 def _repeated(flag: str, text: str, metavar: str, dest: str) -> Option:
@@ -59,11 +60,25 @@ TEAM_COMMANDS = (
         "create",
         "Create a Team",
         f"{_HOLDERS}.create_team",
-        (TEAM, DESCRIPTION, MEMBER, GROUPS, *GRANT),
+        (
+            TEAM,
+            DESCRIPTION,
+            MEMBER,
+            GROUPS,
+            Option(("--support",), "A support Team: it can only have roles that read.", {"action": "store_true"}),
+            *GRANT,
+        ),
         f"Create a Team, with roles if some are named. {_EXIT_CODES}",
     ),
+    Command("rename", "Rename a Team", f"{_HOLDERS}.rename_team", (TEAM, NEW_NAME, *CHANGE)),
     Command("delete", "Delete a Team", f"{_HOLDERS}.delete_team", (TEAM, FORCE, *CHANGE)),
-    Command("add-member", "Add users or groups to a Team", f"{_HOLDERS}.add_members", (TEAM, MEMBERS, GROUPS, *CHANGE)),
+    Command(
+        "add-member",
+        "Add users or groups to a Team",
+        f"{_HOLDERS}.add_members",
+        (TEAM, MEMBERS, GROUPS, EXPIRES_IN, EXPIRES_AT, NOTE, FORCE, *CHANGE),
+        f"Add users or groups to a Team, or give members another end. {_EXIT_CODES}",
+    ),
     Command(
         "remove-member",
         "Remove users or groups from a Team",
@@ -103,11 +118,18 @@ ROLE_COMMANDS = (
             *CHANGE,
         ),
     ),
+    Command(
+        "rename",
+        "Rename a custom role, wherever it is assigned",
+        f"{_ROLES}.rename_role",
+        (ROLE, NEW_NAME, *CHANGE),
+    ),
     Command("delete", "Delete a custom role that is not assigned", f"{_ROLES}.delete_role", (ROLE, *CHANGE)),
     Command("templates", "List the templates of custom roles", f"{_ROLES}.templates", (OUTPUT,)),
 )
 
 _CHANGE_VERSION = (ACTOR, REASON, DRY_RUN, DEPLOYMENT, OUTPUT)
+_SETTINGS = ("allowed", "disallowed")
 _NEWEST = "Default: the newest one."
 VERSION = Option(("version",), f"The number of the version. {_NEWEST}", {"nargs": "?", "metavar": "VERSION"})
 
@@ -181,6 +203,16 @@ POLICY_COMMANDS = (
             *_CHANGE_VERSION,
         ),
         f"Make the policy of an older version the next version; API tokens stay as they are. {_EXIT_CODES}",
+    ),
+    Command(
+        "support-access",
+        "Switch all support Teams on or off",
+        f"{_VERSIONS}.support_access",
+        (
+            Option(("setting",), "Whether the roles of support Teams have an effect.", {"choices": _SETTINGS}),
+            *CHANGE,
+        ),
+        f"Switch all support Teams on or off, in the policy file or in the database. {_EXIT_CODES}",
     ),
     Command(
         "clean",

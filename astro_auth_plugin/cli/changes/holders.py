@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from astro_auth_plugin.cli.changes import options
@@ -16,7 +18,7 @@ from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Edit, Values
 from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument, Team, User
-from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, members_of
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 
 
@@ -75,9 +77,17 @@ def show_team(args: Namespace) -> None:
 @command
 def create_team(args: Namespace) -> None:
     """Add a Team, with roles if some are named."""
-    added = edits.add_team(args.team, args.description or "", args.members or (), args.groups or ())
+    added = edits.add_team(
+        args.team, args.description or "", args.members or (), args.groups or (), support=args.support
+    )
     roles = [*options.roles(args)]
     change(args, _in_turn([added, *([_granting(args, Principal("Team", args.team))] if roles else [])]))
+
+
+@command
+def rename_team(args: Namespace) -> None:
+    """Give a Team another name."""
+    change(args, edits.rename_team(args.team, args.new_name))
 
 
 @command
@@ -101,7 +111,10 @@ def revoke_team(args: Namespace) -> None:
 @command
 def add_members(args: Namespace) -> None:
     """Add users or groups to a Team."""
-    change(args, _members(args, "add"))
+    more = {key: text for key, text in (("expires_at", options.end_of(args)), ("note", args.note)) if text}
+    if more and args.groups:
+        raise CommandFailed("groups have neither an end nor a note: add them with a command of their own")
+    change(args, _members(args, "add", more))
 
 
 @command
@@ -114,7 +127,7 @@ def remove_members(args: Namespace) -> None:
 
 
 def _granting(args: Namespace, holder: Principal) -> Edit:
-    end, note = options.end_in(args.expires_in), args.note or ""
+    end, note = options.end_of(args), args.note or ""
     return _for_each_role(args, lambda role, scope: edits.grant(holder, role, scope, end, note))
 
 
@@ -129,12 +142,12 @@ def _for_each_role(args: Namespace, make: Callable[[str, Any], Edit]) -> Edit:
     return _in_turn(found)
 
 
-def _members(args: Namespace, way: str) -> Edit:
+def _members(args: Namespace, way: str, more: Mapping[str, str] = MappingProxyType({})) -> Edit:
     members, groups = args.members or [], args.groups or []
     if not members and not groups:
         raise CommandFailed("who? Name e-mails, or groups of the identity provider with --group")
     named = [("members", members), ("idp_groups", groups)]
-    return _in_turn([edits.change_members(args.team, key, **{way: names}) for key, names in named if names])
+    return _in_turn([edits.change_members(args.team, key, more=more, **{way: names}) for key, names in named if names])
 
 
 def _in_turn(several: Iterable[Edit]) -> Edit:
@@ -155,8 +168,10 @@ def _users(document: PolicyDocument) -> dict[str, Values]:
     for user in document.users:
         found[user_subject(user.email)] = {"email": user.email, "roles": list(_roles(user)), "teams": []}
     for team in document.teams:
-        for subject, member in {user_subject(each): each for each in team.members}.items():
-            found.setdefault(subject, {"email": member, "roles": [], "teams": []})["teams"].append(team.name)
+        emails = {user_subject(each.email): each.email for each in team.members}
+        for subject, end in members_of(team).items():
+            values = found.setdefault(subject, {"email": emails[subject], "roles": [], "teams": []})
+            values["teams"].append(f"{team.name}{_until(end)}")
     return found
 
 
@@ -164,8 +179,9 @@ def _team_values(team: Team) -> Values:
     return {
         "name": team.name,
         "description": team.description,
+        "support": team.support,
         "roles": list(_roles(team)),
-        "members": list(team.members),
+        "members": [f"{member.email}{_until(member.expires_at)}" for member in team.members],
         "idp_groups": list(team.idp_groups),
     }
 
@@ -176,8 +192,11 @@ def _roles(entry: User | Team) -> Iterable[str]:
 
 def _spelled(grant: Grant) -> str:
     where = f"{grant.scope} of Deployment `{grant.scope.deployment_id}`" if grant.scope.deployment_id else grant.scope
-    end = f" until {grant.expires_at:%Y-%m-%dT%H:%M:%SZ}" if grant.expires_at else ""
-    return f"{grant.role} on {where}{end}"
+    return f"{grant.role} on {where}{_until(grant.expires_at)}"
+
+
+def _until(end: datetime | None) -> str:
+    return f" until {end:%Y-%m-%dT%H:%M:%SZ}" if end else ""
 
 
 def _print(args: Namespace, rows: list[Values], columns: tuple[str, ...]) -> None:

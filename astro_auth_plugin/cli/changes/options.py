@@ -18,6 +18,9 @@ EXPIRES_IN = Option(
     "The lifetime in minutes (m), hours (h), days (d) or weeks (w), for example 30d; or never.",
     {"metavar": "TIME", "dest": "expires_in"},
 )
+EXPIRES_AT = Option(
+    ("--expires-at",), "When it ends, for example 2027-01-31T18:00:00Z.", {"metavar": "TIME", "dest": "expires_at"}
+)
 ACTOR = Option(
     ("--as",),
     "The user who makes the change; denied if this user may not make it. Default: the shell, which may change all.",
@@ -78,11 +81,21 @@ def duration(text: str) -> timedelta:
     return said
 
 
-def end_in(text: str | None) -> str:
-    """Return when a grant ends that lasts for the duration of a text, as the policy writes it; '' for never."""
-    if text in (None, "never"):
-        return ""
-    return f"{datetime.now(UTC) + duration(str(text)):%Y-%m-%dT%H:%M:%SZ}"
+def end_of(args: Namespace) -> str:
+    """Return when what a command gives ends, as the policy writes it; '' for never.
+
+    Raises:
+        CommandFailed: if both options name an end, or one that is none.
+    """
+    from astro_auth_plugin.cli.exit_codes import CommandFailed  # noqa: PLC0415 - the catalogue is light
+
+    lasts, end = args.expires_in, args.expires_at
+    if lasts is not None and end is not None:
+        raise CommandFailed("use either --expires-in or --expires-at")
+    if end is not None:
+        # What is no time is said by the check of the policy.
+        return str(end)
+    return "" if lasts in (None, "never") else f"{datetime.now(UTC) + duration(lasts):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def time_of(text: str) -> datetime:

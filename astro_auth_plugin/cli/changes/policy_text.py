@@ -72,6 +72,8 @@ def _step(text: str, node: _Node, old: Any, new: Any, path: _Path) -> str | None
         return _in_mapping(text, node, old, new, path)
     if isinstance(old, list) and isinstance(new, list) and node.kind == "SequenceStart":
         return _in_list(text, node, old, new, path)
+    if isinstance(old, str) and isinstance(new, dict):
+        return text[: node.start] + _in_line(new) + text[node.end :]
     if isinstance(new, (dict, list)):
         raise UneditableText(f"{_spell(path)} has another shape")
     ends_line = text[node.start] in "|>" and _BREAK.fullmatch(text[node.end - 1])
@@ -97,6 +99,8 @@ def _in_mapping(text: str, node: _Node, old: dict[str, Any], new: Mapping[str, A
 
 def _in_list(text: str, node: _Node, old: list[Any], new: list[Any], path: _Path) -> str | None:
     had, has = [*map(_name, old)], [*map(_name, new)]
+    if _are_renamed(old, new):
+        had = has
     if len(set(had)) < len(had) or len(set(has)) < len(has):
         raise UneditableText(f"{_spell(path)} has an entry twice")
     # Not the only one before there is another: without any it would be no list.
@@ -116,12 +120,22 @@ def _in_list(text: str, node: _Node, old: list[Any], new: list[Any], path: _Path
     return None
 
 
+def _are_renamed(old: list[Any], new: list[Any]) -> bool:
+    """Whether two lists have the same entries but for a name or role of some: then these are no other entries."""
+
+    def rest(item: Any) -> Any:
+        return {**item, "name": "", "role": ""} if isinstance(item, dict) else item
+
+    return len(old) == len(new) and all(rest(one) == rest(other) for one, other in zip(old, new, strict=True))
+
+
 def _name(item: Any) -> str:
     """Return by what an entry is known in its list."""
     if isinstance(item, dict):
         known = next(((key,) for key in _NAMES if key in item), _NAMES_OF_GRANT)
         return json.dumps({key: item.get(key) for key in known}) if set(known) & set(item) else json.dumps(item)
-    return json.dumps(item)
+    # A member of a Team is an e-mail, or a mapping with it.
+    return json.dumps({"email": item} if isinstance(item, str) else item)
 
 
 def _spell(path: _Path) -> str:

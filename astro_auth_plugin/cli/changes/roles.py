@@ -78,6 +78,12 @@ def update_role(args: Namespace) -> None:
 
 
 @command
+def rename_role(args: Namespace) -> None:
+    """Give a custom role another name, wherever it is assigned."""
+    change(args, edits.rename_role(args.role, args.new_name))
+
+
+@command
 def delete_role(args: Namespace) -> None:
     """Remove a custom role that is not assigned."""
     change(args, edits.remove_role(args.role))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from astro_auth_plugin.cli.changes.applying import apply, show
+from astro_auth_plugin.cli.changes.applying import apply, change, show
 from astro_auth_plugin.cli.changes.options import duration, time_of
 from astro_auth_plugin.cli.changes.policy_file import read_policy_file
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
@@ -170,6 +170,12 @@ def revert(args: Namespace) -> None:
     edit = edits.replace(stored.values) if args.tokens else edits.return_to(stored.values)
     done = apply(args, edit, source="revert", reverts=stored.id, text=stored.text)
     show(args, done)
+
+
+@command
+def support_access(args: Namespace) -> None:
+    """Switch all support Teams on or off."""
+    change(args, edits.set_support_access(args.setting))
 
 
 @command

@@ -207,7 +207,17 @@ def _notes(asking: Answerer, question: Question, place: Place, who: QuestionSubj
     if who is None and asking.expired:
         expired = ", ".join(f"`{token}`" for token in sorted(asking.expired))
         notes.append(f"API tokens that have expired are left out: {expired}.")
+    notes += _switched_off(asking, who)
     known = asking.engine.subjects()
     if who and who.subject not in known and not asking.engine.teams_of(who.subject, who.effective_groups):
         notes.append(f"The policy does not name `{who.subject}`{did_you_mean(who.subject, known)}")
     return [*notes, *who.notes] if who else notes
+
+
+def _switched_off(asking: Answerer, who: QuestionSubject | None) -> list[str]:
+    """Return that support Teams of the subject, or without one any, are switched off."""
+    off = asking.engine.teams_off
+    if who is not None:
+        off = [team for team in asking.engine.support_teams(who.subject, who.effective_groups) if team in off]
+    teams = ", ".join(f"`{team}`" for team in off)
+    return [f"Support Teams without effect, because `support_access` is `disallowed`: {teams}."] if off else []

@@ -27,9 +27,12 @@ def affected_subjects(
         if change.what == "setting":
             return None
         if change.what == "role":
-            roles.add(change.name)
+            roles |= {change.name, change.renamed}
         elif change.grant is not None:
             holders.add(change.grant.principal)
+        elif change.what == "Team" and change.note:
+            # It is one for support now, which can be switched off, or no longer is.
+            holders.add(Principal("Team", change.name))
         elif change.what in _SUBJECT:
             found.add(_SUBJECT[change.what](change.name))
     documents = (old, new)

@@ -7,6 +7,7 @@ whether the result is one, and whether the actor may make the change, is for the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
@@ -82,8 +83,8 @@ def remove_user(email: str) -> Edit:
     def edit(values: Values) -> Values:
         holder = Principal("user", email)
         teams = [
-            {**team, "members": [each for each in team["members"] if not is_same_email(each, email)]}
-            if any(is_same_email(each, email) for each in team.get("members", []))
+            {**team, "members": [each for each in team["members"] if not _is_member(each, email)]}
+            if any(_is_member(each, email) for each in team.get("members", []))
             else team
             for team in values.get("teams", [])
         ]
@@ -96,9 +97,21 @@ def remove_user(email: str) -> Edit:
     return edit
 
 
-def add_team(name: str, description: str = "", members: Iterable[str] = (), groups: Iterable[str] = ()) -> Edit:
+def add_team(
+    name: str,
+    description: str = "",
+    members: Iterable[str] = (),
+    groups: Iterable[str] = (),
+    *,
+    support: bool = False,
+) -> Edit:
     """Add a Team without roles."""
-    about = {"description": description, "members": list(members), "idp_groups": list(groups)}
+    about: Values = {
+        "description": description,
+        "support": support,
+        "members": list(members),
+        "idp_groups": list(groups),
+    }
     team = {"name": name, **{key: each for key, each in about.items() if each}}
     return _added("teams", "name", team, f"a Team `{name}`")
 
@@ -120,31 +133,63 @@ def describe_team(name: str, description: str) -> Edit:
     return edit
 
 
-def change_members(team: str, key: str = "members", *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Edit:
-    """Add members or groups to a Team, or remove some.
+def rename_team(old: str, new: str) -> Edit:
+    """Give a Team another name; nothing else of a policy names it."""
+    return _renamed("teams", old, new, "Team")
+
+
+def rename_role(old: str, new: str) -> Edit:
+    """Give a custom role another name, and all that have it the role of this name."""
+    rename = _renamed("roles", old, new, "custom role")
+
+    def edit(values: Values) -> Values:
+        keys = [key for key in ("teams", "users", "api_tokens") if key in values]
+        return {**rename(values), **{key: [_with_role(entry, old, new) for entry in values[key]] for key in keys}}
+
+    return edit
+
+
+def change_members(
+    team: str,
+    key: str = "members",
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Edit:
+    """Add members or groups to a Team, give members another end and note, or remove some.
 
     Args:
         team: the Team.
         key: `members`, or `idp_groups` for groups of the identity provider.
         add: e-mails or groups.
         remove: e-mails or groups.
+        more: what else is said of members who are added: `expires_at` and `note`, as the policy writes them.
     """
-    is_same = is_same_email if key == "members" else str.__eq__
+    is_same = _is_member if key == "members" else str.__eq__
     added, removed = list(add), list(remove)
 
     def edit(values: Values) -> Values:
         entry = _found(values, "teams", "name", team, "Team")
-        names = list(entry.get(key, []))
+        listed = list(entry.get(key, []))
         for name in removed:
-            kept = [each for each in names if not is_same(each, name)]
-            if len(kept) == len(names):
-                raise EditError(f"`{name}` is not in {key} of Team `{team}`{did_you_mean(name, names)}")
-            names = kept
+            kept = [each for each in listed if not is_same(each, name)]
+            if len(kept) == len(listed):
+                hint = did_you_mean(name, [*map(_email_of, listed)])
+                raise EditError(f"`{name}` is not in {key} of Team `{team}`{hint}")
+            listed = kept
         for name in added:
-            if any(is_same(each, name) for each in names):
+            at = [index for index, each in enumerate(listed) if is_same(each, name)]
+            new = _member(listed[at[0]] if at else name, more)
+            kept = (
+                [new if index == at[0] else each for index, each in enumerate(listed) if index not in at[1:]]
+                if at
+                else [*listed, new]
+            )
+            if kept == listed:
                 raise EditError(f"`{name}` is in {key} of Team `{team}` already")
-            names.append(name)
-        return _with_entry(values, Principal("Team", team), {**entry, key: names})
+            listed = kept
+        return _with_entry(values, Principal("Team", team), {**entry, key: listed})
 
     return edit
 
@@ -200,6 +245,17 @@ def return_to(document: Values) -> Edit:
     return edit
 
 
+def set_support_access(setting: str) -> Edit:
+    """Switch all support Teams on or off: `allowed` or `disallowed`."""
+
+    def edit(values: Values) -> Values:
+        if values.get("support_access", "allowed") == setting:
+            raise EditError(f"support access is {setting} already")
+        return {**values, "support_access": setting}
+
+    return edit
+
+
 def replace(document: Values) -> Edit:
     """Replace the whole policy."""
     return lambda _: document
@@ -219,6 +275,20 @@ def _new_user(holder: Principal, values: Values) -> Values:
         names = [team["name"] for team in values.get("teams", [])]
         raise EditError(f"there is no {holder}{did_you_mean(holder.name, names)}")
     return {"email": holder.name}
+
+
+def _email_of(member: Any) -> str:
+    """Return the e-mail of a member, which may be an e-mail alone; or a group, which is text."""
+    return str(member["email"] if isinstance(member, dict) else member)
+
+
+def _is_member(member: Any, email: str) -> bool:
+    return is_same_email(_email_of(member), email)
+
+
+def _member(old: Any, more: Mapping[str, str]) -> Any:
+    """Return a member with another end and note. A mapping stays one, so that its comments stay."""
+    return {"email": _email_of(old), **more} if more or isinstance(old, dict) else old
 
 
 def _with_entry(values: Values, holder: Principal, new: Values | None) -> Values:
@@ -254,6 +324,26 @@ def _added(key: str, name_key: str, entry: Values, what: str) -> Edit:
         return {**values, key: [*values.get(key, []), entry]}
 
     return edit
+
+
+def _renamed(key: str, old: str, new: str, what: str) -> Edit:
+    def edit(values: Values) -> Values:
+        entry = _found(values, key, "name", old, what)
+        if any(each["name"] == new for each in values[key]):
+            raise EditError(f"there is a {what} `{new}` already")
+        return {**values, key: [{**each, "name": new} if each is entry else each for each in values[key]]}
+
+    return edit
+
+
+def _with_role(entry: Values, old: str, new: str) -> Values:
+    """Return a user, Team or API token that has another role instead of one."""
+    lists = {
+        key: [{**grant, "role": new} if grant["role"] == old else grant for grant in entry[key]]
+        for key in (*_LISTS, "roles")
+        if isinstance(entry.get(key), list)
+    }
+    return {**entry, **lists}
 
 
 def _removed(key: str, name_key: str, name: str, what: str) -> Edit:

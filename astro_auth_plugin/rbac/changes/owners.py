@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
+from astro_auth_plugin.rbac.policy.grants import members_of
 
 _OWNER = "ORGANIZATION_OWNER"
 
@@ -11,8 +12,10 @@ _OWNER = "ORGANIZATION_OWNER"
 def organization_owners(document: PolicyDocument) -> frozenset[str]:
     """Return the users who are Organization Owners, as subjects: by themselves, or as listed members of a Team.
 
-    Those who are in a Team through a group of the identity provider are not known to the policy, so they do not count.
+    Those who are in a Team through a group of the identity provider are not known to the policy, so they do not count,
+    and neither do those whose membership ends: then no Owner would be left, without a change that could be refused.
     """
     own = {user_subject(user.email) for user in document.users if user.organization_role == _OWNER}
     teams = (team for team in document.teams if team.organization_role == _OWNER)
-    return frozenset(own | {user_subject(member) for team in teams for member in team.members})
+    lasting = (member for team in teams for member, end in members_of(team).items() if end is None)
+    return frozenset(own.union(lasting))

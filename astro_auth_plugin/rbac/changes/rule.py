@@ -2,7 +2,7 @@
 
 A page, a command, an import and a return to an older version are all judged alike: each part that came or went must
 be what the actor may give, by the version that is being changed. What comes must be so for as long as it lasts: a
-grant that ends gives no right to grant what does not end, or to prolong the own grant.
+grant or membership that ends gives no right to grant what does not end, or to prolong the own one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from astro_auth_plugin.rbac.engine.delegation import Given, TokenChange
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import KINDS
 from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import Grant, grants_of
+from astro_auth_plugin.rbac.policy.grants import Grant, first_end, grants_of
 
 OWNER = "only an Organization Owner may change this"
 
@@ -70,7 +70,9 @@ class _Judge:
             return self._beyond([change.grant], lasts=change.sign == "+")
         if change.what == "member":
             teams = [team for each in self.teams if (team := each.get(change.team))]
-            held = [grant for team in teams for grant in grants_of((), team)]
+            every = (grant for team in teams for grant in grants_of((), team))
+            # What comes is had for as long as the membership lasts.
+            held = [grant._replace(expires_at=first_end(grant.expires_at, change.expires_at)) for grant in every]
             return self._beyond(held, lasts=change.sign == "+") or self._gives_nothing()
         if change.what == "API token":
             return self._token(change.before, change.after)

@@ -18,7 +18,8 @@ class HeldGrant(NamedTuple):
     `holder` is who was given the role, as text: "user `ana@example.com`", "Team `x`", "Team `x` (group `g`)" when a
     group of the identity provider brings the person into the Team, "API token `ci`". `permissions` is the set of
     permissions that it gives where it reaches. `path` and `line` say where the policy gives it; `derived` that it only
-    comes with the Dag role there; `expires_at` when it ends, None if it does not.
+    comes with the Dag role there; `expires_at` when it ends for the subject, None if it does not; `leaves` that this is
+    because the membership in the Team ends.
     """
 
     role: str
@@ -29,14 +30,17 @@ class HeldGrant(NamedTuple):
     line: int
     derived: bool = False
     expires_at: datetime | None = None
+    leaves: bool = False
 
     def __str__(self) -> str:
         return f"role `{self.role}` given to {self.holder} on {self.scope}{until(self)}"
 
 
 def until(grant: HeldGrant) -> str:
-    """Return when a grant ends, as the end of a sentence; '' if it does not."""
-    return f" until {grant.expires_at:%Y-%m-%d %H:%M:%S} UTC" if grant.expires_at else ""
+    """Return when a grant ends for its subject, as the end of a sentence; '' if it does not."""
+    if grant.expires_at is None:
+        return ""
+    return f" until {grant.expires_at:%Y-%m-%d %H:%M:%S} UTC{' (end of the membership)' if grant.leaves else ''}"
 
 
 class Decision:

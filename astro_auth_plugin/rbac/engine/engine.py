@@ -4,7 +4,7 @@ Three questions, one truth: `check`, `allowed_dags` and `who_can` all read the s
 subject. A person is in the Teams that list the e-mail, and in those that list one of the groups which the identity
 provider named at the last sign-in; groups are opaque, and compared for exact equality. What a subject has is
 compiled when the subject is first checked, and kept: an engine belongs to one version of a policy, and to the time
-until the next grant ends; then a new engine is made.
+until the next grant or membership ends; then a new engine is made.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from astro_auth_plugin.rbac.policy.grants import (
     Entry,
     Grant,
     accessor_grants,
+    ends,
+    first_end,
     grants_of,
+    members_of,
     principal_of,
     role_permissions,
-    timed_grants,
 )
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
@@ -49,10 +51,10 @@ class Engine:
     Args:
         policy: a policy without errors.
         deployment_id: the Deployment to answer for; grants that do not reach it have no effect.
-        at: the time to answer for, with a time zone; grants that have ended by then have no effect.
+        at: the time to answer for, with a time zone; grants and memberships that have ended by then have no effect.
 
     Attributes:
-        ends_at: until when the answers are the same: the next end of a grant; None if no grant ends.
+        ends_at: until when the answers are the same: the next end of a grant or membership; None if there is none.
         groups: those that some Team lists; all other groups are ignored.
 
     Raises:
@@ -67,21 +69,25 @@ class Engine:
         self.policy = policy
         self.deployment_id = deployment_id
         self.at = at
-        ends = (grant.expires_at for grant in timed_grants(document))
-        self.ends_at = min((end for end in ends if end > at), default=None)
+        self.ends_at = min((end for end in ends(document) if end > at), default=None)
         self.workspace_id = self._workspaces[deployment_id]
         self.tag_rules = protected_tags.rules(document, deployment_id)
         self._enclosing = frozenset(enclosing_scopes(GrantScope("Deployment", deployment_id), self._workspaces))
         self._permissions = role_permissions(document)
         self._users = {user_subject(user.email): index for index, user in enumerate(document.users)}
         self._tokens = {token_subject(token.id): index for index, token in enumerate(document.api_tokens)}
-        self._teams: dict[str, list[int]] = defaultdict(list)
+        self._teams: dict[str, dict[int, datetime | None]] = defaultdict(dict)
         for index, team in enumerate(document.teams):
-            for member in dict.fromkeys(map(user_subject, team.members)):
-                self._teams[member].append(index)
+            for subject, end in members_of(team).items():
+                # Also those whose membership has ended are named.
+                teams = self._teams[subject]
+                if end is None or end > at:
+                    teams[index] = end
         self.groups = frozenset(group for team in document.teams for group in team.idp_groups)
+        self._support = frozenset(index for index, team in enumerate(document.teams) if team.support)
+        self._support_is_off = document.support_access == "disallowed"
         self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
-        self._by_team: dict[tuple[int, str], tuple[HeldGrant, ...]] = {}
+        self._by_team: dict[tuple[int, str, datetime | None], tuple[HeldGrant, ...]] = {}
 
     # -- the three questions ---------------------------------------------------------------------------------------
 
@@ -144,7 +150,10 @@ class Engine:
         return self._workspaces.get(deployment_id, "")
 
     def all_grants(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Iterator[Grant]:
-        """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams."""
+        """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams.
+
+        Those of support Teams that are switched off, too: they may be switched on again.
+        """
         document = self.policy.document
         if subject in self._users:
             index = self._users[subject]
@@ -175,15 +184,31 @@ class Engine:
         """Return the Teams that a person is in, by their place in the policy.
 
         With each comes the group through which the person is in it, the first that the Team lists, and '' for a
-        member. Only people have groups: API tokens, and anyone who has no e-mail, are in no Team through one.
+        member; for a member whose membership ends, the group counts. Only people have groups: API tokens, and anyone
+        who has no e-mail, are in no Team through one.
         """
-        found = dict.fromkeys(self._teams.get(subject, ()), "")
+        members = self._teams.get(subject, {})
+        found = dict.fromkeys(members, "")
         if "@" in subject and not self.groups.isdisjoint(groups):
             for index, team in enumerate(self.policy.document.teams):
                 group = next(filter(groups.__contains__, team.idp_groups), "")
-                if group:
-                    found.setdefault(index, group)
+                if group and (index not in members or members[index]):
+                    found[index] = group
         return found
+
+    def support_teams(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> list[str]:
+        """Return the support Teams that a person is in, switched off or not."""
+        # Asked in every request, and most policies have none.
+        teams = self.policy.document.teams if self._support else []
+        return [
+            teams[index].name for index in (self.teams_of(subject, groups) if teams else ()) if index in self._support
+        ]
+
+    @property
+    def teams_off(self) -> list[str]:
+        """The support Teams, if they are switched off: then nobody has anything through them."""
+        teams = self.policy.document.teams
+        return [teams[index].name for index in sorted(self._support)] if self._support_is_off else []
 
     def access(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Access:
         """Return what a subject has in the Deployment; nothing for an unknown subject."""
@@ -209,24 +234,30 @@ class Engine:
             return tuple(self._entry_grants(("users", index), document.users[index]))
         return ()
 
-    def team_grants(self, index: int, group: str = "") -> tuple[HeldGrant, ...]:
+    def team_grants(self, index: int, group: str = "", end: datetime | None = None) -> tuple[HeldGrant, ...]:
         """Return what each person in a Team has through it, as a member or through a group of the identity provider.
 
-        The Team is identified by its place in the policy.
+        The Team is identified by its place in the policy; `end` is that of the membership.
         """
-        grants = self._by_team.get((index, group))
+        if self._support_is_off and index in self._support:
+            return ()
+        grants = self._by_team.get((index, group, end))
         if grants is None:
             # Made once for a Team, and not again for each of its people.
             team = self.policy.document.teams[index]
             name = f"{principal_of(team)} (group `{group}`)" if group else ""
-            grants = tuple(self._entry_grants(("teams", index), team, name))
-            self._by_team[index, group] = grants
+            grants = tuple(_as_member(grant, end) for grant in self._entry_grants(("teams", index), team, name))
+            self._by_team[index, group, end] = grants
         return grants
+
+    def grants_through(self, subject: str, index: int, group: str) -> tuple[HeldGrant, ...]:
+        """Return what a person has through a Team of `teams_of`, given with what comes with it there."""
+        return self.team_grants(index, group, None if group else self._teams[subject][index])
 
     def _grants(self, subject: str, groups: frozenset[str]) -> Iterator[HeldGrant]:
         yield from self.own_grants(subject)
         for index, group in self.teams_of(subject, groups).items():
-            yield from self.team_grants(index, group)
+            yield from self.grants_through(subject, index, group)
 
     def _entry_grants(self, path: Path, entry: Entry, principal: str = "") -> Iterator[HeldGrant]:
         here = [grant for grant in self._lasting(path, entry) if self._is_here(grant.scope)]
@@ -241,3 +272,9 @@ class Engine:
 
     def _is_here(self, scope: GrantScope) -> bool:
         return scope.deployment_id == self.deployment_id if scope.deployment_id else scope in self._enclosing
+
+
+def _as_member(grant: HeldGrant, end: datetime | None) -> HeldGrant:
+    """Return a grant of a Team as a member has it whose membership ends."""
+    first = first_end(grant.expires_at, end)
+    return grant if first == grant.expires_at else grant._replace(expires_at=first, leaves=True)

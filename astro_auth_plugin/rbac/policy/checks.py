@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, is_of_astro
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, is_of_astro, names
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
 from astro_auth_plugin.rbac.model.scopes import KINDS_BY_ENTITY
 from astro_auth_plugin.rbac.model.subjects import normalize_email
@@ -46,6 +46,9 @@ def errors(values: Entry, hints: Hints | None = None) -> Iterator[Diagnostic]:
         yield from _custom_role(path, role, known)
     for path, holder in holders(values):
         yield from _holder(path, holder, known)
+    for path, team in entries(values, (), "teams"):
+        if team.get("support") is True:
+            yield from _support_team(path, team, known)
     for path, token in entries(values, (), "api_tokens"):
         for role_path, role in entries(token, path, "roles"):
             yield from _token_role(role_path, role, known)
@@ -162,6 +165,36 @@ def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
         if ("dag_id" in grant) == ("tag" in grant):
             found = "both" if "tag" in grant else "neither"
             yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
+
+
+def _support_team(path: Path, team: Entry, known: _Known) -> Iterator[Diagnostic]:
+    """Yield the roles of a support Team that can do more than read."""
+    for role_path, name in _roles_of(path, team):
+        writes = _writes(name, known)
+        if writes:
+            words = ", ".join(f"`{word}`" for word in writes[:3])
+            message = f"role `{name}` can do more than read ({words}), and a support Team can only have roles that read"
+            yield Diagnostic(role_path, message)
+
+
+def _roles_of(path: Path, holder: Entry) -> Iterator[tuple[Path, str]]:
+    if role := text_at(holder, "organization_role"):
+        yield (*path, "organization_role"), role
+    for key in ("workspace_roles", "deployment_roles", "dag_roles"):
+        for grant_path, grant in entries(holder, path, key):
+            if role := text_at(grant, "role"):
+                yield (*grant_path, "role"), role
+
+
+def _writes(name: str, known: _Known) -> list[str]:
+    """Return what a role can do besides reading: every permission but those that end in `.get`."""
+    if name in BUILT_IN:
+        role = BUILT_IN[name]
+        words = [*names(role.permissions), *(["giving roles"] if role.gives or role.gives_tokens else [])]
+    else:
+        listed = known.roles[name].get("permissions") if name in known.roles else None
+        words = [word for word in listed if isinstance(word, str)] if isinstance(listed, list) else []
+    return [word for word in words if not word.endswith(".get")]
 
 
 def _grant(path: Path, grant: Entry, level: Level, known: _Known) -> Iterator[Diagnostic]:

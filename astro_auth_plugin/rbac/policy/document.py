@@ -10,8 +10,18 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
@@ -179,13 +189,42 @@ class _Holder(_Entry):
     dag_roles: list[DagGrant] = []
 
 
+class Member(_Entry):
+    """A person in a Team; where it says no more, the e-mail alone can be written."""
+
+    email: Email
+    expires_at: End = Field(default=None, description="When the membership ends; without it, never.")
+    note: str = Field(default="", description="Why the user is a member, for those who read the policy.")
+
+
+def _member(value: Any) -> Any:
+    if isinstance(value, (dict, Member)):
+        return value
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if not value:
+        raise PydanticKnownError("string_too_short", {"min_length": 1})
+    return Member(email=_email(value))
+
+
+class _EmailAlone:
+    """Lets the schema of an entry be an e-mail, too."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "format": "email"}, handler(schema)]}
+
+
 class Team(_Holder):
     """A Team: people, and the roles that all of them have."""
 
     name: Text
     description: str = ""
-    members: list[Email] = []
+    members: list[Annotated[Member, BeforeValidator(_member), _EmailAlone]] = []
     idp_groups: list[Text] = Field([], description="Groups of the identity provider whose users are in the Team.")
+    support: bool = Field(
+        default=False, description="Whether the Team is for support: it can only have roles that read."
+    )
 
 
 class User(_Holder):
@@ -263,6 +302,9 @@ class PolicyDocument(_Entry):
     teams: list[Team] = []
     users: list[User] = []
     api_tokens: list[ApiToken] = []
+    support_access: Literal["allowed", "disallowed"] = Field(
+        default="allowed", description="Whether the roles of support Teams have an effect."
+    )
     protect_granted_tags: bool = Field(
         False,
         description="Whether tags that grants use are protected even without an entry in `protected_tags`.",

@@ -14,6 +14,7 @@ from astro_auth_plugin.rbac.policy.document import (
     ApiToken,
     DagGrant,
     DeploymentGrant,
+    Member,
     PolicyDocument,
     Team,
     TokenRole,
@@ -61,7 +62,7 @@ class Grant(NamedTuple):
 
     def outlives(self, other: Grant) -> bool:
         """Whether the grant ends no earlier than another one."""
-        return self.expires_at is None or (other.expires_at is not None and other.expires_at <= self.expires_at)
+        return first_end(self.expires_at, other.expires_at) == other.expires_at
 
     @property
     def id_path(self) -> Path:
@@ -99,11 +100,39 @@ def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
             yield Grant((*path, key, index), principal, grant.role, scope, expires_at=grant.expires_at)
 
 
-def timed_grants(document: PolicyDocument) -> Iterator[WorkspaceGrant | DeploymentGrant | DagGrant]:
-    """Yield the entries of the grants that end at some time."""
+def first_end(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return which of two ends comes first; None for never."""
+    return min((end for end in (one, other) if end is not None), default=None)
+
+
+def ends(document: PolicyDocument) -> Iterator[datetime]:
+    """Yield when grants and memberships end, where they do."""
+    timed: list[WorkspaceGrant | DeploymentGrant | DagGrant | Member] = []
     for entry in (*document.teams, *document.users):
-        for given in (entry.workspace_roles, entry.deployment_roles, entry.dag_roles):
-            yield from (grant for grant in given if grant.expires_at is not None)
+        timed += (*entry.workspace_roles, *entry.deployment_roles, *entry.dag_roles)
+    for team in document.teams:
+        timed += team.members
+    yield from (each.expires_at for each in timed if each.expires_at is not None)
+
+
+def members_of(team: Team, at: datetime | None = None) -> dict[str, datetime | None]:
+    """Return who is in a Team by e-mail, as subjects, each with the end of the membership, None for never.
+
+    Of two entries for one person the one that ends last counts.
+
+    Args:
+        team: the Team.
+        at: the time, at which memberships may have ended; None leaves none out.
+    """
+    found: dict[str, datetime | None] = {}
+    for member in team.members:
+        end = member.expires_at
+        if at is not None and end is not None and end <= at:
+            continue
+        subject = user_subject(member.email)
+        if subject not in found or first_end(found[subject], end) == found[subject]:
+            found[subject] = end
+    return found
 
 
 def accessor_grants(given: Iterable[Grant]) -> Iterator[Grant]:
@@ -129,22 +158,31 @@ def principal_of(entry: Entry) -> Principal:
     return Principal("user", entry.email) if isinstance(entry, User) else Principal("Team", entry.name)
 
 
-def subjects_by_principal(document: PolicyDocument) -> dict[Principal, tuple[str, ...]]:
+def subjects_by_principal(document: PolicyDocument, at: datetime | None = None) -> dict[Principal, tuple[str, ...]]:
     """Return the subjects that have what each principal is given, each once: users, Teams, then API tokens.
 
     The people of a group of the identity provider are not known here, so the group represents them.
+
+    Args:
+        document: a document without errors.
+        at: the time, at which memberships may have ended; None leaves none out.
     """
     found: dict[Principal, tuple[str, ...]] = {
         principal_of(user): (user_subject(user.email),) for user in document.users
     }
-    found |= {principal_of(team): people_of(team) for team in document.teams}
+    found |= {principal_of(team): people_of(team, at) for team in document.teams}
     found |= {principal_of(token): (token_subject(token.id),) for token in document.api_tokens}
     return found
 
 
-def people_of(team: Team) -> tuple[str, ...]:
-    """Return the subjects in a Team, each once: its members, and its groups for the people of these."""
-    return (*dict.fromkeys([*map(user_subject, team.members), *map(group_subject, team.idp_groups)]),)
+def people_of(team: Team, at: datetime | None = None) -> tuple[str, ...]:
+    """Return the subjects in a Team, each once: its members, and its groups for the people of these.
+
+    Args:
+        team: the Team.
+        at: the time, at which memberships may have ended; None leaves none out.
+    """
+    return (*dict.fromkeys([*members_of(team, at), *map(group_subject, team.idp_groups)]),)
 
 
 def token_scope(role: TokenRole) -> GrantScope:

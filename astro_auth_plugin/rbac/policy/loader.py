@@ -17,7 +17,7 @@ from astro_auth_plugin.rbac.model.token_secrets import masked
 from astro_auth_plugin.rbac.policy import checks, protected_tags, warnings, yaml_reader
 from astro_auth_plugin.rbac.policy.diagnostics import MAX_PROBLEMS, Diagnostic, in_text, nearest, problems_of
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import timed_grants
+from astro_auth_plugin.rbac.policy.grants import ends
 from astro_auth_plugin.rbac.policy.hints import Hints
 from astro_auth_plugin.rbac.policy.shape_errors import kind_of, shape_findings
 from astro_auth_plugin.rbac.policy.yaml_reader import Path, Place, Text
@@ -117,7 +117,7 @@ def from_text(text: Text, now: datetime | None = None) -> Checked:
     valid = document is not None and not findings
     if document is not None and valid:
         # A valid document is its values, except that times are still text in them.
-        timed = ("api_tokens", "teams", "users") if any(timed_grants(document)) else ("api_tokens",)
+        timed = ("api_tokens", "teams", "users") if any(ends(document)) else ("api_tokens",)
         read = {key: [each.model_dump(exclude_unset=True) for each in getattr(document, key)] for key in timed}
         findings += warnings.warnings({**text.values, **read}, now)
         findings += protected_tags.warnings(document)

@@ -41,8 +41,7 @@ def warnings(values: Entry, now: datetime | None) -> Iterator[Diagnostic]:
     for path, role in entries(values, (), "roles"):
         yield from _weak_role(path, role, role["name"] in held_by_people)
     for path, team in entries(values, (), "teams"):
-        if not team.get("members") and not team.get("idp_groups"):
-            yield warning(path, "this Team has neither members nor groups", "empty-team")
+        yield from _team(path, team, now)
     names_of_tokens: set[str] = set()
     for path, token in entries(values, (), "api_tokens"):
         if token["name"] in names_of_tokens:
@@ -71,6 +70,13 @@ def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], t
         if where == deployment_id and kind == "Dag" and name not in dag_ids:
             message = f"there is no Dag `{name}`{hints.did_you_mean(name, dag_ids)}"
             yield warning(grant.id_path, message, "unknown-dag")
+
+
+def _team(path: Path, team: Entry, now: datetime | None) -> Iterator[Diagnostic]:
+    if not team.get("members") and not team.get("idp_groups"):
+        yield warning(path, "this Team has neither members nor groups", "empty-team")
+    for member_path, member in entries(team, path, "members"):
+        yield from _membership_expiry(member_path, member, now)
 
 
 def _legacy(path: Path, name: str) -> Iterator[Diagnostic]:
@@ -131,6 +137,17 @@ def _grant_expiry(path: Path, grant: Entry, now: datetime | None) -> Iterator[Di
     elif end <= now + EXPIRES_SOON:
         message = f"this grant of `{grant['role']}` ends within {EXPIRES_SOON.days} days"
         yield warning((*path, "expires_at"), message, "grant-ends-soon")
+
+
+def _membership_expiry(path: Path, member: Entry, now: datetime | None) -> Iterator[Diagnostic]:
+    end = member.get("expires_at")
+    if end is None or now is None:
+        return
+    if end <= now:
+        yield warning((*path, "expires_at"), f"the membership of `{member['email']}` has ended", "membership-ended")
+    elif end <= now + EXPIRES_SOON:
+        message = f"the membership of `{member['email']}` ends within {EXPIRES_SOON.days} days"
+        yield warning((*path, "expires_at"), message, "membership-ends-soon")
 
 
 def _token_expiry(path: Path, token: Entry, now: datetime | None) -> Iterator[Diagnostic]:

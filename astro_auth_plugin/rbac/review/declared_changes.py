@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.policy import protected_tags
 from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants, subjects_by_principal
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, first_end, grants, members_of, subjects_by_principal
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.policy.tag_rules import Place
 
@@ -26,9 +27,10 @@ class Declared(NamedTuple):
     """One other change of a policy.
 
     Attributes:
-        what: "role" for a custom role, "API token", "tag", "key", the kind of role that a grant gives, or "grant" where
-            its end is another one.
-        name: the role, the token id, the tag that grants use and others may carry now, or the key of the policy.
+        what: "role" for a custom role, "API token", "tag", "key", the kind of role that a grant gives, or "grant" or
+            "member" where its end is another one, "Team" where it is for support or no longer is.
+        name: the role, the Team of a member, the token id, the tag that grants use and others may carry now, or the key
+            of the policy.
         sign: new ("+"), gone ("-"), or changed ("~").
         details: what is different, each in some words.
         widens: whether a user can have more than before, whom no list of people shows.
@@ -37,7 +39,7 @@ class Declared(NamedTuple):
         subjects: of a grant, all who have the role now, or no longer do.
     """
 
-    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role", "grant"]
+    what: Literal["role", "API token", "tag", "key", "Organization role", "Workspace role", "grant", "member", "Team"]
     name: str
     sign: Literal["+", "-", "~"]
     details: tuple[str, ...] = ()
@@ -54,6 +56,8 @@ def declared_changes(old: Policy, new: Policy) -> tuple[Declared, ...]:
         *_tokens(old, new),
         *_grants(old, new),
         *_ends(old, new),
+        *_memberships(old, new),
+        *_support_teams(old, new),
         *_tags(old, new),
         *_other_keys(old, new),
     )
@@ -146,10 +150,36 @@ def _ends(old: Policy, new: Policy) -> Iterator[Declared]:
         if grant.expires_at == (before.expires_at if before else None):
             continue
         where = f"{grant.principal} on {grant.scope}"
-        instead = f" instead of {_end(before)}" if before else ""
+        instead = f" instead of {_time(before.expires_at)}" if before else ""
         widens = before is not None and not before.outlives(grant)
-        details = (f"{where} ends {_end(grant)}{instead}",)
+        details = (f"{where} ends {_time(grant.expires_at)}{instead}",)
         yield Declared("grant", grant.role, "~" if before else "+", details, widens, new.line(grant.path))
+
+
+def _memberships(old: Policy, new: Policy) -> Iterator[Declared]:
+    """Yield the memberships that end at another time than before, and the new ones that end at all."""
+    had, has = ({team.name: members_of(team) for team in version.document.teams} for version in (old, new))
+    for index, team in enumerate(new.document.teams):
+        before = had.get(team.name, {})
+        for subject, end in has[team.name].items():
+            if end == before.get(subject):
+                continue
+            known = subject in before
+            instead = f" instead of {_time(before[subject])}" if known else ""
+            details = (f"membership of user `{subject}` ends {_time(end)}{instead}",)
+            widens = known and first_end(before[subject], end) != end
+            line = new.line(("teams", index, "members"))
+            yield Declared("member", team.name, "~" if known else "+", details, widens, line)
+
+
+def _support_teams(old: Policy, new: Policy) -> Iterator[Declared]:
+    had = {team.name: team.support for team in old.document.teams}
+    for index, team in enumerate(new.document.teams):
+        if team.support != had.get(team.name, False):
+            said = "is a support Team" if team.support else "is no support Team any more"
+            yield Declared(
+                "Team", team.name, "~" if team.name in had else "+", (said,), line=new.line(("teams", index))
+            )
 
 
 def _longest(document: PolicyDocument) -> dict[tuple[Principal, str, GrantScope], Grant]:
@@ -162,8 +192,8 @@ def _longest(document: PolicyDocument) -> dict[tuple[Principal, str, GrantScope]
     return found
 
 
-def _end(grant: Grant) -> str:
-    return f"{grant.expires_at:%Y-%m-%d %H:%M:%S} UTC" if grant.expires_at else "never"
+def _time(end: datetime | None) -> str:
+    return f"{end:%Y-%m-%d %H:%M:%S} UTC" if end else "never"
 
 
 _Grants = dict[str, dict[tuple[str, str], None]]

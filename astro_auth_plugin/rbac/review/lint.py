@@ -139,7 +139,7 @@ def _listed_twice(policy: Policy, _: Grants) -> Iterator[Diagnostic]:
         yield from _repeated(("roles", at, "permissions"), role.permissions)
         yield from _repeated(("roles", at, "restricted_workspace_ids"), role.restricted_workspace_ids or ())
     for at, team in enumerate(policy.document.teams):
-        yield from _repeated(("teams", at, "members"), team.members, user_subject)
+        yield from _repeated(("teams", at, "members"), [member.email for member in team.members], user_subject)
         yield from _repeated(("teams", at, "idp_groups"), team.idp_groups)
 
 

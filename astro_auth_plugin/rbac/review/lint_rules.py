@@ -44,6 +44,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "grant-ends-soon": Rule("warning", "users will lose the role", "set a later end, or remove the grant in time"),
         "grant-ended": Rule("warning", "the grant has no effect", "remove it"),
+        "membership-ends-soon": Rule(
+            "warning", "the user will lose the roles of the Team", "set a later end, or remove the member in time"
+        ),
+        "membership-ended": Rule("warning", "the user has no roles through the Team", "remove the member"),
         "token-expired": Rule("warning", "the token is no longer valid", "remove it"),
         "unknown-tag": Rule("warning", "the role applies to no Dag, until a Dag uses the tag", "correct or remove it"),
         "unknown-dag": Rule(

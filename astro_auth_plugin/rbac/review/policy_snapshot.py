@@ -173,7 +173,7 @@ class Side:
         for role in document.roles:
             self._over_others[role.name] = _bits(word.removeprefix("deployment.") for word in role.permissions)
         teams = {team.name: index for index, team in enumerate(document.teams)}
-        for principal, everybody in subjects_by_principal(document).items():
+        for principal, everybody in subjects_by_principal(document, engine.at).items():
             if principal.kind == "Team":
                 self.members[principal.name] = frozenset(everybody)
             subjects = tuple(each for each in everybody if self._only is None or each in self._only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, EVERYTHING
@@ -11,7 +12,7 @@ from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope, enclosing_scopes
 from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import Grant, grants_of, role_permissions
+from astro_auth_plugin.rbac.policy.grants import Grant, first_end, grants_of, members_of, role_permissions
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 _WIDEST_FIRST = (*KINDS,)
@@ -65,14 +66,16 @@ class Grants:
         removed: set[Path] = set()
         for grants in (*self.of_teams, *self.of_tokens):
             yield from self._redundant(grants, [], removed)
-        teams: dict[str, list[int]] = defaultdict(list)
+        teams: dict[str, dict[int, datetime | None]] = defaultdict(dict)
         for at, team in enumerate(self._document.teams):
-            for member in dict.fromkeys(map(user_subject, team.members)):
-                teams[member].append(at)
+            for member, end in members_of(team).items():
+                teams[member][at] = end
         for user, grants in zip(self._document.users, self.of_users, strict=True):
             through_teams = [
-                grant
-                for at in teams.get(user_subject(user.email), ())
+                grant._replace(expires_at=first_end(grant.expires_at, end))
+                for at, end in teams.get(user_subject(user.email), {}).items()
+                # What support Teams give can be switched off.
+                if not self._document.teams[at].support
                 for grant in self.of_teams[at]
                 if grant.path not in removed
             ]

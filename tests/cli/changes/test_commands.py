@@ -216,6 +216,11 @@ def good(done: Done) -> str:
             ['    members: [ada@example.com, "bo@example.com"]', '    idp_groups: [eng, "ops"]'],
         ),
         (
+            ("team", "add-member", "oncall", "Ada@example.com", "--expires-at", "2099-01-01T00:00:00Z", "--note", "x"),
+            ["    members: [ada@example.com]"],
+            ["    members: [{email: ada@example.com, expires_at: 2099-01-01T00:00:00Z, note: x}]"],
+        ),
+        (
             ("team", "remove-member", "oncall", "ADA@example.com", "--group", "eng"),
             ["    members: [ada@example.com]", "    idp_groups: [eng]"],
             ["    members: []", "    idp_groups: []"],
@@ -237,6 +242,14 @@ def good(done: Done) -> str:
         ),
         (("role", "update", "runner", "--add", LOG, "--remove", RUN), [f"      - {RUN}"], [f'      - "{LOG}"']),
         (("role", "update", "runner", "--description", "x"), [], ["    description: x"]),
+        (("team", "rename", "oncall", "nights"), ["  - name: oncall   # ask them"], ["  - name: nights   # ask them"]),
+        (
+            ("role", "rename", "runner", "mover"),
+            ["  - name: runner", "      - {deployment_id: dep, tag: money, role: runner}   # money"],
+            ["  - name: mover", "      - {deployment_id: dep, tag: money, role: mover}   # money"],
+        ),
+        (("team", "create", "new", "--support"), [], ["  - name: new", "    support: true"]),
+        (("policy", "support-access", "disallowed"), [], ["support_access: disallowed"]),
         (("role", "delete", "looker"), [f"  - {{name: looker, scope: DAG, permissions: [{GET}]}}   # only that"], []),
     ],
 )
@@ -264,6 +277,27 @@ def test_end_and_note(run: Any, path: Path) -> None:
     assert VIEWER in path.read_text()
     done = run("user", "grant", "bo@example.com", *MONEY)
     assert done.code == 1 and "user `bo@example.com` has `DAG_VIEWER` on tag `money` already" in done.err
+
+
+def test_membership_that_ends(run: Any, path: Path) -> None:
+    """A member has the end and note that were named; what lists members shows the end."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    said = good(run("team", "add-member", "oncall", "bo@example.com", "--expires-in", "2d", "--note", "for ada"))
+    bo = loader.load(path.read_bytes()).policy.document.teams[0].members[1]
+    assert timedelta(0) <= bo.expires_at - before - timedelta(days=2) < timedelta(minutes=1)
+    end = f"until {bo.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert f"+ Team `oncall`: member `bo@example.com` {end} (for ada)" in said
+    assert f"bo@example.com {end}" in good(run("team", "show", "oncall"))
+    assert json.loads(good(run("user", "show", "bo@example.com", "-o", "json")))["teams"] == [f"oncall {end}"]
+    said = good(run("team", "add-member", "oncall", "bo@example.com", "--dry-run"))
+    assert (
+        f"wider: member `oncall`: membership of user `bo@example.com` ends never instead of {bo.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        in " ".join(said.split())
+    )
+    good(run("team", "add-member", "oncall", "bo@example.com"))
+    assert "      - email" not in path.read_text() and '{email: "bo@example.com"}' in path.read_text().replace(
+        '"email"', "email"
+    )
 
 
 def test_several_roles_at_once(run: Any, path: Path) -> None:
@@ -319,9 +353,30 @@ def test_bytes_of_a_file_stay(run: Any, path: Path) -> None:
         ),
         (("team", "show", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "create", "oncall"), "there is a Team `oncall` already"),
+        (
+            ("team", "create", "new", "--support", "--tag-role", "dep", "money", "runner"),
+            "role `runner` can do more than read (`dag.airflow.dagRun.create`)",
+        ),
+        (("role", "rename", "runner", "DAG_VIEWER"), "`DAG_VIEWER` is a built-in role"),
+        (("role", "rename", "runner", "looker"), "there is a custom role `looker` already"),
+        (("team", "rename", "onkall", "x"), "there is no Team `onkall`, did you mean `oncall`?"),
+        (("policy", "support-access", "allowed"), "support access is allowed already"),
         (("team", "delete", "onkall"), "there is no Team `onkall`, did you mean `oncall`?"),
         (("team", "add-member", "oncall"), "who? Name e-mails, or groups of the identity provider with --group"),
         (("team", "remove-member", "oncall"), "who? Name e-mails"),
+        (
+            ("team", "add-member", "oncall", "--group", "ops", "--expires-in", "1d"),
+            "groups have neither an end nor a note",
+        ),
+        (
+            ("team", "add-member", "oncall", "bo@example.com", "--expires-in", "1d", "--expires-at", "2099-01-01"),
+            "use either --expires-in or --expires-at",
+        ),
+        (
+            ("team", "add-member", "oncall", "bo@example.com", "--expires-at", "2099-01-01"),
+            "the time has no time zone; write `Z` after it for UTC",
+        ),
+        (("user", "grant", "bo@example.com", *MONEY, "--expires-at", "soon"), "expected a date with time"),
         (("team", "add-member", "onkall", "bo@example.com"), "did you mean `oncall`?"),
         (
             ("team", "add-member", "oncall", "ADA@example.com"),
@@ -453,6 +508,7 @@ def test_show_and_list(run: Any) -> None:
     team = {
         "name": "oncall",
         "description": "",
+        "support": False,
         "roles": ["runner on tag `money` of Deployment `dep`"],
         "members": ["ada@example.com"],
         "idp_groups": ["eng"],
@@ -979,3 +1035,40 @@ def test_nothing_else_on_standard_output(imported: Any) -> None:
         )
         json.loads(done.stdout)
     assert len(policy_versions.history()) == 2
+
+
+def test_support_access_in_the_database(imported: Any) -> None:
+    """The switch is a version like any other change, and an Organization Owner's."""
+    words = ("policy", "support-access", "disallowed")
+    denied = imported(*words, "--as", "ada@example.com")
+    assert denied.code == 2 and "only an Organization Owner may change this" in denied.err
+    assert "Done: version 2 of the policy." in good(imported(*words, "--as", "olga@example.com"))
+    assert document().support_access == "disallowed"
+
+
+def test_rename_in_the_database(imported: Any) -> None:
+    """Renaming is one change of the history, made by Organization Owners only; grants come along."""
+    for words in (("role", "rename", "runner", "mover"), ("team", "rename", "oncall", "nights")):
+        denied = imported(*words, "--as", "ada@example.com")
+        assert denied.code == 2 and "only an Organization Owner may change this" in denied.err
+        what = "Team" if words[0] == "team" else "role"
+        out = good(imported(*words, "--as", "olga@example.com"))
+        assert out.startswith(f"~ {what} `{words[2]}` renamed to `{words[3]}`\nDone")
+    (team,) = document().teams
+    assert (team.name, team.dag_roles[0].role) == ("nights", "mover")
+
+
+def test_switched_off_is_explained(run: Any, path: Path) -> None:
+    """What a support Team would give is missing, and a note says why; so it does in the list of all."""
+    good(run("team", "create", "helpers", "--support", "--member", "vera@example.com", *MONEY))
+    asked = ("explain", "--as", "vera@example.com", "see", "cash", "--tag", "money")
+    assert run(*asked).code == 0
+    good(run("policy", "support-access", "disallowed"))
+    said = "Support Teams without effect, because `support_access` is `disallowed`: `helpers`."
+    done = run(*asked)
+    assert done.code == 2 and said in " ".join(done.out.split())
+    for words, is_said in (
+        (("access", "--tag", "money"), True),
+        (("explain", "--as", "ada@example.com", *asked[3:]), False),
+    ):
+        assert (said in " ".join(run(*words).out.split())) is is_said

@@ -277,7 +277,7 @@ roles:
 teams:
   # of the platform
   - name: platform   # on call
-    members: [olga@example.com, pat@example.com]   # two
+    members: [olga@example.com, pat@example.com, {email: zoe@example.com, note: night}]   # three
     idp_groups:
       - eng   # all engineers
     dag_roles:
@@ -289,6 +289,13 @@ teams:
         role: DAG_AUTHOR
         # until the audit
         expires_at: 2099-01-01T00:00:00Z
+  - name: night
+    members:
+      # the first
+      - Sam@example.com   # often
+      - email: pat@example.com
+        # until the audit
+        expires_at: 2099-01-01T00:00:00Z   # sharp
   # nobody yet
   - name: empty
 # Everybody else
@@ -340,7 +347,7 @@ ALL_STYLES = {
 }
 
 _PEOPLE = st.sampled_from(["olga@example.com", "pat@example.com", "Sam@example.com", "o'no#1@example.com"])
-_TEAM_NAMES = st.sampled_from(["platform", "empty", "- new: {x} # é", "no"])
+_TEAM_NAMES = st.sampled_from(["platform", "night", "empty", "- new: {x} # é", "no"])
 _PRINCIPALS = _PEOPLE.map(lambda name: Principal("user", name)) | _TEAM_NAMES.map(lambda name: Principal("Team", name))
 _PLACES = st.sampled_from(
     [
@@ -384,7 +391,12 @@ _EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(edits.remove_user, _PEOPLE),
     st.builds(edits.add_team, _TEAM_NAMES, _TEXTS, st.lists(_PEOPLE, max_size=2, unique=True), _GROUP_NAMES),
     st.builds(edits.remove_team, _TEAM_NAMES),
-    st.builds(lambda team, who: edits.change_members(team, add=[who]), _TEAM_NAMES, _PEOPLE),
+    st.builds(
+        lambda team, who, end, note: edits.change_members(
+            team, add=[who], more={key: text for key, text in (("expires_at", end), ("note", note)) if text}
+        ),
+        *(_TEAM_NAMES, _PEOPLE, _ENDS, _TEXTS),
+    ),
     st.builds(lambda team, who: edits.change_members(team, remove=[who]), _TEAM_NAMES, _PEOPLE),
     st.builds(lambda team, names: edits.change_members(team, "idp_groups", add=names), _TEAM_NAMES, _GROUP_NAMES),
     st.builds(lambda team, names: edits.change_members(team, "idp_groups", remove=names), _TEAM_NAMES, _GROUP_NAMES),
@@ -394,6 +406,8 @@ _EDITS: st.SearchStrategy[Edit] = st.one_of(
         _TEXTS,
     ),
     st.builds(_role_changed, st.sampled_from(["looker", "runner", "made"]), _WORDS, _TEXTS),
+    st.builds(edits.rename_team, _TEAM_NAMES, _TEAM_NAMES | st.just("other: # name")),
+    st.builds(edits.rename_role, st.sampled_from(["looker", "runner"]), st.sampled_from(["made", "no", "a: b # c"])),
     st.builds(edits.remove_role, st.sampled_from(["looker", "runner", "made"])),
     st.builds(lambda name, note: edits.add_token(_token(name, note)), st.sampled_from(["three", "four"]), _TEXTS),
     st.builds(edits.remove_token, st.sampled_from(["one", "two", "three"])),

@@ -25,12 +25,18 @@ def refused_kinds(
     """Name the kinds of the parts of a change that the subject may not make; without any, it may make the change."""
     if "ORGANIZATION_OWNER" in roles_here(old, deployment_id, subject, groups):
         return frozenset()
+    found = set()
+    for key, kind in (("roles", "role"), ("teams", "Team")):
+        for before, after in renamings(old, new, key):
+            # Owners rename; with the old names in the new document, what else is different is judged.
+            found.add(kind)
+            new = with_name(new, key, after, before)
     rule = (old, new, deployment_id, subject, list(groups))
-    found = {*refused_entries(*rule), *refused_grants(*rule), *refused_members(*rule), *refused_tokens(*rule)}
+    found |= {*refused_entries(*rule), *refused_grants(*rule), *refused_members(*rule), *refused_tokens(*rule)}
     # What is left belongs to Organization Owners.
     for team in names_of(old, "teams") | names_of(new, "teams"):
         before, after = team_of(old, team), team_of(new, team)
-        if not before or not after or before.get("description", "") != after.get("description", ""):
+        if not before or not after or about(before) != about(after):
             found.add("Team")
         if set(before.get("idp_groups", [])) != set(after.get("idp_groups", [])):
             found.add("group")
@@ -39,6 +45,42 @@ def refused_kinds(
     if any(alike(old.get(key)) != alike(new.get(key)) for key in {*old, *new} - set(LISTS)):
         found.add("setting")
     return frozenset(found)
+
+
+def renamings(old: Values, new: Values, key: str) -> list[tuple[str, str]]:
+    """Return the old and new names of entries that are the same but for the name, where no other could be meant."""
+
+    def same(one: Values, those: Values, these: Values) -> list[str]:
+        """Name what only one of two documents has, and is the same as an entry of the other but for the name."""
+        only = [each for each in those.get(key, []) if each["name"] not in names_of(these, key)]
+        return [each["name"] for each in only if alike({**each, "name": "x"}) == alike({**one, "name": "x"})]
+
+    found = []
+    for one in old.get(key, []):
+        names = same(one, new, old) if one["name"] not in names_of(new, key) else []
+        if len(names) == 1 and len(same(one, old, new)) == 1:
+            found.append((one["name"], names[0]))
+    return found
+
+
+def with_name(values: Values, key: str, before: str, after: str) -> Values:
+    """Return a document in which a Team or custom role has another name, wherever it is named."""
+
+    def named(entry: Values) -> Values:
+        return {**entry, "role": after} if entry["role"] == before else entry
+
+    def holder(entry: Values) -> Values:
+        lists = [name for name in ("roles", *LEVELS) if name in entry]
+        return {**entry, **{name: [named(each) for each in entry[name]] for name in lists}}
+
+    values = {**values, key: [{**each, "name": after} if each["name"] == before else each for each in values[key]]}
+    holders = () if key == "teams" else ("users", "teams", "api_tokens")
+    return {**values, **{name: [holder(each) for each in values.get(name, [])] for name in holders}}
+
+
+def about(team: Values) -> tuple[str, bool]:
+    """Return what a Team says of itself."""
+    return team.get("description", ""), team.get("support", False)
 
 
 def refused_entries(old: Values, new: Values, deployment_id: str, subject: str, groups: Iterable[str]) -> Iterator[str]:
@@ -62,14 +104,15 @@ def refused_members(old: Values, new: Values, deployment_id: str, subject: str, 
     """Members come and go by whoever may give every role of the Team, before the change and after it."""
     for name in names_of(old, "teams") | names_of(new, "teams"):
         both = team_of(old, name), team_of(new, name)
-        was, is_now = ({normal_email(email) for email in team.get("members", [])} for team in both)
+        was, is_now = ({member_of(each) for each in team.get("members", [])} for team in both)
         roles = [grant for team in both for grant in grants_on("", team)]
         may_take = gives_anything(old, deployment_id, subject, groups) and all(
             may_give(old, deployment_id, subject, groups, level, place) for _, level, place, *_ in roles
         )
         may_let_in = may_take and all(
-            may_give_until(old, deployment_id, subject, groups, level, place, end)
+            may_give_until(old, deployment_id, subject, groups, level, place, min(end, leaves))
             for _, level, place, _, _, end, _ in roles
+            for _, leaves, _ in is_now - was
         )
         if (was - is_now and not may_take) or (is_now - was and not may_let_in):
             yield "member"
@@ -161,16 +204,24 @@ def roles_here(values: Values, deployment_id: str, subject: str, groups: Iterabl
     return {grant.role for grant in found if reference.reaches(values, deployment_id, grant, None)}
 
 
+def member_of(entry: str | Values) -> tuple[str, str, str]:
+    """Return who a member is, until when, and why."""
+    more = entry if isinstance(entry, dict) else {}
+    return normal_email(reference.email_of(entry)), more.get("expires_at", NEVER), more.get("note", "")
+
+
 def as_long_as(values: Values, end: str) -> Values:
-    """Return a document with only the grants that last until a time; those of API tokens have no end."""
+    """Return a document with only the grants and members that last until a time; those of API tokens have no end."""
     return with_grants(values, lambda entry: entry.get("expires_at", NEVER) >= end)
 
 
 def with_grants(values: Values, keeps: Any) -> Values:
-    """Return a document with only those grants of people and Teams which a function keeps."""
+    """Return a document with only those grants of people and Teams, and those members, which a function keeps."""
 
     def kept(holder: Values) -> Values:
-        return {**holder, **{key: list(filter(keeps, holder[key])) for key in LEVELS if key in holder}}
+        lists = {key: list(filter(keeps, holder[key])) for key in LEVELS if key in holder}
+        members = [each for each in holder.get("members", []) if isinstance(each, str) or keeps(each)]
+        return {**holder, **lists, **({"members": members} if "members" in holder else {})}
 
     return {**values, **{key: list(map(kept, values.get(key, []))) for key in ("users", "teams")}}
 

@@ -160,3 +160,11 @@ def test_scopes_are_those_of_the_grant_and_for_entries_those_of_all_their_grants
     assert found["+ API token ci"] == {WS}
     assert found["+ role peek"] == found["~ setting protect_granted_tags"] == set()
     assert concerned({}, {"users": [ana]})["+ user ana@example.com"] == {FAR}
+
+
+def test_members_of_support_teams_are_affected() -> None:
+    """Whoever is in a Team that becomes one for support, or no longer is, gains or loses where these are switched off."""
+    team = {"name": "t", "members": ["ana@example.com"], "idp_groups": ["g"], "dag_roles": [ON_TAG]}
+    old = {**PLACES, "support_access": "disallowed", "teams": [{**team, "support": True}]}
+    for pair in (documents(old, {**old, "teams": [team]}), documents({**old, "teams": [team]}, old)):
+        assert affected_subjects(changes(*pair), *pair) == {"ana@example.com", "group g"}

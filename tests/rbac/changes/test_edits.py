@@ -96,6 +96,15 @@ def with_user(**keys: Any) -> dict[str, Any]:
     return {**VALUES, "users": [user, VALUES["users"][1]]}
 
 
+def with_members(*members: Any) -> dict[str, Any]:
+    """Return the values in which the Team `eng` has other members."""
+    return {**VALUES, "teams": [{**VALUES["teams"][0], "members": [*members]}, VALUES["teams"][1]]}
+
+
+def twice(edit: Edit) -> Edit:
+    return lambda values: edit(edit(values))
+
+
 WORKSPACE_ROLES, DAG_ROLES = VALUES["users"][0]["workspace_roles"], VALUES["users"][0]["dag_roles"]
 
 
@@ -189,6 +198,16 @@ WORKSPACE_ROLES, DAG_ROLES = VALUES["users"][0]["workspace_roles"], VALUES["user
                     VALUES["teams"][1],
                 ],
             },
+        ),
+        (
+            edits.change_members(
+                "eng", add=["ana@example.com", "cy@example.com"], more={"expires_at": END, "note": "n"}
+            ),
+            with_members(
+                {"email": "Ana@Example.com", "expires_at": END, "note": "n"},
+                "bo@example.com",
+                {"email": "cy@example.com", "expires_at": END, "note": "n"},
+            ),
         ),
         (
             edits.change_members("empty", "idp_groups", add=iter(["g", "G"])),
@@ -288,6 +307,10 @@ def test_first_entry(edit: Edit, expected: dict[str, Any]) -> None:
         (edits.change_members("eng", "idp_groups", remove=["G"]), "`G` is not in idp_groups of Team `eng`"),
         (edits.change_members("empty", remove=["x@y"]), "`x@y` is not in members of Team `empty`"),
         (
+            twice(edits.change_members("eng", add=["cy@example.com"], more={"note": "n"})),
+            "`cy@example.com` is in members of Team `eng` already",
+        ),
+        (
             edits.change_members("eng", add=["ana@EXAMPLE.com"]),
             "`ana@EXAMPLE.com` is in members of Team `eng` already",
         ),
@@ -329,7 +352,8 @@ def test_grant_of_what_is_held_twice() -> None:
 
 def test_person_without_entry_is_removed_from_teams() -> None:
     """Somebody who is only a member of Teams is removed as well, and a policy without Teams gets none."""
-    members = {**BARE, "teams": [{"name": "t", "members": ["cy@example.com"]}]}
+    mapping = {"email": "CY@example.com", "note": "n"}
+    members = {**BARE, "teams": [{"name": "t", "members": ["cy@example.com", mapping]}]}
     assert edited(edits.remove_user("Cy@example.com"), members)["teams"] == [{"name": "t", "members": []}]
     alone = {**BARE, "users": [{"email": "cy@example.com"}]}
     assert edited(edits.remove_user("cy@example.com"), alone) == {**BARE, "users": []}
@@ -417,3 +441,73 @@ def test_plain(value: Any, expected: Any) -> None:
     before = copy.deepcopy(value)
     assert plain(value) == expected
     assert value == before
+
+
+def test_member_with_another_end() -> None:
+    """A member that is a mapping stays one, and one that is there twice is there once; it can be removed like any."""
+    more = {"expires_at": END}
+    values = with_members({"email": "Ana@example.com", **more, "note": "n"}, "ana@example.com", "bo@example.com")
+    add = edits.change_members("eng", add=["ANA@example.com"], more=more)
+    assert edited(add, values) == with_members({"email": "Ana@example.com", **more}, "bo@example.com")
+    bare = edited(edits.change_members("eng", add=["ana@example.com"]), values)
+    assert bare == with_members({"email": "Ana@example.com"}, "bo@example.com")
+    with pytest.raises(EditError, match="in members of Team `eng` already"):
+        edits.change_members("eng", add=["ana@example.com"])(bare)
+    removed = edited(edits.change_members("eng", remove=["ana@example.com"]), values)
+    assert removed == with_members("bo@example.com")
+    with pytest.raises(EditError, match="did you mean `ana@example"):
+        edits.change_members("eng", remove=["anna@example.com"])(values)
+
+
+def test_support() -> None:
+    """A Team can be made one for support, and all of them be switched off and on; what is so already is refused."""
+    made = edited(edits.add_team("new", support=True))
+    assert made["teams"][-1] == {"name": "new", "support": True}
+    off = edited(edits.set_support_access("disallowed"))
+    assert off == {**VALUES, "support_access": "disallowed"}
+    assert edited(edits.set_support_access("allowed"), off) == {**VALUES, "support_access": "allowed"}
+    with pytest.raises(EditError, match="support access is allowed already"):
+        edits.set_support_access("allowed")(VALUES)
+    with pytest.raises(EditError, match="support access is disallowed already"):
+        edits.set_support_access("disallowed")(off)
+
+
+def test_rename() -> None:
+    """A Team keeps all that it has; a role keeps all who have it: users, Teams and API tokens."""
+    renamed = edited(edits.rename_team("eng", "ops"))
+    assert renamed == {**VALUES, "teams": [{**VALUES["teams"][0], "name": "ops"}, VALUES["teams"][1]]}
+    given = {**VIEWER, "role": "watcher"}
+    roles = [{"role": "watcher", "entity_type": "DAG", "entity_id": "d", "deployment_id": "dep"}]
+    values = {
+        **VALUES,
+        "teams": [{"name": "t", "dag_roles": [VIEWER, given]}],
+        "users": [{"email": "ana@example.com", "dag_roles": [{**given, "note": "n"}]}],
+        "api_tokens": [{**TOKEN, "roles": roles}, {**TOKEN, "id": "bare"}],
+    }
+    assert edited(edits.rename_role("watcher", "seer"), values) == {
+        **VALUES,
+        "roles": [{**ROLE, "name": "seer"}],
+        "teams": [{"name": "t", "dag_roles": [VIEWER, {**given, "role": "seer"}]}],
+        "users": [{"email": "ana@example.com", "dag_roles": [{**given, "role": "seer", "note": "n"}]}],
+        "api_tokens": [{**TOKEN, "roles": [{**roles[0], "role": "seer"}]}, {**TOKEN, "id": "bare"}],
+    }
+    bare = {**BARE, "roles": [ROLE]}
+    assert edited(edits.rename_role("watcher", "seer"), bare) == {**BARE, "roles": [{**ROLE, "name": "seer"}]}
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (edits.rename_team("enq", "x"), "there is no Team `enq`, did you mean `eng`?"),
+        (edits.rename_team("eng", "empty"), "there is a Team `empty` already"),
+        (edits.rename_team("eng", "eng"), "there is a Team `eng` already"),
+        (edits.rename_role("watchers", "x"), "there is no custom role `watchers`, did you mean `watcher`?"),
+        (edits.rename_role("DAG_VIEWER", "x"), "there is no custom role `DAG_VIEWER`"),
+        (edits.rename_role("watcher", "watcher"), "there is a custom role `watcher` already"),
+    ],
+)
+def test_rename_refused(edit: Edit, said: str) -> None:
+    """What is not there, and a name that is, are refused."""
+    with pytest.raises(EditError) as refused:
+        edited(edit)
+    assert str(refused.value) == said

@@ -31,6 +31,21 @@ OWNER = {"organization_role": "ORGANIZATION_OWNER"}
         ),
         (
             {
+                "teams": [
+                    {
+                        "name": "t",
+                        "members": [
+                            {"email": "bo@example.com", "expires_at": "2099-01-01T00:00:00Z"},
+                            {"email": "cy@example.com"},
+                        ],
+                        **OWNER,
+                    }
+                ]
+            },
+            {"cy@example.com"},
+        ),
+        (
+            {
                 "users": [
                     {
                         "email": "ana@example.com",

@@ -40,6 +40,7 @@ from tests.strategies import (
     dag_roles,
     deployment_roles,
     grants_of_people,
+    members,
     organization_roles,
     permission_words,
     policies,
@@ -127,6 +128,14 @@ POLICY: dict[str, Any] = {
         {"name": "empty", "members": ["gil@example.com"]},
         {"name": "viewers", "members": ["gil@example.com"], **on("dep", "DAG_VIEWER")},
         {"name": "fleeting", **on("dep", "DAG_VIEWER", expires_at=SOON)},
+        {
+            "name": "shift",
+            "members": [
+                {"email": "rota@example.com", "expires_at": LATE},
+                {"email": "gone@example.com", "expires_at": reference.AT},
+            ],
+            **on("dep", "DEPLOYMENT_ADMIN"),
+        },
         {"name": "in-ws", "members": ["gil@example.com"], **on("ws", "WORKSPACE_MEMBER")},
         {"name": "was-in-ws", **on("ws", "WORKSPACE_MEMBER", expires_at=reference.AT)},
         {"name": "in-far", **on("far", "DAG_VIEWER")},
@@ -147,8 +156,8 @@ def team(name: str) -> Principal:
     return Principal("Team", name)
 
 
-def join(name: str, who: str = "ada") -> Edit:
-    return edits.change_members(name, add=[f"{who}@example.com"])
+def join(name: str, who: str = "ada", **more: str) -> Edit:
+    return edits.change_members(name, add=[f"{who}@example.com"], more=more)
 
 
 def new_token(*roles: dict[str, str], expires_at: str = "never") -> Edit:
@@ -268,6 +277,14 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
             edits.change_role("token-maker", lambda role: {**role, "permissions": role["permissions"][:1]}),
             edits.change_role("unused", lambda role: {**role, "restricted_workspace_ids": []}),
             edits.remove_role("unused"),
+            edits.rename_team("viewers", "new"),
+            edits.rename_role("token-maker", "new"),
+            edits.add_team("new", support=True),
+            edits.set_support_access("disallowed"),
+            lambda values: {
+                **values,
+                "teams": [{**each, "support": each["name"] == "viewers"} for each in values["teams"]],
+            },
             setting("protect_granted_tags", True),
             setting("protected_tags", [{"deployment_id": "dep", "tag": "t", "only_in": []}]),
             setting("workspaces", [*POLICY["workspaces"], {"id": "new"}]),
@@ -330,6 +347,19 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
     ("tess", join("fleeting", "tess"), set()),
     ("tess", join("viewers", "tess"), {not_given("DAG_VIEWER@dep", end=" for so long")}),
     ("tess", edits.change_members("viewers", remove=["gil@example.com"]), set()),
+    # A membership that ends, too, gives no right to give what outlasts it; and another end of it is given anew.
+    ("tess", join("viewers", "tess", expires_at=LATE), set()),
+    ("tess", join("viewers", "tess", expires_at=LATER), {not_given("DAG_VIEWER@dep", end=" for so long")}),
+    ("rota", edits.grant(person("gil"), "DAG_VIEWER", TAG, LATE), set()),
+    ("rota", edits.grant(person("gil"), "DAG_VIEWER", TAG, LATER), {not_given("DAG_VIEWER@dep", end=" for so long")}),
+    ("rota", join("shift", "rota"), {not_given("DEPLOYMENT_ADMIN@dep", end=" for so long")}),
+    ("rota", join("shift", "rota", expires_at=LATER), {not_given("DEPLOYMENT_ADMIN@dep", end=" for so long")}),
+    ("rota", join("shift", "rota", expires_at=SOON), set()),
+    ("rota", join("shift", "rota", expires_at=LATE, note="why"), set()),
+    ("gone", join("shift", "gone"), {not_given("DEPLOYMENT_ADMIN@dep")}),
+    ("gone", join("shift", "gone", expires_at=LATE), {not_given("DEPLOYMENT_ADMIN@dep")}),
+    ("ada", join("shift", "rota"), set()),
+    ("vera", join("shift", "gone"), {not_given("DEPLOYMENT_ADMIN@dep")}),
     (
         "theo",
         edits.grant(person("theo"), "DEPLOYMENT_ADMIN", SISTER),
@@ -616,7 +646,11 @@ def starts(draw: st.DrawFn) -> Start:
         values["users"].append({"email": EMAILS[0]})
     if not values["teams"]:
         values["teams"].append(
-            {"name": TEAMS[0], "members": [EMAILS[0]], **draw(grants_of_people(values["roles"], case.pool))}
+            {
+                "name": TEAMS[0],
+                "members": [draw(members(st.just(EMAILS[0])))],
+                **draw(grants_of_people(values["roles"], case.pool)),
+            }
         )
     if not values["api_tokens"]:
         roles = draw(st.lists(token_roles(values["roles"], case.pool), max_size=1))
@@ -707,16 +741,20 @@ def some_teams(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
         draw(st.sampled_from(EMAILS)),
         draw(st.sampled_from(GROUPS)),
     )
-    leaving = draw(st.sampled_from(there[name]["members"])) if name in there and there[name]["members"] else email
+    members = [reference.email_of(each) for each in there.get(name, {}).get("members", [])]
+    leaving = draw(st.sampled_from(members)) if members else email
+    end = draw(ENDS)
     added = f"{name} 2"
     with_role = edits.grant(Principal("Team", added), "DAG_VIEWER", GrantScope("tag", "t", case.deployment_id))
     kinds = [
-        *[edits.change_members(name, add=[email])] * 5,
+        *[edits.change_members(name, add=[email])] * 4,
+        *[edits.change_members(name, add=[leaving], more={"expires_at": end} if end else {})] * 2,
         *[edits.change_members(name, remove=[leaving])] * 3,
         edits.change_members(name, "idp_groups", add=[group]),
         edits.change_members(name, "idp_groups", remove=[group]),
         edits.add_team(name, "new", [email]),
         edits.remove_team(name),
+        edits.rename_team(name, f"{name} 3"),
         edits.remove_user(email),
         both(edits.add_team(added), with_role),
     ]
@@ -756,6 +794,7 @@ def some_settings(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
         edits.change_role(name, lambda role: {**role, "permissions": words}),
         edits.change_role(name, lambda role: {**role, "restricted_workspace_ids": []}),
         edits.remove_role(name),
+        edits.rename_role(name, f"{name}-2"),
         setting("protect_granted_tags", draw(st.booleans())),
         setting("protected_tags", []),
         setting(

@@ -113,3 +113,102 @@ def test_ends_that_are_none(end: Any) -> None:
     (problem,) = found.errors
     assert problem.where == "users[0].workspace_roles[0].expires_at"
     assert "time zone" in problem.message or "expected a date with time" in problem.message
+
+
+# -- memberships ---------------------------------------------------------------------------------------------------
+
+GROUP = frozenset({"on-call"})
+
+
+def member_policy(*members: Any, end: datetime | None = None) -> Policy:
+    """A policy in which a Team has these members, and a role that lasts until an end."""
+    values: dict[str, Any] = {
+        "version": 1,
+        "organization_id": "org",
+        "workspaces": [{"id": "ws"}],
+        "deployments": [{"id": "dep", "workspace_id": "ws"}],
+        "teams": [
+            {"name": "sales", "members": [*members], "idp_groups": [*GROUP], "dag_roles": [dag_role(end, tag="sales")]}
+        ],
+    }
+    found = loader.from_values(values)
+    assert found.policy, [str(problem) for problem in found.errors]
+    return found.policy
+
+
+def member(end: datetime | None = END, email: str = ANA, **more: str) -> dict[str, str]:
+    return {"email": email, **({"expires_at": end.isoformat()} if end else {}), **more}
+
+
+@pytest.mark.parametrize(("at", "counts"), [(END - SECOND, True), (END, False), (END + SECOND, False)])
+def test_membership_until_its_end(at: datetime, counts: bool) -> None:
+    """A membership counts up to the second of its end, everywhere; the others stay in the Team."""
+    engine = Engine(member_policy(member(), BO), "dep", at)
+    for subject, holds in ((ANA, counts), (BO, True)):
+        assert engine.check(subject, SEE, ORDERS).allowed is holds
+        assert engine.check(subject, HOME).allowed is holds
+        assert engine.allowed_dags(subject, SEE).matches(ORDERS) is holds
+        assert (subject in engine.who_can(SEE, ORDERS)) is holds
+        assert bool([*engine.all_grants(subject)]) is holds
+        assert bool(engine.teams_of(subject)) is holds
+    assert set(engine.subjects()) == {ANA, BO}
+
+
+@pytest.mark.parametrize("members", [(member(), member(END + SECOND)), (member(END + SECOND, ANA.upper()), member())])
+def test_two_memberships(members: tuple[Any, ...]) -> None:
+    """Of two entries for one person the one that ends last counts; one without an end never ends."""
+    for at, counts in ((END - SECOND, True), (END, True), (END + SECOND, False)):
+        assert Engine(member_policy(*members), "dep", at).check(ANA, SEE, ORDERS).allowed is counts
+        for lasting in (ANA, member(None)):
+            engine = Engine(member_policy(*members, lasting), "dep", at)
+            assert engine.check(ANA, SEE, ORDERS).allowed
+            assert {grant.expires_at for grant in engine.access(ANA).grants} == {None}
+
+
+@pytest.mark.parametrize(("at", "ends_at"), [(END - SECOND, END), (END, END + SECOND), (END + SECOND, None)])
+def test_when_memberships_need_another_engine(at: datetime, ends_at: datetime | None) -> None:
+    """The answers are the same until the next end of a membership, too."""
+    made = member_policy(member(), member(END + SECOND, BO), "cy@example.com")
+    assert Engine(made, "dep", at).ends_at == ends_at
+
+
+@pytest.mark.parametrize(
+    ("of_grant", "said"),
+    [
+        (None, " until 2027-06-01 12:00:00 UTC (end of the membership)"),
+        (END + SECOND, " until 2027-06-01 12:00:00 UTC (end of the membership)"),
+        (END, " until 2027-06-01 12:00:00 UTC"),
+        (END - SECOND, " until 2027-06-01 11:59:59 UTC"),
+    ],
+)
+def test_reason_of_a_member(of_grant: datetime | None, said: str) -> None:
+    """What a member has ends with the grant or with the membership, whichever is first, and the reason says so."""
+    engine = Engine(member_policy(member(), BO, end=of_grant), "dep", END - 2 * SECOND)
+    words = "allowed by role `DAG_VIEWER` given to Team `sales` on tag `sales`"
+    assert engine.check(ANA, SEE, ORDERS).reason == f"{words}{said}"
+    end = f" until {of_grant:%Y-%m-%d %H:%M:%S} UTC" if of_grant else ""
+    assert engine.check(BO, SEE, ORDERS).reason == f"{words}{end}"
+
+
+def test_group_outlasts_the_membership() -> None:
+    """A person who is in the Team through a group, too, has it from the group, before and after the membership ends."""
+    for at in (END - SECOND, END):
+        (grant, _) = Engine(member_policy(member()), "dep", at).access(ANA, GROUP).grants
+        assert (grant.holder, grant.expires_at) == ("Team `sales` (group `on-call`)", None)
+    (grant, _) = Engine(member_policy(ANA), "dep", END).access(ANA, GROUP).grants
+    assert grant.holder == "Team `sales`"
+
+
+@pytest.mark.parametrize("end", ["2027-06-01", "2027-06-01T00:00:00", "never", "soon", 7, None, True])
+def test_ends_of_memberships_that_are_none(end: Any) -> None:
+    """An end is a time with a time zone."""
+    found = loader.from_values(
+        {
+            "version": 1,
+            "organization_id": "org",
+            "teams": [{"name": "t", "members": [{"email": ANA, "expires_at": end}]}],
+        }
+    )
+    (problem,) = found.errors
+    assert problem.where == "teams[0].members[0].expires_at"
+    assert "time zone" in problem.message or "expected a date with time" in problem.message

@@ -41,7 +41,7 @@ roles:
 
 teams:
   - name: analytics
-    members: [ana@example.com, bo@example.com]
+    members: [ana@example.com, {email: bo@example.com, expires_at: "2099-01-31T00:00:00Z", note: on call}]
     idp_groups: [okta-analytics]
     dag_roles:
       - {deployment_id: cldep0prod, tag: "team:analytics", role: DAG_AUTHOR}
@@ -141,6 +141,10 @@ def test_most_broken_policies_are_looked_at() -> None:
         {"workspaces": [{"id": 7}]},
         {"api_tokens": [{"id": "ci", "name": "ci", "secret_sha256": "x", "expires_at": "never"}]},
         {"api_tokens": [{"id": "ci", "name": "ci", "secret_sha256": "0" * 64}]},
+        {"teams": [{"name": "t", "members": [7]}]},
+        {"teams": [{"name": "t", "members": ["ana"]}]},
+        {"teams": [{"name": "t", "members": [{"note": "n"}]}]},
+        {"teams": [{"name": "t", "members": [{"email": "a@b", "ends": "2027-01-31T00:00:00Z"}]}]},
         {"users": [{"email": "a@b", "dag_roles": [{"deployment_id": "d", "tag": "", "role": "DAG_VIEWER"}]}]},
     ],
 )

@@ -339,6 +339,39 @@ def test_another_end(old: str, new: str, said: str, widens: bool) -> None:
     assert change.line == 7
 
 
+TEAM = "teams:\n  - name: t\n    members: [%s]\n"
+
+
+def members(*ends: str) -> str:
+    """A policy with an entry of a member for each end; '' is one that does not end."""
+    return TEAM % ", ".join(f"{{email: Ana@b, expires_at: {end}}}" if end else "ana@b" for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "widens"),
+    [
+        (members(SHORT), members(LONG), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+        (members(LONG), members(SHORT), "ends 2027-06-01 00:00:00 UTC instead of 2027-07-01 00:00:00 UTC", False),
+        (members(SHORT), members(""), "ends never instead of 2027-06-01 00:00:00 UTC", True),
+        (members(""), members(SHORT), "ends 2027-06-01 00:00:00 UTC instead of never", False),
+        (members(SHORT), members(LONG, SHORT), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+    ],
+)
+def test_another_end_of_a_membership(old: str, new: str, said: str, widens: bool) -> None:
+    """A membership that ends at another time is said with both times; a later end widens."""
+    assert changes(old, new) == [Declared("member", "t", "~", (f"membership of user `ana@b` {said}",), widens, 7)]
+
+
+def test_new_membership_that_ends() -> None:
+    """Of a new membership its end is said, if it has one; who joins and leaves is in the lists of gains and losses."""
+    (change,) = changes(members(), members(SHORT))
+    assert (change.sign, change.widens) == ("+", False)
+    assert change.details == ("membership of user `ana@b` ends 2027-06-01 00:00:00 UTC",)
+    assert changes("", members(SHORT))[0] == change
+    assert changes(members(SHORT), members()) == changes(members(), members("")) == []
+    assert changes(members("", SHORT), members("")) == changes(members(SHORT, LONG), members(LONG)) == []
+
+
 def test_new_grant_that_ends() -> None:
     """Of a new grant its end is said; what it gives is in the list of gains, and when it is gone, of losses."""
     (change,) = changes("users: [{email: ana@example.com}]\n", grant(SHORT))
@@ -346,3 +379,12 @@ def test_new_grant_that_ends() -> None:
     assert change.details == ("user `ana@example.com` on tag `sales` ends 2027-06-01 00:00:00 UTC",)
     assert changes(grant(SHORT), "users: [{email: ana@example.com}]\n") == []
     assert changes(grant(SHORT), grant(SHORT)) == []
+
+
+def test_support_teams() -> None:
+    """Whether a Team is for support is said, of a new one, too."""
+    team, support = (f"teams:\n  - {{name: t, members: [a@b]{more}}}\n" for more in ("", ", support: true"))
+    assert changes(team, support) == [Declared("Team", "t", "~", ("is a support Team",), line=6)]
+    assert changes(support, team) == [Declared("Team", "t", "~", ("is no support Team any more",), line=6)]
+    assert changes("", support) == [Declared("Team", "t", "+", ("is a support Team",), line=6)]
+    assert changes("", team) == changes(support, "") == changes(support, support) == []

@@ -45,6 +45,10 @@ def team(members: int, grants: str, key: str = "workspace_roles", more: str = ""
     return f"teams: [{{name: t, members: [{people}], {key}: [{grants}]{more}}}]\n"
 
 
+def members(listed: str) -> str:
+    return f"teams: [{{name: t, members: [{listed}], dag_roles: [{SALES % 'DAG_VIEWER'}]}}]\n"
+
+
 def token(role: str) -> str:
     return f"api_tokens: [{TOKEN % role}]\n"
 
@@ -116,6 +120,21 @@ SAID = [
         "roles[0]",
     ),
     ("empty-team", team(0, OWNER), "teams[0]"),
+    (
+        "membership-ends-soon",
+        members("{email: a@b, expires_at: 2027-01-10T00:00:00Z}"),
+        "teams[0].members[0].expires_at",
+    ),
+    (
+        "membership-ended",
+        members("{email: a@b, expires_at: 2026-01-10T00:00:00Z}"),
+        "teams[0].members[0].expires_at",
+    ),
+    (
+        "listed-twice",
+        members("a@b, {email: A@b, expires_at: 2029-01-10T00:00:00Z}"),
+        "teams[0].members[1]",
+    ),
     (
         "grant-ends-soon",
         user((SALES % "DAG_VIEWER").replace("}", ", expires_at: 2027-01-10T00:00:00Z}")),
@@ -363,3 +382,16 @@ def test_what_is_redundant_can_go(case: Case) -> None:
     before, after = answers(case.values, every), answers(left, every)
     # Who is no longer named is asked about too, and was asked before.
     assert {question: after.get(question, False) for question in before} == before
+
+
+@pytest.mark.parametrize(("end", "rules"), [("", {"covered-by-team"}), (", expires_at: 2029-01-10T00:00:00Z", set())])
+def test_what_a_membership_that_ends_covers(end: str, rules: set[str]) -> None:
+    """A Team makes a user's own grant redundant only for as long as the user is a member."""
+    text = members(f"{{email: Ana@b{end}}}") + user(SALES % "DAG_VIEWER")
+    assert {name for name, *_ in found(text)} == rules
+
+
+def test_support_team_covers_nothing() -> None:
+    """What a support Team gives can be switched off, so it makes no grant redundant."""
+    text = members("Ana@b").replace("name: t", "name: t, support: true") + user(SALES % "DAG_VIEWER")
+    assert found(text) == []
