@@ -306,6 +306,7 @@ class TeamRow(_Answer):
 
     name: str
     description: str
+    support: bool
     members: int
     idp_groups: int
     roles: list[str]
@@ -316,6 +317,7 @@ class Teams(_Answer):
 
     teams: list[TeamRow]
     total_entries: int
+    support_access: Literal["allowed", "disallowed"]
 
 
 class Member(_Answer):
@@ -331,6 +333,7 @@ class TeamDetail(_Answer):
 
     name: str
     description: str
+    support: bool
     etag: str
     members: list[Member]
     idp_groups: list[str]
@@ -345,6 +348,7 @@ class NewTeam(_Request):
 
     name: Name
     description: Reason = ""
+    support: bool = False
     members: Names = []
     idp_groups: Names = []
     grant: Annotated[list[NewGrant], Field(max_length=_MOST)] = []
@@ -352,10 +356,13 @@ class NewTeam(_Request):
 
 
 class TeamChanges(GrantChanges):
-    """Changes of a Team."""
+    """Changes of a Team. The end and the note are those of the members who are added, or are members already."""
 
+    name: Name | None = None
     description: Reason | None = None
     add_members: Names = []
+    expires_at: datetime | None = None
+    note: Reason = ""
     remove_members: Names = []
     add_groups: Names = []
     remove_groups: Names = []
@@ -442,12 +449,25 @@ class Roles(_Answer):
     built_in: list[BuiltInRole]
 
 
+class SupportAccess(_Request):
+    """Whether the roles of support Teams have an effect."""
+
+    support_access: Literal["allowed", "disallowed"]
+    reason: Reason = ""
+
+
 class RoleChanges(_Request):
     """What a custom role is to be."""
 
     permissions: Names
     description: Reason = ""
     reason: Reason = ""
+
+
+class ChangedRole(RoleChanges):
+    """What a custom role is to be, and perhaps its new name."""
+
+    name: Name | None = None
 
 
 class NewRole(RoleChanges):

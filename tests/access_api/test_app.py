@@ -160,6 +160,46 @@ def test_others_are_asked_about_by_readers_alone(api: Api) -> None:
     assert {each["email"] for each in reader["whom_to_ask"]} == {"olga@example.com", "wendy@example.com"}
 
 
+# -- Teams and roles -----------------------------------------------------------------------------------------------
+
+
+def test_a_membership_ends_and_a_team_gets_another_name(api: Api) -> None:
+    body = {"add_members": ["ana@example.com"], "expires_at": "2099-01-01T00:00:00Z", "note": "holidays"}
+    assert api.ask("wendy", "PATCH", "/teams/data", etag(api, "/teams/data"), json=body).status_code == 200
+    members = api.ask("mo", "GET", "/teams/data").json()["members"]
+    assert {"email": "ana@example.com", "expires_at": "2099-01-01T00:00:00Z", "note": "holidays"} in members
+    read = etag(api, "/teams/data")
+    assert api.ask("wendy", "PATCH", "/teams/data", read, json={"name": "facts"}).status_code == 403
+    done = api.ask("olga", "PATCH", "/teams/data", read, json={"name": "facts"})
+    assert done.status_code == 200 and done.json()["changes"] == ["~ Team `data` renamed to `facts`"]
+    assert api.ask("mo", "GET", "/teams/facts").json()["members"] == members
+
+
+def test_a_role_gets_another_name(api: Api) -> None:
+    role = {"name": "peek", "scope": "DAG", "permissions": ["dag.airflow.dag.get"]}
+    assert api.ask("olga", "POST", "/roles", json=role).status_code == 201
+    read = api.ask("olga", "GET", "/roles").json()["roles"][0]["etag"]
+    body = {"permissions": role["permissions"], "name": "glance"}
+    assert api.ask("olga", "PUT", "/roles/peek", read, json=body).status_code == 200
+    assert [each["name"] for each in api.ask("mo", "GET", "/roles").json()["roles"]] == ["glance"]
+
+
+def test_support_access_is_switched_by_organization_owners(api: Api) -> None:
+    team = {
+        "name": "help",
+        "support": True,
+        "grant": [{"role": "WORKSPACE_OWNER", "scope": {"kind": "Workspace", "id": "ws"}}],
+    }
+    assert api.ask("olga", "POST", "/teams", json=team).status_code == 422
+    team["grant"] = [{"role": "WORKSPACE_MEMBER", "scope": {"kind": "Workspace", "id": "ws"}}]
+    assert api.ask("olga", "POST", "/teams", json=team).status_code == 201
+    assert api.ask("mo", "GET", "/teams/help").json()["support"]
+    off = {"support_access": "disallowed"}
+    assert api.ask("wendy", "PUT", "/support_access", json=off).status_code == 403
+    assert api.ask("olga", "PUT", "/support_access", json=off).status_code == 200
+    assert api.ask("mo", "GET", "/teams").json()["support_access"] == "disallowed"
+
+
 # -- API tokens ----------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import not_found
 from astro_auth_plugin.access_api.etags import Entity
-from astro_auth_plugin.access_api.routes.users import DryRun, IfMatch
+from astro_auth_plugin.access_api.routes.users import DryRun, IfMatch, in_turn
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Values
 from astro_auth_plugin.rbac.engine import delegation
@@ -62,16 +62,17 @@ def create_role(who: CallerDep, body: shapes.NewRole, dry_run: DryRun = False) -
 
 @router.put("/roles/{name:path}")
 def change_role(
-    who: ReaderDep, name: str, body: shapes.RoleChanges, dry_run: DryRun = False, if_match: IfMatch = None
+    who: ReaderDep, name: str, body: shapes.ChangedRole, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
-    """Give a custom role other permissions and another description."""
+    """Give a custom role other permissions, another description, or another name that its grants take over."""
 
     def changed(role: Values) -> Values:
         kept = {key: each for key, each in role.items() if key not in ("permissions", "description")}
         return {**kept, **_described(body)}
 
+    renamed = [edits.rename_role(name, body.name)] if body.name not in (None, name) else []
     wish = Wish(
-        edits.change_role(name, changed),
+        in_turn([edits.change_role(name, changed), *renamed]),
         body.reason,
         dry_run,
         Entity("roles", name),

@@ -35,13 +35,15 @@ def list_teams(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: O
         shapes.TeamRow(
             name=team.name,
             description=team.description,
+            support=team.support,
             members=len(team.members),
             idp_groups=len(team.idp_groups),
             roles=views.role_texts(who, team),
         )
         for team in views.page(found, limit, offset)
     ]
-    return shapes.Teams(teams=rows, total_entries=len(found))
+    setting = who.engine.policy.document.support_access
+    return shapes.Teams(teams=rows, total_entries=len(found), support_access=setting)
 
 
 @router.get("/teams/{name:path}")
@@ -55,6 +57,7 @@ def show_team(who: ReaderDep, name: str, response: Response) -> shapes.TeamDetai
     return shapes.TeamDetail(
         name=team.name,
         description=team.description,
+        support=team.support,
         etag=etag,
         members=[shapes.Member(email=each.email, expires_at=each.expires_at, note=each.note) for each in team.members],
         idp_groups=list(team.idp_groups),
@@ -68,7 +71,7 @@ def show_team(who: ReaderDep, name: str, response: Response) -> shapes.TeamDetai
 @router.post("/teams", status_code=HTTPStatus.CREATED)
 def create_team(who: CallerDep, body: shapes.NewTeam, dry_run: DryRun = False) -> shapes.Result:
     """Add a Team, with roles if some are named."""
-    added = edits.add_team(body.name, body.description, body.members, body.idp_groups)
+    added = edits.add_team(body.name, body.description, body.members, body.idp_groups, support=body.support)
     changes = shapes.GrantChanges(grant=body.grant)
     edit = in_turn([added, *granting(Principal("Team", body.name), changes)])
     return changing.change(who, Wish(edit, body.reason, dry_run, Entity("teams", body.name), new=True))
@@ -80,10 +83,17 @@ def change_team(
 ) -> shapes.Result:
     """Change a Team: its roles, members, groups and description."""
     _find(who, name)
-    edit = in_turn([*_editing(name, body), *granting(Principal("Team", name), body)])
+    renamed = [edits.rename_team(name, body.name)] if body.name not in (None, name) else []
+    edit = in_turn([*_editing(name, body), *granting(Principal("Team", name), body), *renamed])
     return changing.change(
         who, Wish(edit, body.reason, dry_run, Entity("teams", name), if_match=if_match, show=_showing(name))
     )
+
+
+@router.put("/support_access")
+def change_support_access(who: CallerDep, body: shapes.SupportAccess, dry_run: DryRun = False) -> shapes.Result:
+    """Switch all support Teams on or off."""
+    return changing.change(who, Wish(edits.set_support_access(body.support_access), body.reason, dry_run))
 
 
 @router.delete("/teams/{name:path}")
@@ -106,7 +116,9 @@ def _editing(name: str, body: shapes.TeamChanges) -> Iterator[Edit]:
     if body.description is not None:
         yield edits.describe_team(name, body.description)
     if body.add_members or body.remove_members:
-        yield edits.change_members(name, add=body.add_members, remove=body.remove_members)
+        more = {"expires_at": shapes.spelled(body.expires_at)} if body.expires_at else {}
+        more |= {"note": body.note} if body.note else {}
+        yield edits.change_members(name, add=body.add_members, remove=body.remove_members, more=more)
     if body.add_groups or body.remove_groups:
         yield edits.change_members(name, "idp_groups", add=body.add_groups, remove=body.remove_groups)
 
