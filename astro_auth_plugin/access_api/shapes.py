@@ -599,7 +599,10 @@ class Suggestions(_Answer):
 
 
 class Version(_Answer):
-    """A version of the policy; `hidden` is how many of its changes are of other Workspaces."""
+    """A version of the policy.
+
+    `hidden` is how many of its changes are of other Workspaces, `more` how many are not listed because there are many.
+    """
 
     version: int
     created_at: Time
@@ -609,6 +612,7 @@ class Version(_Answer):
     reason: str
     reverts: int | None
     changes: list[str]
+    more: int
     hidden: int
 
 
@@ -625,6 +629,7 @@ class VersionDifference(_Answer):
     older: int
     newer: int
     changes: list[str]
+    more: int
     hidden: int
     gains: list[Effect]
     losses: list[Effect]

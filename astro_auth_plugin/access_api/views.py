@@ -13,6 +13,7 @@ from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
 from astro_auth_plugin.rbac.engine.delegation import Given
 from astro_auth_plugin.rbac.engine.engine import NO_GROUPS, Engine
+from astro_auth_plugin.rbac.engine.visibility import Visibility
 from astro_auth_plugin.rbac.explain.access_report import Holder
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
@@ -48,17 +49,17 @@ def given_of(role: str, scope: GrantScope) -> Given:
     return Given(role, KINDS[scope.kind].level, scope.deployment_id or scope.id)
 
 
-def visible_grants(who: Caller, entry: User | Team) -> Iterator[Grant]:
+def visible_grants(seen: Visibility, entry: User | Team) -> Iterator[Grant]:
     """Yield the grants of an entry that the caller may see and that have not ended."""
-    at = who.engine.at
-    return (grant for grant in grants_of((), entry) if who.visibility.sees(grant.scope) and not grant.has_ended(at))
+    at = seen.engine.at
+    return (grant for grant in grants_of((), entry) if seen.sees(grant.scope) and not grant.has_ended(at))
 
 
 def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
     """Return the grants of an entry, each with whether the caller may revoke it."""
     identity = who.identity
     found = []
-    for grant in visible_grants(who, entry):
+    for grant in visible_grants(who.visibility, entry):
         key, *position = grant.path
         given = [given_of(grant.role, grant.scope)]
         beyond = delegation.given_beyond(who.engine, identity.subject, given, groups=identity.groups)
@@ -74,9 +75,9 @@ def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
     return found
 
 
-def role_texts(who: Caller, entry: User | Team) -> list[str]:
+def role_texts(seen: Visibility, entry: User | Team) -> list[str]:
     """Return the grants of an entry in short."""
-    return [f"{grant.role} on {_where(grant.scope)}" for grant in visible_grants(who, entry)]
+    return [f"{grant.role} on {_where(grant.scope)}" for grant in visible_grants(seen, entry)]
 
 
 def _where(scope: GrantScope) -> str:

@@ -49,13 +49,11 @@ FAULTS = (
     Fault("API tokens make API tokens", "create_token", "_no_token(who)", "None", _APP),
     Fault("API tokens rotate API tokens", "rotate_token", "_no_token(who)", "None", _APP),
     Fault("a dry run shows a secret", "_with_secret", "result.dry_run or result.version is None", "False", _APP),
-    Fault(
-        "every user is read", "named", "who.visibility.everything or any(views.visible_grants(who, user))", "True", _APP
-    ),
+    Fault("every user is read", "named", "seen.everything or any(views.visible_grants(seen, user))", "True", _APP),
     Fault(
         "every Team is read",
         "sees_team",
-        "who.visibility.everything or any(views.visible_grants(who, team)) or (not any(grants_of((), team)))",
+        "seen.everything or any(views.visible_grants(seen, team)) or (not any(grants_of((), team)))",
         "True",
         _APP,
     ),
@@ -69,7 +67,7 @@ FAULTS = (
     Fault(
         "grants of other Workspaces are read",
         "visible_grants",
-        "who.visibility.sees(grant.scope) and (not grant.has_ended(at))",
+        "seen.sees(grant.scope) and (not grant.has_ended(at))",
         "True",
         _APP,
     ),

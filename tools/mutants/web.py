@@ -6,6 +6,20 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "a body of very many lists is parsed",
+        "bounded.receive_within",
+        "(size > limit or objects > MOST_OBJECTS) and await has_no_limit(scope, path)",
+        "objects > MOST_OBJECTS or (size > limit and await has_no_limit(scope, path))",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
+        "every one of very many errors gets an entry",
+        "install.validate",
+        "error.error_count() > MOST",
+        "False",
+        ("tests/web/test_validation_errors.py",),
+    ),
+    Fault(
         "an answer lists each of half a million errors",
         "_answer",
         "error.errors()[:MOST]",
@@ -324,8 +338,8 @@ FAULTS = (
     Fault(
         "a body that announces no size has no limit",
         "bounded.receive_within",
-        "size <= limit",
-        "True",
+        "{'type': 'http.disconnect'} if too_large else message",
+        "message",
         ("tests/web/test_size_limits.py",),
     ),
     Fault(

@@ -112,7 +112,7 @@ def _values(who: Caller, kind: Kind) -> set[str]:
         return {team.name for team in visible_teams(who)}
     if kind == "role":
         return {*BUILT_IN, *(role.name for role in who.engine.policy.document.roles)}
-    return {user.email for user in users.named(who).values()}
+    return {user.email for user in users.named(who.visibility).values()}
 
 
 def _may_grant_here(who: Caller) -> bool:

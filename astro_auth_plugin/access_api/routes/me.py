@@ -165,10 +165,8 @@ def _whom_to_ask(who: Caller, advised: Iterable[Advice]) -> list[shapes.Contact]
     if not wanted or not who.visibility.access:
         return []
     found: list[shapes.Contact] = []
-    for subject in who.engine.subjects():
-        if subject.startswith(TOKEN_PREFIX) or not delegation.levels_given(who.engine, subject):
-            continue
-        if not delegation.given_beyond(who.engine, subject, wanted):
+    for subject in sorted(delegation.givers(who.engine)):
+        if "@" in subject and not delegation.given_beyond(who.engine, subject, wanted):
             found.append(shapes.Contact(email=subject))
         if len(found) == _MOST_CONTACTS:
             break

@@ -38,7 +38,7 @@ def list_teams(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: O
             support=team.support,
             members=len(team.members),
             idp_groups=len(team.idp_groups),
-            roles=views.role_texts(who, team),
+            roles=views.role_texts(who.visibility, team),
         )
         for team in views.page(found, limit, offset)
     ]
@@ -125,7 +125,7 @@ def _editing(name: str, body: shapes.TeamChanges) -> Iterator[Edit]:
 
 def visible_teams(who: Caller) -> Iterator[Team]:
     """Yield the Teams that a caller may see."""
-    return (team for team in who.engine.policy.document.teams if sees_team(who, team))
+    return (team for team in who.engine.policy.document.teams if sees_team(who.visibility, team))
 
 
 def _find(who: Caller, name: str) -> Team:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from astro_auth_plugin.accounts.accounts import KnownAccount
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Edit
 from astro_auth_plugin.rbac.engine import delegation
+from astro_auth_plugin.rbac.engine.visibility import Visibility
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.subjects import is_email, user_subject
@@ -48,7 +50,7 @@ def list_users(
     """List the users of this Workspace, by e-mail."""
     if has in ("nothing", "account", "no_account") and not who.reads_accounts:
         raise invalid(f"`has={has}` is for callers who may read accounts.")
-    found = named(who)
+    found = named(who.visibility)
     emails = {subject: entry.email for subject, entry in found.items()}
     known: set[str] = set()
     if has in ("nothing", "account", "no_account"):
@@ -129,10 +131,10 @@ def in_turn(several: Iterable[Edit]) -> Edit:
 
 
 class _Named(NamedTuple):
-    """A user whom the policy names, as far as the caller may see: the own roles, and the Teams that list the e-mail."""
+    """A user whom the policy names, as far as the caller may see: the own entry, and the Teams that list the e-mail."""
 
     email: str
-    roles: tuple[str, ...] = ()
+    own: User | None = None
     teams: tuple[Team, ...] = ()
     role_names: frozenset[str] = frozenset()
 
@@ -145,36 +147,37 @@ def _entry(who: Caller, subject: str) -> User | None:
     return entry
 
 
-def named(who: Caller) -> dict[str, _Named]:
-    """Return the users whom the policy names and the caller may see, by subject."""
-    document = who.engine.policy.document
+@functools.lru_cache(maxsize=4)
+def named(seen: Visibility) -> dict[str, _Named]:
+    """Return the users whom the policy names and a caller may see, by subject; kept for the next page of the list."""
+    document = seen.engine.policy.document
     teams: dict[str, list[Team]] = defaultdict(list)
     emails: dict[str, str] = {}
     for team in document.teams:
-        if not sees_team(who, team):
+        if not sees_team(seen, team):
             continue
         for member in team.members:
             emails.setdefault(user_subject(member.email), member.email)
-        for subject in members_of(team, who.engine.at):
+        for subject in members_of(team, seen.engine.at):
             teams[subject].append(team)
     own: dict[str, User] = {}
     for user in document.users:
-        if who.visibility.everything or any(views.visible_grants(who, user)):
+        if seen.everything or any(views.visible_grants(seen, user)):
             own[user_subject(user.email)] = user
             emails[user_subject(user.email)] = user.email
     return {
-        subject: _named_user(who, email, own.get(subject), teams.get(subject, [])) for subject, email in emails.items()
+        subject: _named_user(seen, email, own.get(subject), teams.get(subject, [])) for subject, email in emails.items()
     }
 
 
-def _named_user(who: Caller, email: str, own: User | None, teams: list[Team]) -> _Named:
-    roles = frozenset(grant.role for entry in (own, *teams) if entry for grant in views.visible_grants(who, entry))
-    return _Named(email, tuple(views.role_texts(who, own)) if own else (), tuple(teams), roles)
+def _named_user(seen: Visibility, email: str, own: User | None, teams: list[Team]) -> _Named:
+    roles = frozenset(grant.role for entry in (own, *teams) if entry for grant in views.visible_grants(seen, entry))
+    return _Named(email, own, tuple(teams), roles)
 
 
-def sees_team(who: Caller, team: Team) -> bool:
+def sees_team(seen: Visibility, team: Team) -> bool:
     """Whether a caller may see a Team: with a grant that it may see, or without any."""
-    return who.visibility.everything or any(views.visible_grants(who, team)) or not any(grants_of((), team))
+    return seen.everything or any(views.visible_grants(seen, team)) or not any(grants_of((), team))
 
 
 def _matches(user: _Named | None, team: str, role: str) -> bool:
@@ -197,7 +200,7 @@ def _row(who: Caller, email: str, user: _Named, found: list[KnownAccount] | None
     return shapes.UserRow(
         email=email,
         accounts=_account_values(found or []) if who.reads_accounts else None,
-        roles=list(user.roles),
+        roles=views.role_texts(who.visibility, user.own) if user.own else [],
         teams=[team.name for team in user.teams],
         last_sign_in=_last_sign_in(found),
     )
@@ -206,7 +209,7 @@ def _row(who: Caller, email: str, user: _Named, found: list[KnownAccount] | None
 def _teams(who: Caller, subject: str, groups: frozenset[str]) -> Iterator[shapes.TeamOf]:
     teams = who.engine.policy.document.teams
     for index, group in who.engine.teams_of(subject, groups).items():
-        if sees_team(who, teams[index]):
+        if sees_team(who.visibility, teams[index]):
             removable = not group and may_change_members(who, teams[index])
             yield shapes.TeamOf(name=teams[index].name, group=group, may_remove=removable)
 

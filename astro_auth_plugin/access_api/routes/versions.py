@@ -29,6 +29,9 @@ from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Record, Stored
 
 router = APIRouter(tags=["History"])
+_MOST_CHANGES = 200
+_MOST_VERSIONS = 2000
+"""How many of the newest versions are looked through for callers who may see a part of each."""
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Days = Annotated[int, Query(ge=1, le=3650, description="Of how many days.")]
@@ -43,7 +46,7 @@ def history(who: ChangeReaderDep, limit: Limit = 50, offset: Offset = 0) -> shap
         newest = policy_versions.newest_number()
         records = policy_versions.history(limit, newest - offset + 1)
         return shapes.Versions(versions=[_version(who, each) for each in records], total_entries=newest)
-    found = [version for version in map(_of(who), policy_versions.history()) if version.changes]
+    found = [version for version in map(_of(who), policy_versions.history(_MOST_VERSIONS)) if version.changes]
     return shapes.Versions(versions=found[offset : offset + limit], total_entries=len(found))
 
 
@@ -69,7 +72,8 @@ def compare_versions(who: ChangeReaderDep, number: Number, other: Number) -> sha
     return shapes.VersionDifference(
         older=number,
         newer=other,
-        changes=[str(each) for each in shown],
+        changes=[str(each) for each in shown[:_MOST_CHANGES]],
+        more=max(len(shown) - _MOST_CHANGES, 0),
         hidden=len(parts) - len(shown),
         gains=found.gains,
         losses=found.losses,
@@ -134,7 +138,8 @@ def _version(who: Caller, record: Record) -> shapes.Version:
         # It may be about what is hidden.
         reason=record.reason if len(shown) == len(record.changes) else "",
         reverts=record.reverts,
-        changes=shown,
+        changes=shown[:_MOST_CHANGES],
+        more=max(len(shown) - _MOST_CHANGES, 0),
         hidden=len(record.changes) - len(shown),
     )
 

@@ -93,6 +93,11 @@ def token_roles_beyond(
     )
 
 
+def givers(engine: Engine) -> frozenset[str]:
+    """Return the subjects whom the policy names with a role that gives roles, here or elsewhere."""
+    return engine.subjects_with(lambda grant: bool(grant.role in BUILT_IN and BUILT_IN[grant.role].gives))
+
+
 def may_make_tokens(engine: Engine, actor: str) -> bool:
     """Whether a subject may make any API token here, without counting groups of the subject."""
     grants = engine.access(actor).grants

@@ -10,7 +10,7 @@ until the next grant or membership ends; then a new engine is made.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from astro_auth_plugin.rbac.engine.access import Access, Clause, DagSelection, compile_access
@@ -28,8 +28,10 @@ from astro_auth_plugin.rbac.policy.grants import (
     accessor_grants,
     ends,
     first_end,
+    grants,
     grants_of,
     members_of,
+    people_of,
     principal_of,
     role_permissions,
 )
@@ -144,6 +146,18 @@ class Engine:
     def subjects(self) -> tuple[str, ...]:
         """Return every subject that the policy names."""
         return tuple(dict.fromkeys([*self._users, *self._teams, *self._tokens]))
+
+    def subjects_with(self, fits: Callable[[Grant], bool]) -> frozenset[str]:
+        """Return the subjects whom the policy names with a grant that fits, by themselves or through a Team.
+
+        Grants of all Deployments are asked about, also those that have ended.
+        """
+        document = self.policy.document
+        holders = {grant.principal for grant in grants(document) if fits(grant)}
+        found = {user_subject(each.name) for each in holders if each.kind == "user"}
+        found |= {token_subject(each.name) for each in holders if each.kind == "token"}
+        teams = {each.name for each in holders if each.kind == "Team"}
+        return frozenset(found.union(*(people_of(team) for team in document.teams if team.name in teams)))
 
     def workspace_of(self, deployment_id: str) -> str:
         """Return the Workspace of a Deployment; '' for one that the policy does not list."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from astro_auth_plugin.rbac.engine.decision import HeldGrant, reaching
+from astro_auth_plugin.rbac.engine.decision import HeldGrant, reaches, reaching
 from astro_auth_plugin.rbac.engine.engine import NO_GROUPS
 from astro_auth_plugin.rbac.explain.answers import Answerer, together
 from astro_auth_plugin.rbac.explain.questions import SEE_DAG
 from astro_auth_plugin.rbac.model.actions import NEED_DAG_GET
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS
 from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.policy.grants import Grant
 
 _ON_DAGS = 0
 for _bit in DAG_WORDS.values():
@@ -70,7 +71,7 @@ def groups_matter(asking: Answerer, subject: str) -> bool:
 def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:
     """Yield everybody who may see a Dag, with all that they may do with it; groups of Teams at the end."""
     dag = asking.engine.with_effective_tags(dag)
-    for who, grants in _everybody(asking):
+    for who, grants in _everybody(asking, lambda grant: reaches(grant.scope, dag)):
         here = _giving(grants, dag)
         permissions = together(here) & _ON_DAGS
         if permissions & SEE_DAG:
@@ -79,16 +80,18 @@ def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:
 
 def of_tag(asking: Answerer, tag: str) -> Iterator[Holder]:
     """Yield everybody to whom a grant on a tag gives something, with what it gives; groups of Teams at the end."""
-    for who, grants in _everybody(asking):
+    for who, grants in _everybody(asking, lambda grant: grant.scope.kind == "tag" and grant.scope.id == tag):
         through = tuple(grant for grant in grants if grant.scope.kind == "tag" and grant.scope.id == tag)
         if through:
             yield Holder(who, together(through), through)
 
 
-def _everybody(asking: Answerer) -> Iterator[tuple[str, tuple[HeldGrant, ...]]]:
+def _everybody(asking: Answerer, fits: Callable[[Grant], bool]) -> Iterator[tuple[str, tuple[HeldGrant, ...]]]:
+    """Yield all who have a grant that fits, with every grant of theirs, and the groups of every Team with theirs."""
     engine = asking.engine
+    among = engine.subjects_with(fits)
     for subject in engine.subjects():
-        if subject not in asking.expired:
+        if subject in among and subject not in asking.expired:
             yield subject, engine.access(subject).grants
     for index, team in enumerate(engine.policy.document.teams):
         if team.idp_groups:
