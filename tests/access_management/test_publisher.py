@@ -131,7 +131,7 @@ def test_publish(begun: None) -> None:
     assert (done.parent, done.version) == (1, 2)
     assert done.before and done.proposal.policy
     record = policy_versions.history()[0]
-    assert record[3:] == (
+    assert record[3:9] == (
         *("olga@example.com", "person", "api", "on call", None),
         ("+ user `bo@example.com`", "+ user `bo@example.com`: `DEPLOYMENT_ADMIN` on Deployment `dep`"),
     )
