@@ -11,9 +11,9 @@ WITH_AIRFLOW := tests/runtime tests/accounts tests/access_api tests/access_manag
 	$(addprefix tests/e2e/test_,access_api.py routes.py routes_complete.py routes_people.py reads.py writes.py lists.py denials.py \
 	refusals.py hitl.py accounts.py account_pages.py audit_rows.py freshness.py multi_team.py policy_store.py \
 	reserialize.py tag_guard.py)
-# What may differ from one database to the next, on PostgreSQL where there is one: what statements find, keep and lock.
+# What may differ from one database to the next, on PostgreSQL or MariaDB where there is one: what statements find, keep and lock.
 # There the policy is in the database, too.
-WITH_DATABASE := tests/access_api tests/access_management tests/runtime/test_policy_versions.py tests/authorization/test_dag_filters.py tests/accounts/test_same_email.py \
+WITH_DATABASE := tests/access_api tests/access_management tests/accounts/test_db_manager.py tests/runtime/test_policy_versions.py tests/authorization/test_dag_filters.py tests/accounts/test_same_email.py \
 	$(addprefix tests/e2e/test_,reads.py writes.py lists.py accounts.py api_tokens.py audit_rows.py freshness.py)
 # Tests run in so many processes, a file in one of them, with servers and databases of its own.
 WORKERS ?= 2
@@ -32,7 +32,7 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: ui ui-check mutants bench bench-policy soak help install demo test test-postgres test-3.1 test-3.2 check format lock clean
+.PHONY: ui ui-check mutants bench bench-policy soak help install demo test test-postgres test-mariadb test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ endif
 
 test-postgres: $(INSTALLED) ## run what depends on the database on a PostgreSQL, which is started for it
 	E2E_POLICY_STORE=database $(BIN)/python -m tools.with_postgres $(BIN)/python $(if $(ARGS),-m pytest,$(PYTEST)) $(or $(ARGS),$(WITH_DATABASE))
+
+test-mariadb: $(INSTALLED) ## run the same on a MariaDB
+	@$(BIN)/python -c "import MySQLdb" || { echo "Install gcc, pkg-config and libmariadb-dev (Debian's names), then: make -B install" >&2; exit 1; }
+	E2E_POLICY_STORE=database $(BIN)/python -m tools.with_mariadb $(BIN)/python $(if $(ARGS),-m pytest,$(PYTEST)) $(or $(ARGS),$(WITH_DATABASE))
 
 test-3.1 test-3.2: test-%: .venv-%/.installed ## run what depends on Airflow, on that release of it
 	.venv-$*/bin/python $(if $(ARGS),-m pytest,$(PYTEST)) $(or $(ARGS),$(WITH_AIRFLOW))
@@ -112,6 +116,7 @@ lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UP
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
 	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in locks/bench.in --constraints $(LOCK) --output-file locks/bench.txt
 	$(COMPILE) locks/ldap.in --constraints $(LOCK) --output-file locks/ldap.txt
+	$(COMPILE) locks/mariadb.in --constraints $(LOCK) --output-file locks/mariadb.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 

@@ -50,9 +50,9 @@ os.environ.update(
 
 
 def _take_own_database() -> None:
-    """Give each process of pytest-xdist a database of its own where the tests were given a server of PostgreSQL."""
+    """Give each process of pytest-xdist a database of its own where the tests were given a server."""
     address, worker = os.environ.get("E2E_SQL_ALCHEMY_CONN", ""), os.environ.get("PYTEST_XDIST_WORKER", "")
-    if not address.startswith("postgresql") or not worker:
+    if not address.startswith(("postgresql", "mysql")) or not worker:
         return
     from sqlalchemy import create_engine, make_url, text
 

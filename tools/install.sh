@@ -53,3 +53,9 @@ if command -v gcc >/dev/null && [ -e /usr/include/ldap.h ] && [ -e /usr/include/
     "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --require-hashes -r locks/ldap.txt ||
         echo "python-ldap could not be built: the LDAP tests will not run" >&2
 fi
+
+# So do the tests on MariaDB.
+if command -v gcc >/dev/null && command -v mariadb_config >/dev/null && command -v pkg-config >/dev/null; then
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --require-hashes -r locks/mariadb.txt ||
+        echo "mysqlclient could not be built: the tests on MariaDB will not run" >&2
+fi

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,17 @@ def binary(name: str) -> str:
     return found
 
 
-def unprivileged() -> dict[str, Any]:
-    """What `subprocess` needs to run a server: nothing for a person, another user's ids for root."""
+def unprivileged(*users: str) -> dict[str, Any]:
+    """What `subprocess` needs to run a server: nothing for a person, the ids of the first of these users for root."""
     if os.geteuid() != 0:
         return {}
-    for name in ("postgres", "nobody"):
+    for name in users:
         try:
             found = pwd.getpwnam(name)
         except KeyError:
             continue
         return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    sys.exit("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`")
+    sys.exit(f"the server does not run as root, and there is neither a user {' nor '.join(users)}")
 
 
 def free_port() -> int:
@@ -63,7 +63,7 @@ def postgres(*settings: str) -> Iterator[str]:
 
     `settings` are those of the server that differ from its defaults.
     """
-    as_whom = unprivileged()
+    as_whom = unprivileged("postgres", "nobody")
     with tempfile.TemporaryDirectory(prefix="astro-auth-postgres-", ignore_cleanup_errors=True) as folder:
         home, password, port = Path(folder), secrets.token_hex(16), free_port()
         (home / "password").write_text(password)
@@ -97,9 +97,9 @@ def wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
         time.sleep(0.1)
 
 
-def main(command: list[str]) -> int:
-    """Runs the command; returns its exit status."""
-    with postgres() as address:
+def run_beside(server: Callable[[], AbstractContextManager[str]], command: list[str]) -> int:
+    """Runs the command beside a server; returns its exit status."""
+    with server() as address:
         done = subprocess.Popen(command, env={**os.environ, "E2E_SQL_ALCHEMY_CONN": address})
         # Ctrl-C reaches the command as well, which cleans up; a request to end is passed on.
         signal.signal(signal.SIGINT, lambda *_: None)
@@ -108,4 +108,4 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_beside(postgres, sys.argv[1:]))

@@ -25,11 +25,10 @@ from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy import loader
-from astro_auth_plugin.rbac.policy.loader import Policy
-from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.rbac.policy.loader import Checked, Policy
+from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.database import connect
-from astro_auth_plugin.runtime.policy_source import EMPTY
-from astro_auth_plugin.runtime.policy_store import PolicyRefused, compile_policy
+from astro_auth_plugin.runtime.policy_store import PolicyRefused, check_place
 from astro_auth_plugin.runtime.policy_versions import (
     AuthorKind,
     Change,
@@ -154,7 +153,7 @@ def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool =
 
 def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> Published:
     number, stored, before = _newest(wanted, actor)
-    old = before or _checked(_NOTHING)
+    old = before or _checked(loader.from_values(_NOTHING))
     proposal = propose(stored.values if stored else _NOTHING, old, wanted.edit, datetime.now(UTC))
     _judge(proposal, actor, settings, old)
     if proposal.loses_owner and not wanted.force:
@@ -181,9 +180,10 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         changes=tuple(map(str, proposal.changes)),
         scopes=tuple(concerned_scopes(proposal.changes, old.document, proposal.policy.document)),
     )
-    version = policy_versions.publish(number, proposal.values, change, wanted.text, check)
-    policy_audit.record_change(version, change)
-    return Published(number, version, before, proposal)
+    new = policy_versions.publish(number, proposal.values, change, wanted.text, check)
+    policy_source.keep_checked(new.digest, Checked(proposal.policy, proposal.warnings))
+    policy_audit.record_change(new.id, change)
+    return Published(number, new.id, before, proposal)
 
 
 def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None, Policy | None]:
@@ -194,10 +194,10 @@ def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None, Policy | 
     number = policy_versions.newest_number()
     replaces = wanted.source in ("import", "revert") and not actor.subject
     if not number and not replaces:
-        raise NoPolicy(EMPTY)
+        raise NoPolicy(policy_source.EMPTY)
     try:
         stored = policy_versions.read(number) if number else None
-        return number, stored, _checked(stored.values) if stored else None
+        return number, stored, _checked(policy_source.check_version(stored)) if stored else None
     except DocumentUnusable:
         if not replaces:
             raise
@@ -207,7 +207,7 @@ def _newest(wanted: Wanted, actor: Actor) -> tuple[int, Stored | None, Policy | 
 def _judge(proposal: Proposal, actor: Actor, settings: Settings, old: Policy) -> None:
     """Refuse what is no policy of this Deployment, and what the actor may not change."""
     try:
-        compile_policy(settings, proposal.policy)
+        check_place(settings, proposal.policy.document)
     except PolicyRefused as refusal:
         raise InvalidProposal(str(refusal)) from None
     if actor.subject:
@@ -220,8 +220,7 @@ def _judge(proposal: Proposal, actor: Actor, settings: Settings, old: Policy) ->
             raise ChangeDenied(denied, old, proposal.policy)
 
 
-def _checked(values: Values) -> Policy:
-    policy = loader.from_values(values).policy
-    if policy is None:
+def _checked(checked: Checked) -> Policy:
+    if checked.policy is None:
         raise DocumentUnusable("the newest version of the policy has errors: see `astro-auth validate`")
-    return policy
+    return checked.policy

@@ -68,6 +68,14 @@ def policy(_: Installation) -> Iterator[Diagnostic]:
         yield hint(what, f"has {len(checked.warnings)} warnings: see `airflow astro-auth validate`.")
 
 
+def ignored_policy_file(installation: Installation) -> Iterator[Diagnostic]:
+    """Whether a policy file is configured that is not read."""
+    path = installation.option("astro_auth", "policy_file")
+    if path and installation.option("astro_auth", "policy_store") == "database":
+        effect = "so changes of it have no effect. Remove the option, or set policy_store = file"
+        yield hint("[astro_auth] policy_file", f"`{path}` is not read, because policy_store is `database`, {effect}.")
+
+
 def secrets(installation: Installation) -> Iterator[Diagnostic]:
     """Whether all processes sign with the same secrets, which survive a restart and cannot be guessed."""
     if not any(installation.option("api_auth", name) for name in ("jwt_private_key_path", "trusted_jwks_url")):

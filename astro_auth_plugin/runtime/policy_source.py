@@ -15,7 +15,7 @@ from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.loader import Checked
 from astro_auth_plugin.rbac.policy.yaml_reader import MAX_BYTES
 from astro_auth_plugin.runtime import policy_versions
-from astro_auth_plugin.runtime.policy_versions import DocumentUnusable
+from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Stored
 from astro_auth_plugin.runtime.settings import Settings
 
 _READS = 5
@@ -134,7 +134,38 @@ class DatabasePolicySource:
             return Checked(None, (Diagnostic((), str(unusable)),))
         if stored is None:
             return Checked(None, (Diagnostic((), EMPTY),))
-        return loader.from_values(stored.values, datetime.now(UTC))
+        return check_version(stored)
+
+
+class _Held(NamedTuple):
+    """The version that this process has checked last, if it has no errors."""
+
+    digest: str
+    checked: Checked
+
+
+_held: _Held | None = None
+
+
+def check_version(stored: Stored) -> Checked:
+    """Check a version, or return what came of that if this process has checked the same one last.
+
+    To check a large policy takes long, and to load a version, to change it and to load the new one need the same
+    checks. Versions are the same if their digests are, not their numbers: it is of the number and the whole document,
+    and `policy_versions.read` has compared it with both.
+    """
+    held = _held
+    if held is None or held.digest != stored.digest:
+        held = _Held(stored.digest, loader.from_values(stored.values, datetime.now(UTC)))
+        if held.checked.policy is not None:
+            keep_checked(*held)
+    return held.checked
+
+
+def keep_checked(digest: str, checked: Checked) -> None:
+    """Keep what came of checking a version without errors."""
+    global _held  # noqa: PLW0603 - replaced as a whole
+    _held = _Held(digest, checked)
 
 
 EMPTY = (

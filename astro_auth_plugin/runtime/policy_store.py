@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 
 from astro_auth_plugin.rbac.engine.engine import Engine
-from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
+from astro_auth_plugin.rbac.policy.document import PolicyDocument
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.runtime import metrics
 from astro_auth_plugin.runtime.policy_source import PolicySource, PolicyUnavailable, PolicyUnread, source_of
@@ -208,12 +208,26 @@ def compile_policy(settings: Settings, good: Policy) -> Engine:
     Raises:
         PolicyRefused: if it does not list this Deployment, or lists it elsewhere than the options say.
     """
-    try:
-        engine = Engine(good, settings.deployment_id, datetime.now(UTC))
-    except UnknownDeployment as error:
-        raise PolicyRefused(f"{error}; see [astro_auth] deployment_id") from None
-    _agree(settings, engine)
-    return engine
+    check_place(settings, good.document)
+    return Engine(good, settings.deployment_id, datetime.now(UTC))
+
+
+def check_place(settings: Settings, document: PolicyDocument) -> None:
+    """Check that a policy without errors is one of this Deployment.
+
+    Raises:
+        PolicyRefused: if it does not list this Deployment, or lists it elsewhere than the options say.
+    """
+    here = settings.deployment_id
+    workspace_id = next((entry.workspace_id for entry in document.deployments if entry.id == here), None)
+    if workspace_id is None:
+        raise PolicyRefused(f"the policy does not list the Deployment `{here}`; see [astro_auth] deployment_id")
+    for option, said, actual in (
+        ("workspace_id", settings.workspace_id, workspace_id),
+        ("organization_id", settings.organization_id, document.organization_id),
+    ):
+        if said and said != actual:
+            raise PolicyRefused(f"Deployment `{here}` is in `{actual}` there, but [astro_auth] {option} says `{said}`")
 
 
 def check_policy(settings: Settings) -> Checked:
@@ -229,14 +243,3 @@ def spell_problems(source: PolicySource, problems: tuple[Diagnostic, ...]) -> st
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     lines = [problem.in_file(source.name) for problem in problems]
     return "\n".join([f"the policy has {count}:", *lines])
-
-
-def _agree(settings: Settings, engine: Engine) -> None:
-    organization_id = engine.policy.document.organization_id
-    for option, said, actual in (
-        ("workspace_id", settings.workspace_id, engine.workspace_id),
-        ("organization_id", settings.organization_id, organization_id),
-    ):
-        if said and said != actual:
-            where = f"Deployment `{settings.deployment_id}` is in `{actual}` there"
-            raise PolicyRefused(f"{where}, but [astro_auth] {option} says `{said}`")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from airflow.utils.session import create_session
@@ -175,12 +175,12 @@ def _digest(number: int, document: bytes) -> str:
 
 def publish(
     parent: int,
-    values: Mapping[str, Any],
+    values: dict[str, Any],
     change: Change,
     text: bytes = b"",
     check: Callable[[Session], None] = lambda _: None,
-) -> int:
-    """Add a version, and return its number.
+) -> Stored:
+    """Add a version, and return it.
 
     Args:
         parent: the number of the version that was changed; 0 where there was none.
@@ -199,10 +199,11 @@ def publish(
         size, most = len(document) / 2**20, MAX_BYTES // 2**20
         raise DocumentUnusable(f"the policy would have {size:.1f} MiB as JSON, and {most} MiB are allowed")
     number = parent + 1
+    digest = _digest(number, document)
     row = {
         **{key: value for key, value in change._asdict().items() if key != "scopes"},
         "id": number,
-        "digest": _digest(number, document),
+        "digest": digest,
         "policy_format": FORMAT,
         "created_at": int(time.time()),
         "changes": json.dumps({"changes": change.changes, "scopes": change.scopes}),
@@ -218,7 +219,7 @@ def publish(
             session.execute(insert(VERSIONS).values(row))
     except IntegrityError:
         raise VersionConflict from None
-    return number
+    return Stored(number, digest, values, text)
 
 
 def history(limit: int | None = None, before: int | None = None, since: int = 0) -> list[Record]:

@@ -37,7 +37,7 @@ def version(minutes: int, *changes: str) -> int:
         policy_versions.newest_number(),
         {"version": 1},
         Change("olga@example.com", "shell", "cli", "why", None, changes),
-    )
+    ).id
     with create_session(scoped=False) as session:
         time = int((NOW + timedelta(minutes=minutes)).timestamp())
         session.execute(update(VERSIONS).where(VERSIONS.c.id == number).values(created_at=time))

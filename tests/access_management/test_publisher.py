@@ -29,12 +29,14 @@ from astro_auth_plugin.rbac.changes.edits import Edit, EditError
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal
 from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, GrantScope
 from astro_auth_plugin.rbac.model.subjects import user_subject
-from astro_auth_plugin.rbac.policy import yaml_reader
+from astro_auth_plugin.rbac.policy import loader, yaml_reader
 from astro_auth_plugin.rbac.policy.entries import plain
 from astro_auth_plugin.rbac.policy.grants import Principal
+from astro_auth_plugin.rbac.policy.loader import Checked
 from astro_auth_plugin.runtime import policy_versions
 from astro_auth_plugin.runtime.policy_source import EMPTY
-from astro_auth_plugin.runtime.policy_versions import VERSIONS, DocumentUnusable, VersionConflict
+from astro_auth_plugin.runtime.policy_store import PolicyStore
+from astro_auth_plugin.runtime.policy_versions import VERSIONS, Change, DocumentUnusable, VersionConflict
 from astro_auth_plugin.runtime.settings import Settings
 from tests.conftest import CountStatements
 from tests.in_request import HEAD
@@ -129,7 +131,7 @@ def test_publish(begun: None) -> None:
     assert (done.parent, done.version) == (1, 2)
     assert done.before and done.proposal.policy
     record = policy_versions.history()[0]
-    assert record[3:] == (
+    assert record[3:9] == (
         *("olga@example.com", "person", "api", "on call", None),
         ("+ user `bo@example.com`", "+ user `bo@example.com`: `DEPLOYMENT_ADMIN` on Deployment `dep`"),
     )
@@ -352,6 +354,58 @@ def test_decided_again_after_a_conflict(begun: None, monkeypatch: pytest.MonkeyP
     with pytest.raises(ChangeDenied):
         publish(no_owner("olga"), person("bo"))
     assert newest_number() == 3
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The documents that are checked, one after the other."""
+    checked = []
+    original = loader.from_values
+
+    def noted(values: Any, *now: Any) -> Checked:
+        checked.append(values)
+        return original(values, *now)
+
+    monkeypatch.setattr(loader, "from_values", noted)
+    return checked
+
+
+def test_only_what_is_new_is_checked(begun: None, checks: list[Any]) -> None:
+    """A process that has loaded or made the newest version checks a change alone, and loads the new version as checked."""
+    store = PolicyStore(SETTINGS)
+    checks.clear()
+    for name in ("bo", "cy"):
+        publish(admin(name), person("olga"), dry_run=True)
+        publish(admin(name), person("olga"))
+        assert store.engine().entry_of(f"{name}@example.com")
+        assert [[user["email"] for user in values["users"]][-1] for values in checks] == [f"{name}@example.com"] * 2
+        checks.clear()
+
+
+def test_version_of_another_process(begun: None, checks: list[Any]) -> None:
+    """A version that another process has made is checked, and judged by, although this process has checked the one before."""
+    publish(owner("bo"))
+    checks.clear()
+    newest = policy_versions.read()
+    assert newest
+    policy_versions.publish(2, no_owner("bo")(newest.values), Change("other", "shell", "cli"))
+    with pytest.raises(ChangeDenied):
+        publish(owner("zoe"), person("bo"))
+    assert len(checks) == 2
+
+
+def test_number_that_comes_again(begun: None, metadata_database: Any) -> None:
+    """After a backup was restored a change is judged by the restored version, which has a number that was there before."""
+    before = policy_versions.read()
+    assert before
+    publish(owner("bo"))
+    with Session(metadata_database) as session:
+        session.execute(delete(VERSIONS).where(VERSIONS.c.id == 2))
+        session.commit()
+    policy_versions.publish(1, admin("cy")(before.values), Change("other", "shell", "cli"))
+    with pytest.raises(ChangeDenied):
+        publish(owner("zoe"), person("bo"))
+    assert publish(admin("zoe"), person("cy")).version == 3
 
 
 # -- the last Organization Owner -----------------------------------------------------------------------------------

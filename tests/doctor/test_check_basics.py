@@ -53,6 +53,24 @@ def test_policy(
     assert all(word in words for (_, words), (_, word) in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("store", "path", "verdicts"),
+    [
+        ("database", "/etc/policy.yaml", ["hint"]),
+        (" database ", "/etc/policy.yaml", ["hint"]),
+        ("database", "", []),
+        ("file", "/etc/policy.yaml", []),
+        ("", "/etc/policy.yaml", []),
+    ],
+)
+def test_ignored_policy_file(store: str, path: str, verdicts: list[str], set_up: Callable[..., Installation]) -> None:
+    """A policy file beside the policy in the database is not read, and a hint says so."""
+    installation = set_up(astro_auth__policy_store=store, astro_auth__policy_file=path)
+    found = reported(check_basics.ignored_policy_file, installation)
+    assert [verdict for verdict, _ in found] == verdicts
+    assert all("`/etc/policy.yaml` is not read" in text for _, text in found)
+
+
 def test_secrets(set_up: Callable[..., Installation]) -> None:
     """Secrets that each process would make up itself are wrong, short ones a hint; none is ever printed."""
     found = reported(check_basics.secrets, set_up())

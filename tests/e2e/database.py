@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
 
 
 class Database:
-    """Plain SQL with named parameters; every call is one transaction. `dialect` is "sqlite" or "postgresql"."""
+    """Plain SQL with named parameters; every call is one transaction. `dialect` is "sqlite", "postgresql" or "mysql"."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -20,7 +21,7 @@ class Database:
     def rows(self, sql: str, **values: Any) -> list[tuple]:
         """What a SELECT returns."""
         with self._engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(sql), values)]
+            return [tuple(row) for row in connection.execute(self._text(sql), values)]
 
     def value(self, sql: str, **values: Any) -> Any:
         """The only value of a SELECT's first row."""
@@ -30,7 +31,11 @@ class Database:
         """Runs statements in one transaction; each takes of `values` what it names."""
         with self._engine.begin() as connection:
             for statement in statements:
-                connection.execute(sa.text(statement), values)
+                connection.execute(self._text(statement), values)
+
+    def _text(self, sql: str) -> sa.TextClause:
+        # The name of columns, and a word of MariaDB's own; what it takes for quotes is unknown to PostgreSQL.
+        return sa.text(re.sub(r"(?<![:\w])key\b", "`key`", sql) if self.dialect == "mysql" else sql)
 
     def copy(self, table_name: str, find: dict[str, Any], **changes: Any) -> None:
         """Inserts a copy of one row with changes, and an `id` of its own where that is a number."""

@@ -56,7 +56,7 @@ def publish(*names: str) -> list[int]:
     """Publish a version for each name, behind those that there are."""
     newest = policy_versions.read()
     parent = newest.id if newest else 0
-    return [policy_versions.publish(parent + index, values_of(name), CHANGE) for index, name in enumerate(names)]
+    return [policy_versions.publish(parent + index, values_of(name), CHANGE).id for index, name in enumerate(names)]
 
 
 def write(engine: Any, number: int, **columns: Any) -> None:
@@ -90,8 +90,8 @@ def test_nothing_yet() -> None:
 def test_publish_and_read(metadata_database: Any) -> None:
     """What was published is read as it was, the newest by default, each with a digest of its own."""
     awkward = {**values_of(), "odd": "é 🙂 \x85\u2028 \\ \n\t\"'"}
-    assert policy_versions.publish(0, awkward, CHANGE, "# é\n".encode()) == 1
-    assert policy_versions.publish(1, awkward, CHANGE) == 2
+    assert policy_versions.publish(0, awkward, CHANGE, "# é\n".encode()).id == 1
+    assert policy_versions.publish(1, awkward, CHANGE) == policy_versions.read(2)
     one, two, newest = (policy_versions.read(number) for number in (1, 2, None))
     assert one and two
     assert (one.id, one.values, one.text) == (1, awkward, "# é\n".encode())

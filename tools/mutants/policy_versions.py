@@ -21,6 +21,13 @@ FAULTS = (
         "VERSIONS.c.id > 0",
         _VERSIONS,
     ),
+    Fault(
+        "a version is taken for the one that was checked last",
+        "check_version",
+        "held is None or held.digest != stored.digest",
+        "held is None",
+        _PUBLISHER,
+    ),
     Fault("any user may put a policy in the place of none", "_newest", "not actor.subject", "True", _PUBLISHER),
     Fault(
         "the last Organization Owner may go", "_try", "proposal.loses_owner and (not wanted.force)", "False", _PUBLISHER

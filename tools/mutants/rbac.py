@@ -164,8 +164,8 @@ FAULTS = (
     Fault(
         "a policy with errors counts",
         "from_text",
-        "document is not None and (not findings)",
-        "document is not None",
+        "document is None or findings",
+        "document is None",
         RBAC,
     ),
     Fault(

@@ -60,7 +60,7 @@ def propose(values: Values, policy: Policy, edit: Edit, now: datetime) -> Propos
     if checked.policy is None:
         raise InvalidProposal("\n".join(problem.text for problem in checked.errors))
     old, document = policy.document, checked.policy.document
-    known = loader.from_values(values, now).warnings if checked.warnings else ()
+    known = loader.warnings_of(old, values, now) if checked.warnings else ()
     return Proposal(
         values=new,
         policy=checked.policy,

@@ -114,13 +114,24 @@ def from_text(text: Text, now: datetime | None = None) -> Checked:
         findings.append(
             Diagnostic((), f"expected a mapping that begins with `version: 1`, found {kind_of(text.values)}")
         )
-    valid = document is not None and not findings
-    if document is not None and valid:
-        # A valid document is its values, except that times are still text in them.
-        timed = ("api_tokens", "teams", "users") if any(ends(document)) else ("api_tokens",)
-        read = {key: [each.model_dump(exclude_unset=True) for each in getattr(document, key)] for key in timed}
-        findings += warnings.warnings({**text.values, **read}, now)
-        findings += protected_tags.warnings(document)
-    problems = problems_of(findings, text)
-    policy = Policy(document, text.places) if document is not None and valid else None
-    return Checked(policy, problems)
+    if document is None or findings:
+        return Checked(None, problems_of(findings, text))
+    return Checked(Policy(document, text.places), _warnings(document, text, now))
+
+
+def warnings_of(document: PolicyDocument, values: Any, now: datetime) -> tuple[Diagnostic, ...]:
+    """Return the warnings about a document that has been checked already.
+
+    Args:
+        document: the document.
+        values: the same as plain values.
+        now: the time, with a time zone.
+    """
+    return _warnings(document, Text(values, {}, {}, []), now)
+
+
+def _warnings(document: PolicyDocument, text: Text, now: datetime | None) -> tuple[Diagnostic, ...]:
+    # A valid document is its values, except that times are still text in them.
+    timed = ("api_tokens", "teams", "users") if any(ends(document)) else ("api_tokens",)
+    read = {key: [each.model_dump(exclude_unset=True) for each in getattr(document, key)] for key in timed}
+    return problems_of([*warnings.warnings({**text.values, **read}, now), *protected_tags.warnings(document)], text)

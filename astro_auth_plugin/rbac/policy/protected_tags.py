@@ -59,6 +59,8 @@ def errors(values: dict[str, Any], hints: Hints | None = None) -> Iterator[Diagn
 
 def warnings(document: PolicyDocument) -> Iterator[Diagnostic]:
     """Yield what is allowed but likely not meant, of a document without errors."""
+    if not document.protected_tags and not document.protect_granted_tags:
+        return
     granted = granted_tags(document)
     in_order = sorted(granted)
     for index, entry in enumerate(document.protected_tags):

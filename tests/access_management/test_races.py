@@ -1,0 +1,179 @@
+"""Changes that several processes make at once, and processes that are killed in the middle of one, on each database.
+
+`RACE_ROUNDS=50 make test-postgres ARGS=tests/access_management/test_races.py` runs each race fifty times.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow import settings as airflow_settings
+from airflow.models.log import Log
+from airflow.providers.fab.auth_manager.models import User
+from sqlalchemy import create_engine, delete, make_url
+from sqlalchemy.orm import sessionmaker
+
+from astro_auth_plugin.rbac.policy import loader, yaml_reader
+from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.runtime.database import metadata
+from astro_auth_plugin.runtime.policy_versions import VERSIONS, Change
+from tests.account_rows import add_account
+from tests.in_request import HEAD
+
+from .racer import HELD, HOLD, LEAVE, MEMBER, Racer, Wanted, racers
+
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
+# Each kills a process, and a new one takes seconds to import Airflow.
+KILLS = max(2, ROUNDS // 10)
+SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
+BEGIN = f"""\
+{HEAD}users:
+  - {{email: olga@example.com, organization_role: ORGANIZATION_OWNER}}
+  - {{email: bo@example.com, organization_role: ORGANIZATION_OWNER}}
+"""
+
+
+@pytest.fixture(
+    scope="module",
+    params=["sqlite://", pytest.param(SERVER, marks=pytest.mark.skipif(not SERVER, reason="needs another database"))],
+    ids=["sqlite", "server"],
+)
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with the tables that a change needs, and with accounts of the two Owners."""
+    if request.param == "sqlite://":
+        address = f"sqlite:///{tmp_path_factory.mktemp('races')}/airflow.db"
+    else:
+        address = _made_on_the_server()
+    engine = create_engine(address)
+    metadata.create_all(engine)
+    User.metadata.create_all(engine)
+    Log.__table__.create(engine)
+    for name in ("olga", "bo"):
+        add_account(engine, name, f"{name}@example.com")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(airflow_settings, "engine", engine)
+        patch.setattr(airflow_settings, "NonScopedSession", sessionmaker(engine))
+        yield address
+    engine.dispose()
+
+
+def _made_on_the_server() -> str:
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE IF EXISTS races")
+        connection.exec_driver_sql("CREATE DATABASE races")
+    server.dispose()
+    return make_url(SERVER).set(database="races").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def two(address: str) -> Iterator[list[Racer]]:
+    """Two processes over the database."""
+    with racers(address, 2) as started:
+        yield started
+
+
+def begin(**more: Any) -> None:
+    """Make the policy of the tests the only version."""
+    with policy_versions.connect() as connection:
+        connection.execute(delete(VERSIONS))
+        connection.commit()
+    values = {**yaml_reader.read(BEGIN.encode()).values, **more}
+    policy_versions.publish(0, values, Change("root", "shell", "import"))
+
+
+def chain() -> list[Policy]:
+    """Return the policy of each version; the numbers have no gap, and each document is whole."""
+    numbers = [version.id for version in policy_versions.history()]
+    assert numbers == [*range(len(numbers), 0, -1)]
+    policies = [
+        loader.from_values(version.values).policy for number in numbers if (version := policy_versions.read(number))
+    ]
+    found = [policy for policy in policies if policy is not None]
+    assert len(found) == len(numbers)
+    return found
+
+
+def emails() -> list[str]:
+    """Return the users of the newest version."""
+    return [user.email for user in chain()[0].document.users]
+
+
+def members(*names: str) -> list[Wanted]:
+    """Return changes by Olga: each gives a user a role."""
+    return [("olga", MEMBER, name) for name in names]
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_different_users(round_: int, two: list[Racer]) -> None:
+    """Of 24 changes of different users at once, from two processes, each is made, in a version of its own."""
+    begin()
+    for number, racer in enumerate(two):
+        racer.start(*members(*(f"new{number}-{index}" for index in range(12))))
+    assert [racer.answers(12) for racer in two] == [["Published"] * 12] * 2
+    assert len(chain()) == 25
+    assert set(emails()[2:]) == {f"new{number}-{index}@example.com" for number in range(2) for index in range(12)}
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_the_same_user(round_: int, two: list[Racer]) -> None:
+    """Of 8 times the same change at once, from two processes, one is made, and the others find it made."""
+    begin()
+    for racer in two:
+        racer.start(*members(*["zoe"] * 4))
+    answers = Counter(answer for racer in two for answer in racer.answers(4))
+    assert answers == {"Published": 1, "EditError": 7}
+    assert emails() == ["olga@example.com", "bo@example.com", "zoe@example.com"]
+    assert len(chain()) == 2
+
+
+@pytest.mark.parametrize(("names", "second"), [(("bo", "olga"), "ChangeDenied"), (("olga", "bo"), "LastOwner")])
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_two_owners(names: tuple[str, str], second: str, round_: int, two: list[Racer]) -> None:
+    """Of two Owners who take each other's role at once, or who both leave, each in a process, exactly one is left."""
+    begin()
+    for racer, actor, name in zip(two, ("olga", "bo"), names, strict=True):
+        racer.start((actor, LEAVE, name))
+    assert sorted(racer.answers(1)[0] for racer in two) == sorted(["Published", second])
+    document = chain()[0].document
+    assert [user.organization_role for user in document.users if user.organization_role] == ["ORGANIZATION_OWNER"]
+
+
+# -- processes that are killed -------------------------------------------------------------------------------------
+
+
+def test_killed_before_the_end_of_a_transaction(address: str, two: list[Racer]) -> None:
+    """A process that is killed when it has written a version, and not yet ended the transaction, leaves nothing of it."""
+    begin()
+    for number in range(KILLS):
+        with racers(address, 1) as (racer,):
+            racer.start(("olga", HOLD, f"lost{number}"))
+            assert racer.wait() == HELD
+            racer.kill()
+        two[0].start(*members(f"next{number}"))
+        assert two[0].answers(1) == ["Published"]
+        assert emails()[2:] == [f"next{index}@example.com" for index in range(number + 1)]
+
+
+def test_killed_while_many_changes_run(address: str, two: list[Racer]) -> None:
+    """What a process has made before it is killed stays, the versions have no gap, and the next change is made."""
+    begin()
+    for number in range(KILLS):
+        before = len(chain())
+        with racers(address, 1) as (racer,):
+            names = [f"u{number}-{index}" for index in range(12)]
+            racer.start(*members(*names))
+            two[0].start(*members(*(f"other{number}-{index}" for index in range(4))))
+            made = [racer.wait() for _ in range(2 * number % 11 + 1)]
+            racer.kill()
+        assert {answer for _, answer in made} == {"Published"}
+        assert two[0].answers(4) == ["Published"] * 4
+        two[1].start(*members(f"next{number}"))
+        assert two[1].answers(1) == ["Published"]
+        assert {f"{names[index]}@example.com" for index, _ in made} < set(emails())
+        assert len(made) + 5 <= len(chain()) - before <= 12 + 5
