@@ -1,10 +1,10 @@
 import { useState } from "react";
 
 import { call, query } from "../api/client";
-import { useActionWords, useGet } from "../api/hooks";
+import { useGet } from "../api/hooks";
 import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";
 import { Button, Flex, Text } from "../chakra";
-import { useShared } from "../context";
+import { useActionWords, useShared } from "../context";
 import { More, Row, Rows, Section, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
 import { Lines, Loaded, Notice } from "../parts/states";

@@ -2,13 +2,13 @@
 import { useRef, useState, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import { useActionWords } from "../api/hooks";
+import { useActionWords } from "../context";
 import { plural } from "../words";
 import { Lines } from "./states";
 import { Badge, Box, Button, Code, Flex, Heading, Link, NativeSelect, Table } from "../chakra";
 
 export const A = ({ href, children }: { href: string; children: ReactNode }) => (
-  <Link asChild color="fg.info" overflowWrap="anywhere">
+  <Link asChild color="fg.info" overflowWrap="break-word">
     <RouterLink to={href}>{children}</RouterLink>
   </Link>
 );
@@ -38,7 +38,7 @@ export function ActionWords({ names, empty }: { names: string[]; empty?: string 
   return (
     <>
       <Words words={names.filter((name) => !name.includes(".")).map(words)} empty={empty} />
-      {others.length ? <More label={`and ${plural(others.length, "permission")} of Airflow's`} lines={others} /> : null}
+      {others.length ? <More label={`and ${plural(others.length, "more permission")}`} lines={others} /> : null}
     </>
   );
 }
