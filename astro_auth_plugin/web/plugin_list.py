@@ -36,7 +36,7 @@ def cut(context: RequestContext, send: Send) -> Send:
             if message.get("more_body"):
                 return
             start = started.pop()
-            text = json.dumps(_cut(context.signed_in, json.loads(body))).encode() if body else b""
+            text = json.dumps(_cut(context.actor, json.loads(body))).encode() if body else b""
             headers = [each for each in start["headers"] if each[0].lower() != b"content-length"]
             length = (b"content-length", str(len(text)).encode())
             await send({**start, "headers": [*headers, length]})

@@ -1,11 +1,11 @@
 // The one component that Airflow is given: the tab of a Dag if there is a Dag, else the nav page.
-import { Component, useCallback, useState, type ReactNode } from "react";
-import { Navigate } from "react-router-dom";
+import { Component, useCallback, useEffect, useState, type ReactNode } from "react";
+import { Navigate, useLocation, useNavigate } from "react-router-dom";
 
 import { useGet } from "./api/hooks";
-import type { Me, Result } from "./api/types";
+import type { Actions, Me, Result } from "./api/types";
 import { Box, Button } from "./chakra";
-import { SharedContext } from "./context";
+import { type Shared, SharedContext } from "./context";
 import { Frame, tabsOf } from "./frame";
 import { Audit } from "./pages/audit";
 import { DagPage } from "./pages/dag";
@@ -18,7 +18,7 @@ import { Teams } from "./pages/teams";
 import { Tokens } from "./pages/tokens";
 import { UserPage } from "./pages/user";
 import { Users } from "./pages/users";
-import { Loaded, Notice } from "./parts/states";
+import { Loaded, Notice, Waiting } from "./parts/states";
 import { to, usePlace } from "./place";
 
 /** The address of this file, put before it when it is built; `?v=` is the hash of its content. */
@@ -26,20 +26,42 @@ declare const accessBundleUrl: string;
 
 export type Props = { dagId?: string };
 
-export const App = (props: Props) => (
-  <Box className="astro-access" minW={0} width="full">
-    <Boundary>
-      <Pages {...props} />
-    </Boundary>
-  </Box>
-);
+export function App(props: Props) {
+  const settled = useSettledHost();
+  return (
+    <Box className="astro-access" minW={0} width="full">
+      <Boundary>{settled ? <Pages {...props} /> : <Waiting />}</Boundary>
+    </Box>
+  );
+}
+
+let hostSettled = false;
+
+/**
+ * Whether Airflow will keep the component where it is. What it draws first is a wrapper that loads this file; at the
+ * next change of the address it takes the component itself, and everything inside of the wrapper is gone, an open
+ * dialog too. So the address is changed into itself at once, before there is anything to lose.
+ */
+function useSettledHost(): boolean {
+  const location = useLocation();
+  const navigate = useNavigate();
+  const [settled, setSettled] = useState(hostSettled);
+  useEffect(() => {
+    if (hostSettled) return;
+    hostSettled = true;
+    void navigate(location, { replace: true, state: location.state });
+    setSettled(true);
+  }, []);
+  return settled;
+}
 
 function Pages({ dagId }: Props) {
   const answer = useGet<Me>("me");
-  return <Loaded answer={answer}>{(me) => <SignedIn me={me} dagId={dagId} />}</Loaded>;
+  const actions = useGet<Actions>("actions").data?.actions ?? [];
+  return <Loaded answer={answer}>{(me) => <SignedIn me={me} actions={actions} dagId={dagId} />}</Loaded>;
 }
 
-function SignedIn({ me, dagId }: { me: Me; dagId?: string }) {
+function SignedIn({ me, actions, dagId }: Props & Pick<Shared, "me" | "actions">) {
   const [saved, setSaved] = useState<Result>();
   const done = useCallback((result: Result) => setSaved(result), []);
   const forget = useCallback(() => setSaved(undefined), []);
@@ -48,7 +70,7 @@ function SignedIn({ me, dagId }: { me: Me; dagId?: string }) {
   const frame = { saved, forget };
   const tabs = tabsOf(me);
   return (
-    <SharedContext.Provider value={{ me, done }}>
+    <SharedContext.Provider value={{ me, actions, done }}>
       {isStale(me) ? <Stale /> : null}
       {dagId ? (
         <Frame title={`Access to ${dagId}`} {...frame}>

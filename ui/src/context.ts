@@ -1,9 +1,9 @@
 import { createContext, useContext } from "react";
 
-import type { Me, Result } from "./api/types";
+import type { Actions, Me, Result } from "./api/types";
 
-/** What every page knows: who is signed in, and whom to tell that a change is done. */
-export type Shared = { me: Me; done: (result: Result) => void };
+/** What every page knows: who is signed in, what users do, and whom to tell that a change is done. */
+export type Shared = { me: Me; actions: Actions["actions"]; done: (result: Result) => void };
 
 export const SharedContext = createContext<Shared | undefined>(undefined);
 
@@ -11,4 +11,10 @@ export function useShared(): Shared {
   const shared = useContext(SharedContext);
   if (!shared) throw new Error("outside of the Access pages");
   return shared;
+}
+
+/** Puts names of actions into words; a permission without a plain name stays as it is. */
+export function useActionWords(): (name: string) => string {
+  const { actions } = useShared();
+  return (name) => actions.find((action) => action.name === name)?.words ?? name;
 }

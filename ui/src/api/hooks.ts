@@ -1,7 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
 
 import { ApiError, call } from "./client";
-import type { Actions } from "./types";
 
 export type Answer<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
@@ -52,19 +51,4 @@ export function useSettled<T>(value: T, milliseconds = 250): T {
     return () => clearTimeout(timer);
   }, [value, milliseconds]);
   return settled;
-}
-
-const known: { actions: Actions["actions"] | undefined } = { actions: undefined };
-
-/** What users do; asked for once. */
-export function useActions(): Actions["actions"] {
-  const answer = useGet<Actions>(known.actions ? null : "actions");
-  known.actions ??= answer.data?.actions;
-  return known.actions ?? [];
-}
-
-/** Puts names of actions into words; a permission without a plain name stays as it is. */
-export function useActionWords(): (name: string) => string {
-  const actions = useActions();
-  return (name) => actions.find((action) => action.name === name)?.words ?? name;
 }

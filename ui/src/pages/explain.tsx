@@ -2,7 +2,7 @@
 import { useState } from "react";
 
 import { ApiError, call, query } from "../api/client";
-import { asApiError, useActions } from "../api/hooks";
+import { asApiError } from "../api/hooks";
 import type { Advice, Explained, Me } from "../api/types";
 import { Box, Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
@@ -17,7 +17,7 @@ import { grantLine, list } from "../words";
 const WHOLE = "";
 
 export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: string }) {
-  const actions = useActions();
+  const { actions } = useShared();
   const [action, setAction] = useState("see");
   const [dagId, setDagId] = useState(dag);
   const [answer, setAnswer] = useState<Explained>();

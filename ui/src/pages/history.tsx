@@ -7,14 +7,16 @@ import { useGet } from "../api/hooks";
 import type { Result, Version, VersionDifference, Versions } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Row, Rows } from "../parts/basics";
+import { A, More, Row, Rows } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
 import { Differences } from "../parts/difference";
 import { SelectField } from "../parts/fields";
 import { Listing } from "../parts/listing";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { to } from "../place";
-import { time } from "../words";
+import { plural, time } from "../words";
+
+const FOLDED = 5;
 
 export function History() {
   const { me } = useShared();
@@ -61,7 +63,11 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
   </span>,
   one.reason || "–",
   <span key="what">
-    <Lines lines={one.changes} />
+    {one.changes.length > FOLDED ? (
+      <More label={plural(one.changes.length, "change")} lines={one.changes} />
+    ) : (
+      <Lines lines={one.changes} />
+    )}
     {one.hidden ? <Text color="fg.muted">and {one.hidden} that you may not see</Text> : null}
   </span>,
   one.version === newest ? (

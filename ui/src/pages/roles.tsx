@@ -1,11 +1,11 @@
 import { useState } from "react";
 
 import { call, query } from "../api/client";
-import { useActionWords, useGet } from "../api/hooks";
+import { useGet } from "../api/hooks";
 import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";
-import { Box, Button, Flex, Text } from "../chakra";
-import { useShared } from "../context";
-import { Row, Rows, Section, Word } from "../parts/basics";
+import { Button, Flex, Text } from "../chakra";
+import { useActionWords, useShared } from "../context";
+import { More, Row, Rows, Section, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { list, plural } from "../words";
@@ -62,17 +62,8 @@ export function RolesPage() {
   );
 }
 
-const More = ({ label, lines }: { label: string; lines: string[] }) =>
-  lines.length ? (
-    <Box asChild>
-      <details>
-        <summary>{label}</summary>
-        <Lines lines={lines} />
-      </details>
-    </Box>
-  ) : (
-    <>{label}</>
-  );
+const Folded = ({ label, lines }: { label: string; lines: string[] }) =>
+  lines.length ? <More label={label} lines={lines} /> : <>{label}</>;
 
 const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => void) => [
   <span key="name">
@@ -83,8 +74,8 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
     {role.scope === "DAG" ? "Dags and tags" : "Deployments"}
     {role.restricted_workspace_ids ? <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text> : null}
   </span>,
-  <More key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
-  <More
+  <Folded key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
+  <Folded
     key="held"
     label={role.held_by.length ? plural(role.held_by.length, "holder") : "not held"}
     lines={role.held_by}
@@ -119,7 +110,7 @@ const builtIn = (role: BuiltIn, words: (name: string) => string) => [
     <Text color="fg.muted">{role.description}</Text>
   </span>,
   role.level.charAt(0) + role.level.slice(1).toLowerCase(),
-  <More
+  <Folded
     key="may"
     label={role.may.length ? plural(role.may.length, "action") : "nothing in Airflow"}
     lines={role.may.map(words)}

@@ -2,11 +2,13 @@
 import { useRef, useState, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import { useActionWords } from "../api/hooks";
+import { useActionWords } from "../context";
+import { plural } from "../words";
+import { Lines } from "./states";
 import { Badge, Box, Button, Code, Flex, Heading, Link, NativeSelect, Table } from "../chakra";
 
 export const A = ({ href, children }: { href: string; children: ReactNode }) => (
-  <Link asChild color="fg.info" overflowWrap="anywhere">
+  <Link asChild color="fg.info" overflowWrap="break-word">
     <RouterLink to={href}>{children}</RouterLink>
   </Link>
 );
@@ -29,11 +31,27 @@ export const Words = ({ words, empty = "–" }: { words: string[]; empty?: strin
   </Flex>
 );
 
-/** Actions, in words. */
+/** Actions in words; permissions that have no plain name are folded. */
 export function ActionWords({ names, empty }: { names: string[]; empty?: string }) {
   const words = useActionWords();
-  return <Words words={names.map(words)} empty={empty} />;
+  const others = names.filter((name) => name.includes("."));
+  return (
+    <>
+      <Words words={names.filter((name) => !name.includes(".")).map(words)} empty={empty} />
+      {others.length ? <More label={`and ${plural(others.length, "more permission")}`} lines={others} /> : null}
+    </>
+  );
 }
+
+/** Lines that are shown when they are asked for. */
+export const More = ({ label, lines }: { label: string; lines: string[] }) => (
+  <Box asChild fontSize="sm">
+    <details>
+      <summary>{label}</summary>
+      <Lines lines={lines} />
+    </details>
+  </Box>
+);
 
 export const Word = ({ children, palette = "gray" }: { children: ReactNode; palette?: string }) => (
   <Badge colorPalette={palette} variant="surface" overflowWrap="anywhere" whiteSpace="normal">

@@ -1,6 +1,6 @@
 // What a change does: the sentences of `plan`.
 import type { Difference, Effect, Result } from "../api/types";
-import { useActionWords } from "../api/hooks";
+import { useActionWords } from "../context";
 import { Box, Text } from "../chakra";
 import { list } from "../words";
 import { CopyBox } from "./basics";

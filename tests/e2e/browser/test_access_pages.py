@@ -1,0 +1,217 @@
+"""The Access pages of an Airflow with the policy in the database: what is changed there counts at the next click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tools.demo_stack import DemoStack
+
+from .access_pages import USERS, filled, give, preview, save
+from .rest import token
+from .visitor import CONTACT, Visitor, Visitors, chromium
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.slow]
+
+PARTS = ("api-server", "dag-processor")
+PAGES = {
+    "/plugin/access": "27 users",
+    f"{USERS}/vera@example.com": "Sees 4 Dags",
+    "/plugin/access/teams": "3 Teams",
+    "/plugin/access/teams/finance": "finn@example.com",
+    "/plugin/access/tokens": "1 API token",
+    "/plugin/access/roles": "3 custom roles",
+    "/plugin/access/tags": "2 tags",
+    "/plugin/access/tags/team%3Afinance": "ledger_reconciliation",
+    "/plugin/access/dags/invoice_totals": "Access to invoice_totals",
+    "/plugin/access/history": "the policy of the demo",
+    "/plugin/access/audit": "Download CSV",
+    "/plugin/my-access": "ORGANIZATION_OWNER",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path) -> Iterator[DemoStack]:
+    """An Airflow without runs, with the policy in its database."""
+    made = DemoStack(folder / "access", policy_store="database", access_contact=CONTACT, components=PARTS)
+    with made as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def visitors(folder: Path, stack: DemoStack, browser: Browser) -> Visitors:
+    """Everybody in the browser."""
+    return Visitors(browser, stack.url, dict(stack.people), folder / "shots")
+
+
+def sees(visitor: Visitor, *dags: str) -> None:
+    """Airflow's own list shows a user these Dags, and no other."""
+    visitor.open("/dags")
+    expect(visitor.page.get_by_test_id("dag-id")).to_have_text(list(dags))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page: str, visitors: Visitors) -> None:
+    """A page opens at its own address, complete and without an error."""
+    visitors["olga"].open(page)
+    expect(visitors["olga"].page.locator(".astro-access").get_by_text(PAGES[page]).first).to_be_visible()
+    visitors["olga"].is_at_ease()
+
+
+def test_role_counts_at_the_next_click(visitors: Visitors) -> None:
+    """A Workspace Owner gives a role on a tag and takes it back: the other user has it, and has it no more."""
+    ivy, wendy = visitors["ivy"], visitors["wendy"]
+    sees(ivy, "housekeeping")
+    version = give(wendy, "ivy@example.com", "DAG_VIEWER", tag="team:finance", reason="ticket 12")
+    sees(ivy, "exchange_rates", "housekeeping", "invoice_totals", "ledger_reconciliation", "payment_approval")
+    wendy.page.get_by_role("button", name="Undo").click()
+    assert save(wendy, "Revert") == version + 1
+    sees(ivy, "housekeeping")
+    wendy.open("/plugin/access/history")
+    expect(wendy.page.get_by_role("row").filter(has_text="ticket 12")).to_contain_text("wendy@example.com")
+    wendy.is_at_ease()
+
+
+def test_team(visitors: Visitors) -> None:
+    """A Team is made with a member and a role, and deleted."""
+    olga, dean = visitors["olga"], visitors["dean"]
+    olga.open("/plugin/access/teams")
+    olga.page.get_by_role("button", name="Create a Team").click()
+    dialog = olga.dialog()
+    dialog.get_by_label("Name").fill("night watch/1")
+    dialog.get_by_label("Members", exact=True).fill("dean@example.com")
+    dialog.get_by_text("Give it a role at once").click()
+    filled(olga, "DAG_VIEWER", dag="housekeeping")
+    expect(preview(olga)).to_contain_text("dean@example.com may then")
+    olga.dialog().get_by_role("button", name="Create", exact=True).click()
+    expect(olga.page.get_by_role("heading", name="night watch/1")).to_be_visible()
+    sees(dean, "housekeeping")
+    olga.page.get_by_role("button", name="Delete").click()
+    save(olga, "Delete")
+    sees(dean)
+    olga.is_at_ease()
+
+
+def test_token(visitors: Visitors, stack: DemoStack) -> None:
+    """The secret of an API token is shown once, works, and does not when it is revoked."""
+    dora = visitors["dora"]
+    dora.open("/plugin/access/tokens")
+    dora.page.get_by_role("button", name="Create an API token").click()
+    dora.dialog().get_by_label("Name").fill("nightly")
+    filled(dora, "DAG_VIEWER", tag="team:finance")
+    preview(dora).get_by_role("button", name="Create", exact=True).click()
+    shown = dora.page.get_by_role("alertdialog")
+    secret = shown.get_by_label("Secret").inner_text().strip()
+    dora.page.keyboard.press("Escape")
+    shown.get_by_role("button", name="I have kept it").click()
+    expect(shown).to_have_count(0)
+    assert secret not in dora.page.content()
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert httpx.get(f"{stack.url}/api/v2/dags", headers=headers).json()["total_entries"] == 4
+    dora.page.get_by_role("button", name="Revoke nightly").click()
+    save(dora, "Revoke")
+    assert httpx.get(f"{stack.url}/api/v2/dags", headers=headers).status_code == HTTPStatus.UNAUTHORIZED
+    dora.is_at_ease()
+
+
+def test_custom_role(visitors: Visitors) -> None:
+    """A role is made from a template; who is to lose something by its change is named before."""
+    olga = visitors["olga"]
+    olga.open("/plugin/access/roles")
+    olga.page.get_by_role("button", name="Create a role").click()
+    dialog = olga.dialog()
+    dialog.get_by_label("Name").fill("pauser")
+    dialog.get_by_label("Start from").select_option("dag-viewer")
+    dialog.get_by_label("Search permissions").fill("reparse")
+    dialog.get_by_role("group", name="dag", exact=True).get_by_text("update").click()
+    save(olga)
+    expect(olga.page.get_by_role("row").filter(has_text="pauser")).to_contain_text("12 permissions")
+    olga.page.get_by_role("button", name="Change run-operator").click()
+    olga.dialog().get_by_role("group", name="taskLog").get_by_text("get").click()
+    expect(preview(olga)).to_contain_text("rita@example.com may then no longer")
+    olga.is_at_ease()
+
+
+def test_conflict(visitors: Visitors, stack: DemoStack) -> None:
+    """What another user changed meanwhile is shown beside what one wants, and both are there at the end."""
+    wendy = visitors["wendy"]
+    wendy.open(f"{USERS}/mia@example.com")
+    wendy.page.get_by_role("button", name="Give a role").click()
+    dialog = filled(wendy, "DAG_VIEWER", dag="housekeeping")
+    with access(stack, "olga") as olga:
+        known = olga.get("/users/mia@example.com")
+        grant = {"role": "WORKSPACE_ACCESSOR", "scope": {"kind": "Workspace", "id": "clws0data"}}
+        etag = {"If-Match": known.headers["ETag"]}
+        olga.patch("/users/mia@example.com", json={"grant": [grant]}, headers=etag).raise_for_status()
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog).to_contain_text("+ WORKSPACE_ACCESSOR on Workspace clws0data")
+    dialog.get_by_role("button", name="Apply mine on top").click()
+    dialog.get_by_role("button", name="Save").click()
+    rows = wendy.page.get_by_role("table", name="Roles given directly")
+    expect(rows).to_contain_text("WORKSPACE_ACCESSOR")
+    expect(rows).to_contain_text("Dag housekeeping")
+
+
+def test_denied(visitors: Visitors) -> None:
+    """Who may not give a role reads what is missing, and the form is as it was."""
+    dora = visitors["dora"]
+    dora.open(f"{USERS}/dora@example.com?grant=WORKSPACE_OWNER&kind=Workspace&id=clws0data")
+    dora.dialog().get_by_label("Reason").fill("more for me")
+    dora.dialog().get_by_role("button", name="Preview").click()
+    expect(dora.dialog()).to_contain_text("You may not do this")
+    expect(dora.dialog()).to_contain_text("WORKSPACE_OWNER")
+    expect(dora.dialog().get_by_label("Reason")).to_have_value("more for me")
+
+
+def test_my_access(visitors: Visitors) -> None:
+    """Who may not do something gets the smallest role to ask for, and a link that opens the dialog filled in."""
+    vera, wendy = visitors["vera"], visitors["wendy"]
+    vera.open("/")
+    vera.nav().get_by_role("button", name="User", exact=True).click()
+    vera.page.get_by_role("menuitem", name="My access").click()
+    vera.page.get_by_label("What").select_option(label="Pause and unpause it")
+    vera.page.get_by_label("Dag", exact=True).fill("invoice_totals")
+    vera.page.get_by_role("button", name="Ask").click()
+    asked = vera.page.get_by_label("Request to send")
+    expect(asked).to_contain_text("Please give vera@example.com the role DAG_AUTHOR")
+    expect(vera.page.get_by_text(f"Contact for access: {CONTACT}").first).to_be_visible()
+    vera.is_at_ease()
+    (link,) = re.findall(r"http\S+", asked.inner_text())
+    wendy.open(link)
+    expect(wendy.dialog().get_by_label("Role", exact=True)).to_have_value("DAG_AUTHOR")
+    expect(wendy.dialog()).to_contain_text("Give a role to vera@example.com")
+
+
+def test_tab_of_a_dag(visitors: Visitors) -> None:
+    """At a Dag everybody reads what they may do and why; readers of access read it of others; owners give more."""
+    vera, wendy = visitors["vera"], visitors["wendy"]
+    for visitor in (vera, wendy):
+        visitor.open("/dags/invoice_totals")
+        visitor.page.get_by_role("link", name="Access", exact=True).last.click()
+        expect(visitor.page.get_by_role("heading", name="Access to invoice_totals")).to_be_visible()
+        visitor.is_at_ease()
+    expect(vera.page.get_by_role("table")).to_have_count(1)
+    table = wendy.page.get_by_role("table", name="Who may do what on invoice_totals")
+    expect(table.get_by_role("row").filter(has_text="finn@example.com")).to_contain_text("Team finance")
+    wendy.page.get_by_role("button", name="Give access to this Dag").click()
+    expect(wendy.dialog().get_by_label("Dag", exact=True)).to_have_value("invoice_totals")
+
+
+def access(stack: DemoStack, user: str) -> httpx.Client:
+    """A client of the API of access."""
+    given = token(stack.url, user, stack.people[user]).json()["access_token"]
+    headers = {"Authorization": f"Bearer {given}"}
+    return httpx.Client(base_url=f"{stack.url}/access/api/v1", headers=headers, timeout=60)
