@@ -86,6 +86,26 @@ export interface components {
             places: components["schemas"]["LabelledScope"][];
         };
         /**
+         * ChangedRole
+         * @description What a custom role is to be, and perhaps its new name.
+         */
+        ChangedRole: {
+            /** Permissions */
+            permissions: string[];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Name */
+            name?: string | null;
+        };
+        /**
          * Contact
          * @description A user who may give a role.
          */
@@ -462,6 +482,11 @@ export interface components {
              */
             description: string;
             /**
+             * Support
+             * @default false
+             */
+            support: boolean;
+            /**
              * Members
              * @default []
              */
@@ -629,24 +654,6 @@ export interface components {
             create_tokens: boolean;
         };
         /**
-         * RoleChanges
-         * @description What a custom role is to be.
-         */
-        RoleChanges: {
-            /** Permissions */
-            permissions: string[];
-            /**
-             * Description
-             * @default
-             */
-            description: string;
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
-        };
-        /**
          * RoleInScope
          * @description A role somewhere.
          */
@@ -721,6 +728,22 @@ export interface components {
             suggestions: components["schemas"]["Suggestion"][];
         };
         /**
+         * SupportAccess
+         * @description Whether the roles of support Teams have an effect.
+         */
+        SupportAccess: {
+            /**
+             * Support Access
+             * @enum {string}
+             */
+            support_access: "allowed" | "disallowed";
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * TagAccess
          * @description The Dags of a tag, and who has something through it.
          */
@@ -760,7 +783,7 @@ export interface components {
         };
         /**
          * TeamChanges
-         * @description Changes of a Team.
+         * @description Changes of a Team. The end and the note are those of the members who are added, or are members already.
          */
         TeamChanges: {
             /**
@@ -778,6 +801,8 @@ export interface components {
              * @default
              */
             reason: string;
+            /** Name */
+            name?: string | null;
             /** Description */
             description?: string | null;
             /**
@@ -785,6 +810,13 @@ export interface components {
              * @default []
              */
             add_members: string[];
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
             /**
              * Remove Members
              * @default []
@@ -810,6 +842,8 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /** Support */
+            support: boolean;
             /** Etag */
             etag: string;
             /** Members */
@@ -852,6 +886,8 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /** Support */
+            support: boolean;
             /** Members */
             members: number;
             /** Idp Groups */
@@ -868,6 +904,11 @@ export interface components {
             teams: components["schemas"]["TeamRow"][];
             /** Total Entries */
             total_entries: number;
+            /**
+             * Support Access
+             * @enum {string}
+             */
+            support_access: "allowed" | "disallowed";
         };
         /**
          * Template
@@ -1042,7 +1083,9 @@ export interface components {
         };
         /**
          * Version
-         * @description A version of the policy; `hidden` is how many of its changes are of other Workspaces.
+         * @description A version of the policy.
+         *
+         *     `hidden` is how many of its changes are of other Workspaces, `more` how many are not listed because there are many.
          */
         Version: {
             /** Version */
@@ -1061,6 +1104,8 @@ export interface components {
             reverts: number | null;
             /** Changes */
             changes: string[];
+            /** More */
+            more: number;
             /** Hidden */
             hidden: number;
         };
@@ -1075,6 +1120,8 @@ export interface components {
             newer: number;
             /** Changes */
             changes: string[];
+            /** More */
+            more: number;
             /** Hidden */
             hidden: number;
             /** Gains */
