@@ -46,6 +46,10 @@ def _number_of_octets(element: Any, compiler: Any, **options: Any) -> str:
 def _by_octets_or_pattern(element: Any, compiler: Any, **options: Any) -> str:
     """A pattern takes up to ten times as long, but in encodings where one byte can be a character that is not ASCII."""
     (text,) = element.clauses
+    if compiler.dialect.name in ("mysql", "mariadb"):
+        # Where case makes no difference to a pattern, the KELVIN SIGN is not beyond `~` there, as `k` is not.
+        said = compiler.process(text, **options)
+        return f"octet_length(CONVERT({said} USING utf8mb4)) != char_length({said})"
     by_pattern = text.regexp_match(literal_column("'[^ -~]'"))
     by_octets = func.length(text) != _octets(text)
     found = {
