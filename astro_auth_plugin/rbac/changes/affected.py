@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from astro_auth_plugin.rbac.changes.difference import PolicyChange, What
@@ -60,12 +59,15 @@ def concerned_scopes(
         old: the document before.
         new: the document after.
     """
-    of_entry: dict[tuple[str, str], list[GrantScope]] = defaultdict(list)
+    parts = list(changes)
+    # Only of entries that are concerned: a large policy has tens of thousands of grants.
+    of_entry: dict[tuple[str, str], list[GrantScope]] = {_entry_of(change): [] for change in parts}
     for document in (old, new):
         entries: tuple[Team | User, ...] = (*document.teams, *document.users)
         for entry in entries:
-            kind, name = principal_of(entry)
-            of_entry[kind, name] += [grant.scope for grant in grants_of((), entry)]
+            principal = principal_of(entry)
+            if principal in of_entry:
+                of_entry[principal] += [grant.scope for grant in grants_of((), entry)]
 
     def scopes(change: PolicyChange) -> Iterable[GrantScope]:
         if change.grant is not None:
@@ -73,9 +75,13 @@ def concerned_scopes(
         if change.what == "API token":
             tokens = (token for token in (change.before, change.after) if token)
             return [token_scope(role) for token in tokens for role in token.roles]
-        return of_entry["Team", change.team] if change.team else of_entry[change.what, change.name]
+        return of_entry[_entry_of(change)]
 
-    return [tuple(dict.fromkeys(scopes(change))) for change in changes]
+    return [tuple(dict.fromkeys(scopes(change))) for change in parts]
+
+
+def _entry_of(change: PolicyChange) -> tuple[str, str]:
+    return ("Team", change.team) if change.team else (change.what, change.name)
 
 
 _SUBJECT: dict[What, Callable[[str], str]] = {
