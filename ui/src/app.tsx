@@ -3,9 +3,9 @@ import { Component, useCallback, useEffect, useState, type ReactNode } from "rea
 import { Navigate, useLocation, useNavigate } from "react-router-dom";
 
 import { useGet } from "./api/hooks";
-import type { Actions, Me, Result } from "./api/types";
+import type { Actions, Me } from "./api/types";
 import { Box, Button } from "./chakra";
-import { type Shared, SharedContext } from "./context";
+import { type Saved, type Shared, SharedContext } from "./context";
 import { Frame, tabsOf } from "./frame";
 import { Audit } from "./pages/audit";
 import { DagPage } from "./pages/dag";
@@ -61,16 +61,25 @@ function Pages({ dagId }: Props) {
   return <Loaded answer={answer}>{(me) => <SignedIn me={me} actions={actions} dagId={dagId} />}</Loaded>;
 }
 
+// A change may lead to another page, and Airflow draws the component anew then.
+let kept: { result: Saved | undefined; at: number } | undefined;
+const SHOWN_FOR = 30_000;
+
+const lastSaved = (): Saved | undefined => (kept && Date.now() - kept.at < SHOWN_FOR ? kept.result : undefined);
+
 function SignedIn({ me, actions, dagId }: Props & Pick<Shared, "me" | "actions">) {
-  const [saved, setSaved] = useState<Result>();
-  const done = useCallback((result: Result) => setSaved(result), []);
-  const forget = useCallback(() => setSaved(undefined), []);
+  const [saved, setSaved] = useState(lastSaved);
+  const keep = useCallback((result: Saved | undefined) => {
+    kept = { result, at: Date.now() };
+    setSaved(result);
+  }, []);
+  const forget = useCallback(() => keep(undefined), [keep]);
   const { page, names } = usePlace();
   const mine = page === "my-access";
   const frame = { saved, forget };
   const tabs = tabsOf(me);
   return (
-    <SharedContext.Provider value={{ me, actions, done }}>
+    <SharedContext.Provider value={{ me, actions, done: keep }}>
       {isStale(me) ? <Stale /> : null}
       {dagId ? (
         <Frame title={`Access to ${dagId}`} {...frame}>

@@ -2,9 +2,9 @@
 import { useState, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import type { Me, Result } from "./api/types";
+import type { Me } from "./api/types";
 import { Box, Button, Flex, Heading, Link, Text } from "./chakra";
-import { useShared } from "./context";
+import { type Saved, useShared } from "./context";
 import { RevertDialog } from "./pages/history";
 import { Notice } from "./parts/states";
 import { to, usePlace } from "./place";
@@ -39,7 +39,7 @@ export function Frame({
   tabs = [],
 }: {
   title: string;
-  saved: Result | undefined;
+  saved: Saved | undefined;
   forget: () => void;
   children: ReactNode;
   tabs?: [string, string][];
@@ -87,7 +87,7 @@ function Tabs({ tabs }: { tabs: [string, string][] }) {
 }
 
 /** "Done: version 42 · Undo". */
-function Done({ saved, forget }: { saved: Result | undefined; forget: () => void }) {
+function Done({ saved, forget }: { saved: Saved | undefined; forget: () => void }) {
   const { me } = useShared();
   const [undo, setUndo] = useState<number>();
   const version = saved?.version;

@@ -16,7 +16,7 @@ def filled(visitor: Visitor, role: str, *, tag: str = "", dag: str = "", reason:
         dialog.get_by_label("Tag").fill(tag)
     if dag:
         dialog.get_by_label("Where").select_option(label="One Dag, in demo")
-        dialog.get_by_label("Dag", exact=True).fill(dag)
+        dialog.get_by_role("combobox", name="Dag", exact=True).fill(dag)
     dialog.get_by_label("Role", exact=True).select_option(role)
     if reason:
         dialog.get_by_label("Reason").fill(reason)
@@ -34,6 +34,7 @@ def preview(visitor: Visitor) -> Locator:
 def save(visitor: Visitor, button: str = "Save") -> int:
     """Looks at the preview, saves, and returns the number of the new version."""
     preview(visitor).get_by_role("button", name=button, exact=True).click()
+    expect(visitor.dialog()).to_have_count(0)
     done = visitor.page.get_by_text("Done: version")
     expect(done).to_be_visible()
     return int(done.inner_text().rsplit(" ", 1)[-1])

@@ -136,7 +136,7 @@ def test_custom_role(visitors: Visitors) -> None:
     dialog.get_by_label("Name").fill("pauser")
     dialog.get_by_label("Start from").select_option("dag-viewer")
     dialog.get_by_label("Search permissions").fill("reparse")
-    dialog.get_by_role("group", name="dag", exact=True).get_by_text("update").click()
+    dialog.get_by_role("group", name="dag", exact=True).get_by_text("update", exact=True).click()
     save(olga)
     expect(olga.page.get_by_role("row").filter(has_text="pauser")).to_contain_text("12 permissions")
     olga.page.get_by_role("button", name="Change run-operator").click()
@@ -182,7 +182,7 @@ def test_my_access(visitors: Visitors) -> None:
     vera.open("/")
     vera.nav().get_by_role("button", name="User", exact=True).click()
     vera.page.get_by_role("menuitem", name="My access").click()
-    vera.page.get_by_label("What").select_option(label="Pause and unpause it")
+    vera.page.get_by_label("What").select_option(label="Delete its runs")
     vera.page.get_by_label("Dag", exact=True).fill("invoice_totals")
     vera.page.get_by_role("button", name="Ask").click()
     asked = vera.page.get_by_label("Request to send")
@@ -200,14 +200,14 @@ def test_tab_of_a_dag(visitors: Visitors) -> None:
     vera, wendy = visitors["vera"], visitors["wendy"]
     for visitor in (vera, wendy):
         visitor.open("/dags/invoice_totals")
-        visitor.page.get_by_role("link", name="Access", exact=True).last.click()
+        visitor.page.locator("a[href$='/plugin/access-dag']").click()
         expect(visitor.page.get_by_role("heading", name="Access to invoice_totals")).to_be_visible()
         visitor.is_at_ease()
     expect(vera.page.get_by_role("table")).to_have_count(1)
     table = wendy.page.get_by_role("table", name="Who may do what on invoice_totals")
     expect(table.get_by_role("row").filter(has_text="finn@example.com")).to_contain_text("Team finance")
     wendy.page.get_by_role("button", name="Give access to this Dag").click()
-    expect(wendy.dialog().get_by_label("Dag", exact=True)).to_have_value("invoice_totals")
+    expect(wendy.dialog().get_by_role("combobox", name="Dag", exact=True)).to_have_value("invoice_totals")
 
 
 def access(stack: DemoStack, user: str) -> httpx.Client:

@@ -35,6 +35,8 @@ TOASTS = "[data-scope=toast][data-part=root]"
 OPEN_DIALOG = "[role=dialog][data-state=open]"
 # The card of a Dag that runs has a spinner for as long as it does.
 WORKING = ".chakra-skeleton:visible, .chakra-spinner:visible:not([data-testid=dag-card] *)"
+# On the Access pages what went well is an alert, too; what did not has the role.
+ALERTS = ".chakra-alert__root:visible:not(.astro-access *), .astro-access [role=alert]:visible"
 # Airflow's UI asks for some things without looking first whether it may, and shows nothing of the refusal.
 TOLERATED = re.compile(r"Failed to load resource: the server responded with a status of 40[13] ")
 
@@ -137,7 +139,7 @@ class Visitor:
     def is_at_ease(self) -> None:
         """The page is complete, and nothing on it is an error."""
         expect(self.page.locator(WORKING)).to_have_count(0)
-        expect(self.page.locator(".chakra-alert__root:visible")).to_have_count(0)
+        expect(self.page.locator(ALERTS)).to_have_count(0)
         assert [*self._errors, *self.page.locator(TOASTS).all_inner_texts()] == []
 
     def shot(self, name: str) -> None:

@@ -17,9 +17,13 @@ function failed<T>(before: State<T>, path: string, error: ApiError): State<T> {
   return keeps ? { ...before, error } : { path, error };
 }
 
+// Airflow draws the component anew whenever the path changes. What all pages need is there at once then.
+const remembered = new Map<string, unknown>();
+const REMEMBERED = ["me", "actions"];
+
 /** What the API says at a path; null asks nothing. The data of the same path stays while it is asked for again. */
 export function useGet<T>(path: string | null): Answer<T> {
-  const [state, setState] = useState<State<T>>({ path });
+  const [state, setState] = useState<State<T>>({ path, data: remembered.get(path ?? "") as T | undefined });
   const [turn, setTurn] = useState(0);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   useEffect(() => {
@@ -30,7 +34,10 @@ export function useGet<T>(path: string | null): Answer<T> {
     if (path === null) return undefined;
     const control = new AbortController();
     call<T>("GET", path, { signal: control.signal })
-      .then((data) => setState({ path, data }))
+      .then((data) => {
+        if (REMEMBERED.includes(path)) remembered.set(path, data);
+        setState({ path, data });
+      })
       .catch((error: unknown) => {
         if (!control.signal.aborted) setState((before) => failed(before, path, asApiError(error)));
       });

@@ -24,7 +24,7 @@ export function RoleDialog({ role, onClose }: { role?: CustomRole; onClose: () =
   const [scope, setScope] = useState<Scope>(role?.scope ?? "DAG");
   const [permissions, setPermissions] = useState<string[]>(role?.permissions ?? []);
   const before = role?.permissions ?? [];
-  const body = { name: name.trim(), scope, permissions, description };
+  const body = { permissions, description, ...(role ? {} : { name: name.trim(), scope }) };
   const path = role ? `roles/${encodeURIComponent(role.name)}` : "roles";
   return (
     <ChangeDialog<Result>

@@ -45,7 +45,7 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
       const result = await props.send({ dryRun, reason, etag: tag });
       if (dryRun) return setPreview(result);
       props.onClose();
-      done(result);
+      done({ version: result.version });
       policyChanged();
       props.onSaved?.(result);
     } catch (failure) {

@@ -47,7 +47,7 @@ const TITLES: Record<string, string> = {
   not_found: "There is no such thing, or you may not see it",
   last_owner: "This would leave no Organization Owner",
   exists: "This name is taken",
-  invalid: "The policy would be invalid",
+  invalid: "This cannot be done",
   reason_required: "A reason is required",
   unavailable: "The policy cannot be read or written just now",
   too_many_changes: "Others changed the policy at the same time",
