@@ -140,9 +140,9 @@ FAULTS = (
     ),
     Fault(
         "anybody adds users",
-        "_Judge.reason",
-        "self._gives_nothing() if change.what == 'user' else OWNER",
-        "'' if change.what == 'user' else OWNER",
+        "_Judge._gives_nothing",
+        "self.gives",
+        "True",
         RULE,
     ),
     Fault(

@@ -324,8 +324,8 @@ FAULTS = (
     Fault(
         "a body that announces no size has no limit",
         "bounded.receive_within",
-        "size <= limit",
-        "True",
+        "{'type': 'http.disconnect'} if too_large else message",
+        "message",
         ("tests/web/test_size_limits.py",),
     ),
     Fault(
