@@ -63,11 +63,17 @@ class _SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _SAFE:
             request = Request(scope)
-            if "authorization" not in request.headers and not _is_same_origin(request):
+            if not _has_bearer(request) and not _is_same_origin(request):
                 detail = "Changes with the browser's cookie are only accepted from this Airflow's own pages."
                 await errors.answer(HTTPStatus.FORBIDDEN, "csrf", detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _has_bearer(request: Request) -> bool:
+    """Whether a bearer's token decides who asks. With any other `Authorization`, as of a proxy, it is the cookie."""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and bool(credential)
 
 
 def _is_same_origin(request: Request) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from astro_auth_plugin.access_api import effects, shapes
 from astro_auth_plugin.access_api.caller import Caller, as_of_now
-from astro_auth_plugin.access_api.errors import ApiError, invalid
+from astro_auth_plugin.access_api.errors import ApiError, denied, invalid
 from astro_auth_plugin.access_api.etags import Entity, Stale, required, unchanged
 from astro_auth_plugin.access_management import publisher
 from astro_auth_plugin.access_management.publisher import Actor, Wanted
@@ -22,13 +23,18 @@ from astro_auth_plugin.authorization.access_decision import AccessDecision
 from astro_auth_plugin.rbac.changes.affected import concerned_scopes
 from astro_auth_plugin.rbac.changes.edits import Edit, EditError, Values
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
-from astro_auth_plugin.rbac.changes.rule import DeniedChange, denied_changes
-from astro_auth_plugin.rbac.policy.document import NEVER
+from astro_auth_plugin.rbac.changes.rule import OWNER, DeniedChange, denied_changes
+from astro_auth_plugin.rbac.model.scopes import GrantScope
+from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, Team, User
+from astro_auth_plugin.rbac.policy.grants import grants_of
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Origin
 from astro_auth_plugin.runtime.request_context import current_request
 
 _HIDDEN = "a part of the policy that you may not see"
+MOST_AT_ONCE = 12
+"""How many changes a process works on: they wait for each other, in threads that Airflow's routes need, too."""
+turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 class Wish(NamedTuple):
@@ -68,6 +74,36 @@ def change(who: Caller, wish: Wish) -> shapes.Result:
     edit = wish.edit
     if wish.entity is not None and not wish.new:
         edit = unchanged(wish.entity, required(wish.if_match), edit)
+    if not turns.acquire(blocking=False):
+        detail = f"There are {MOST_AT_ONCE} other changes at once. Try again."
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_changes", detail)
+    try:
+        return _made(who, wish, edit)
+    finally:
+        turns.release()
+
+
+def needs_owner(who: Caller, change: str) -> None:
+    """Refuse a change that is for Organization Owners, before an error about it can tell what there is.
+
+    Raises:
+        ApiError: if the caller is none.
+    """
+    if "ORGANIZATION" not in who.levels:
+        raise _refused(who, f"{change}: {OWNER}")
+
+
+def needs_sight(who: Caller, scopes: Iterable[GrantScope]) -> None:
+    """Refuse a change about scopes that the caller does not see, before an error about it can tell what there is.
+
+    Raises:
+        ApiError: if there is one.
+    """
+    if not all(map(who.visibility.sees, scopes)):
+        raise _refused(who, _HIDDEN)
+
+
+def _made(who: Caller, wish: Wish, edit: Edit) -> shapes.Result:
     try:
         if who.settings.policy_file is not None:
             return _in_file(who, wish, edit, who.settings.policy_file)
@@ -77,7 +113,9 @@ def change(who: Caller, wish: Wish) -> shapes.Result:
     except EditError as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     except InvalidProposal as error:
-        raise invalid(f"The policy would be invalid:\n{error}") from None
+        # Else only what the change names can be wrong; after a revert, it is any part of the policy.
+        told = wish.reverts is None or who.visibility.everything
+        raise invalid(f"The policy would be invalid:\n{error if told else _HIDDEN}") from None
 
 
 def _stale(who: Caller, wish: Wish) -> ApiError:
@@ -99,7 +137,7 @@ def _in_database(who: Caller, wish: Wish, edit: Edit) -> shapes.Result:
     try:
         done = publisher.publish(wanted, actor, who.settings, dry_run=wish.dry_run)
     except publisher.ChangeDenied as error:
-        raise _denied(who, error.denied, error.before, error.after) from None
+        raise _not_allowed(who, error.denied, error.before, error.after) from None
     except publisher.LastOwner as error:
         raise ApiError(HTTPStatus.CONFLICT, "last_owner", str(error)) from None
     except publisher.TooManyChanges as error:
@@ -114,10 +152,10 @@ def _in_file(who: Caller, wish: Wish, edit: Edit, path: Path) -> shapes.Result:
     before = who.engine.policy
     proposal = propose(values_of(before), before, edit, datetime.now(UTC))
     identity = who.identity
-    denied = denied_changes(who.engine, identity.subject, proposal.changes, proposal.policy.document, identity.groups)
-    if denied:
-        raise _denied(who, denied, before, proposal.policy)
-    patch = _patch(wish.entity, proposal.values)
+    parts = denied_changes(who.engine, identity.subject, proposal.changes, proposal.policy.document, identity.groups)
+    if parts:
+        raise _not_allowed(who, parts, before, proposal.policy)
+    patch = _patch(who, wish.entity, proposal.values)
     if wish.dry_run:
         return _result(who, wish, before, proposal).model_copy(update={"patch": patch})
     detail = f"The policy is managed in the file {path.name}: change it there, or through whoever reviews it."
@@ -144,16 +182,18 @@ def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shap
     )
 
 
-def _denied(who: Caller, denied: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
-    parts = [each.change for each in denied]
-    scopes = concerned_scopes(parts, before.document, after.document)
+def _not_allowed(who: Caller, parts: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
+    scopes = concerned_scopes([each.change for each in parts], before.document, after.document)
     shown = (
         str(each) if all(map(who.visibility.sees, about)) else _HIDDEN
-        for each, about in zip(denied, scopes, strict=True)
+        for each, about in zip(parts, scopes, strict=True)
     )
-    missing = list(dict.fromkeys(shown))
+    return _refused(who, *dict.fromkeys(shown))
+
+
+def _refused(who: Caller, *missing: str) -> ApiError:
     denials.record_change(current_request(), AccessDecision(allowed=False, identity=who.identity))
-    return ApiError(HTTPStatus.FORBIDDEN, "denied", "You may not make this change.", missing=missing)
+    return denied("You may not make this change.", *missing)
 
 
 # -- the policy as plain values ------------------------------------------------------------------------------------
@@ -167,11 +207,21 @@ def values_of(policy: Policy) -> Values:
     return values
 
 
-def _patch(entity: Entity | None, values: Values) -> str | None:
-    """Return an entry as it has to be in the policy file."""
+def _sees_all(who: Caller, entry: Team | User) -> bool:
+    return all(who.visibility.sees(grant.scope) for grant in grants_of((), entry))
+
+
+def _patch(who: Caller, entity: Entity | None, values: Values) -> str | None:
+    """Return an entry as it has to be in the policy file; None if the caller may not see all of it.
+
+    Of an API token there is none: the secret that belongs to its hash is in no answer.
+    """
     if entity is None:
         return None
     entry = entity.find(values)
+    read = entity.read(values)
+    if isinstance(read, ApiToken) or (isinstance(read, Team | User) and not _sees_all(who, read)):
+        return None
     if entry is None:
         return f"# In `{entity.key}`, remove the entry of {entity.name}.\n"
     return yaml.safe_dump({entity.key: [entry]}, sort_keys=False, allow_unicode=False)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from astro_auth_plugin.access_api.errors import ApiError
 from astro_auth_plugin.rbac.changes.edits import Edit, Values
-from astro_auth_plugin.rbac.model.subjects import is_same_email
+from astro_auth_plugin.rbac.model.subjects import is_same_email, normalize_email
 from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, Team, User
 
 _LISTS: dict[str, tuple[type[BaseModel], str]] = {
@@ -47,7 +47,9 @@ class Entity(NamedTuple):
         """Return the ETag of the entry, without quotation marks; of none, too: a user need not have one."""
         shown = entry.model_dump(mode="json", exclude_defaults=True) if entry is not None else None
         # With a key, since parts of an entry may be of another Workspace: nothing can be tried out against it.
-        text = json.dumps([self.key, shown], sort_keys=True).encode()
+        # Of none, it has the name: were it the same for all, it would tell of an entry that the caller does not see.
+        name = normalize_email(self.name) if entry is None else ""
+        text = json.dumps([self.key, name, shown], sort_keys=True).encode()
         return hashlib.blake2b(text, digest_size=12, key=_key()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from astro_auth_plugin.rbac.model.roles import Level
 from astro_auth_plugin.rbac.model.scopes import ScopeName
@@ -15,6 +15,13 @@ _MOST = 1000
 _LONGEST_NAME = 500
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("this time is out of range in UTC") from None
+
+
 def spelled(moment: datetime) -> str:
     """Return a time as the API and the policy write it; one without a time zone is in UTC."""
     utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -22,6 +29,7 @@ def spelled(moment: datetime) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(spelled, return_type=str)]
+End = Annotated[datetime, AfterValidator(_in_utc)]
 Name = Annotated[str, Field(max_length=_LONGEST_NAME)]
 Names = Annotated[list[Name], Field(max_length=_MOST)]
 Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
@@ -56,7 +64,7 @@ class RoleInScope(_Request):
 class NewGrant(RoleInScope):
     """A role to be given."""
 
-    expires_at: datetime | None = None
+    expires_at: End | None = None
     note: Reason = ""
 
 
@@ -361,7 +369,7 @@ class TeamChanges(GrantChanges):
     name: Name | None = None
     description: Reason | None = None
     add_members: Names = []
-    expires_at: datetime | None = None
+    expires_at: End | None = None
     note: Reason = ""
     remove_members: Names = []
     add_groups: Names = []
@@ -398,7 +406,7 @@ class NewToken(_Request):
     name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
     description: Reason = ""
     roles: Annotated[list[RoleInScope], Field(min_length=1, max_length=_MOST)]
-    expires_at: datetime | None
+    expires_at: End | None
     reason: Reason = ""
 
 

@@ -15,6 +15,7 @@ from astro_auth_plugin.rbac.engine.delegation import Given
 from astro_auth_plugin.rbac.engine.engine import NO_GROUPS, Engine
 from astro_auth_plugin.rbac.engine.visibility import Visibility
 from astro_auth_plugin.rbac.explain.access_report import Holder
+from astro_auth_plugin.rbac.explain.answers import together
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
@@ -124,8 +125,19 @@ def effective(who: Caller, subject: str, groups: frozenset[str] = NO_GROUPS) -> 
     return Throughs(who.engine, subject, groups).held(seen)
 
 
-def holder(who: Caller, found: Holder) -> shapes.Holder:
-    """Return who may do something with a Dag or through a tag."""
+def holders(who: Caller, found: Iterable[Holder]) -> list[shapes.Holder]:
+    """Return who may do something with a Dag or through a tag, as far as the caller may see that."""
+    sees = who.visibility
+    shown = []
+    for each in found:
+        grants = tuple(grant for grant in each.grants if sees.sees(grant.scope))
+        if grants and (sees.tokens or not each.who.startswith(TOKEN_PREFIX)):
+            permissions = each.permissions & together(grants)
+            shown.append(_holder(who, each._replace(grants=grants, permissions=permissions)))
+    return shown
+
+
+def _holder(who: Caller, found: Holder) -> shapes.Holder:
     may = list(spelled(found.permissions, on_dag=True))
     if found.who.startswith(TOKEN_PREFIX):
         return shapes.Holder(

@@ -22,8 +22,8 @@ from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
 
 COLUMNS = ("time", "event", "user", "dag_id", "details")
 _AT_ONCE = 1000
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that begins so for a formula, some also with the wide letters of East Asia.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def events(since: datetime) -> Iterator[dict[str, Any]]:

@@ -199,5 +199,6 @@ async def _record(context: RequestContext) -> None:
 
 
 def _support_access(context: RequestContext) -> audit_log.Event | None:
-    user = context.signed_in or context.actor
-    return audit_log.support_access(user, context.status) if user is not None else None
+    # Pages of FAB have a session of their own, which need not be of who has the cookie.
+    users = (user for user in (context.signed_in, context.actor) if user is not None)
+    return next(filter(None, (audit_log.support_access(user, context.status) for user in users)), None)

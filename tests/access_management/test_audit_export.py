@@ -87,14 +87,16 @@ def test_change_whose_version_is_not_there() -> None:
     assert [each["details"]["version"] for each in audit_export.events(NOW)] == [99]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", 'a,"b"\nc', "é 🙂"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x", "\t=1", 'a,"b"\nc', "é 🙂"]
+)
 def test_csv(text: str) -> None:
     """Every cell is text for a spreadsheet, and reads as what it was."""
     row("astro_auth.signed_in", 1, owner=text)
     head, line = csv.reader(io.StringIO("".join(audit_export.as_csv(audit_export.events(NOW))), newline=""))
     assert tuple(head) == audit_export.COLUMNS
     assert line[2].removeprefix("'") == text
-    assert line[2][0] not in "=+-@\t\n"
+    assert line[2][0] not in "=+-@\uff1d\uff0b\uff0d\uff20\t\n"
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,27 @@ FAULTS = (
     Fault("grants of the actor have ended when they have not", "_Judge._until", "each < end", "each <= end", RULE),
     Fault("grants of the actor never end", "_Judge._until", "end is None or each < end", "False", RULE),
     Fault(
+        "an Organization Owner whose membership ends gives what never ends",
+        "_Judge.reason",
+        "'ORGANIZATION' in self.gives_always",
+        "is_owner",
+        RULE,
+    ),
+    Fault(
+        "a group that an Organization Owner adds need not end",
+        "_Judge.reason",
+        "change.what == 'member' or (change.what == 'group' and is_owner)",
+        "change.what == 'member'",
+        RULE,
+    ),
+    Fault(
+        "roles and settings are changed by whose role ends",
+        "_Judge.reason",
+        "change.what == 'user' or (change.what == 'Team' and is_owner)",
+        "change.what == 'user' or is_owner",
+        RULE,
+    ),
+    Fault(
         "what never ends lasts no longer than anything",
         "_Judge._until",
         "end is None or each < end",
@@ -119,9 +140,9 @@ FAULTS = (
     ),
     Fault(
         "anybody adds users",
-        "_Judge.reason",
-        "self._gives_nothing() if change.what == 'user' else OWNER",
-        "'' if change.what == 'user' else OWNER",
+        "_Judge._gives_nothing",
+        "self.gives",
+        "True",
         RULE,
     ),
     Fault(

@@ -51,7 +51,7 @@ def dag_access_of(who: CallerDep, dag_id: str) -> shapes.DagAccess:
             if action.needs & ~held
         ],
         grants=Throughs(who.engine, identity.subject, identity.groups).held(here),
-        users=None if holders is None else [views.holder(who, each) for each in holders],
+        users=None if holders is None else views.holders(who, holders),
         may_grant=_may_grant_here(who),
     )
 
@@ -85,9 +85,7 @@ def tag_access(who: ReaderDep, tag: Annotated[str, Query(min_length=1, max_lengt
     if not dags and not sees:
         raise not_found(f"tag `{tag}`")
     holders = access_report.of_tag(who.answerer, tag) if sees else ()
-    return shapes.TagAccess(
-        tag=tag, dags=dags, users=[views.holder(who, each) for each in holders], may_grant=_may_grant_here(who)
-    )
+    return shapes.TagAccess(tag=tag, dags=dags, users=views.holders(who, holders), may_grant=_may_grant_here(who))
 
 
 @router.get("/suggest")

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from astro_auth_plugin.access_api import bundles, shapes, views
 from astro_auth_plugin.access_api.caller import Caller, CallerDep
 from astro_auth_plugin.access_api.errors import denied, invalid
+from astro_auth_plugin.access_api.routes.tokens import find_token
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
 from astro_auth_plugin.authorization import dag_access
 from astro_auth_plugin.rbac.engine import delegation
@@ -77,7 +78,7 @@ def _policy_state(who: Caller) -> shapes.PolicyState:
         store="database",
         version=newest.id,
         changed_at=datetime.fromtimestamp(newest.created_at, UTC),
-        author=newest.author if who.visibility.changes else None,
+        author=newest.author if who.visibility.everything else None,
         read_only=False,
     )
 
@@ -183,4 +184,4 @@ def _subject(who: Caller, name: str | None) -> tuple[str, frozenset[str]]:
         return user_subject(name), frozenset()
     if not who.visibility.tokens:
         raise denied("You may not ask about API tokens.", "a role that may read API tokens")
-    return token_subject(name.removeprefix(TOKEN_PREFIX)), frozenset()
+    return token_subject(find_token(who, name.removeprefix(TOKEN_PREFIX)).id), frozenset()

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from astro_auth_plugin.access_api import changing, shapes, views
-from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep, access_reader
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import not_found
 from astro_auth_plugin.access_api.etags import Entity
@@ -35,7 +35,7 @@ def list_roles(who: ReaderDep) -> shapes.Roles:
     document = who.engine.policy.document
     held: dict[str, dict[str, None]] = defaultdict(dict)
     for grant in grants(document):
-        if who.visibility.sees(grant.scope):
+        if who.visibility.sees(grant.scope) and (grant.principal.kind != "token" or who.visibility.tokens):
             held[grant.role][str(grant.principal)] = None
     return shapes.Roles(
         roles=[_custom(role, list(held[role.name])) for role in document.roles],
@@ -56,6 +56,7 @@ def list_roles(who: ReaderDep) -> shapes.Roles:
 @router.post("/roles", status_code=HTTPStatus.CREATED)
 def create_role(who: CallerDep, body: shapes.NewRole, dry_run: DryRun = False) -> shapes.Result:
     """Add a custom role."""
+    changing.needs_owner(who, f"+ role `{body.name}`")
     role: Values = {"name": body.name, "scope": body.scope, **_described(body)}
     return changing.change(who, Wish(edits.add_role(role), body.reason, dry_run, Entity("roles", body.name), new=True))
 
@@ -65,6 +66,7 @@ def change_role(
     who: ReaderDep, name: str, body: shapes.ChangedRole, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Give a custom role other permissions, another description, or another name that its grants take over."""
+    changing.needs_owner(who, f"~ role `{name}`")
 
     def changed(role: Values) -> Values:
         kept = {key: each for key, each in role.items() if key not in ("permissions", "description")}
@@ -87,6 +89,7 @@ def delete_role(
     who: ReaderDep, name: str, reason: shapes.Reason = "", dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Remove a custom role that is not granted to anyone."""
+    changing.needs_owner(who, f"- role `{name}`")
     wish = Wish(edits.remove_role(name), reason, dry_run, Entity("roles", name), if_match=if_match, show=_showing(name))
     return changing.change(who, wish)
 
@@ -136,7 +139,7 @@ def _custom(role: CustomRole, held_by: list[str]) -> shapes.CustomRole:
 
 def _showing(name: str) -> Callable[[Caller], shapes.CustomRole]:
     def show(who: Caller) -> shapes.CustomRole:
-        found = next((role for role in who.engine.policy.document.roles if role.name == name), None)
+        found = next((role for role in access_reader(who).engine.policy.document.roles if role.name == name), None)
         if found is None:
             raise not_found(f"role `{name}`")
         return _custom(found, [])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
 from astro_auth_plugin.access_api import changing, shapes, views
-from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep, access_reader
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import not_found
 from astro_auth_plugin.access_api.etags import Entity
@@ -71,9 +70,10 @@ def show_team(who: ReaderDep, name: str, response: Response) -> shapes.TeamDetai
 @router.post("/teams", status_code=HTTPStatus.CREATED)
 def create_team(who: CallerDep, body: shapes.NewTeam, dry_run: DryRun = False) -> shapes.Result:
     """Add a Team, with roles if some are named."""
+    changing.needs_owner(who, f"+ Team `{body.name}`")
     added = edits.add_team(body.name, body.description, body.members, body.idp_groups, support=body.support)
     changes = shapes.GrantChanges(grant=body.grant)
-    edit = in_turn([added, *granting(Principal("Team", body.name), changes)])
+    edit = in_turn([added, *granting(who, Principal("Team", body.name), changes)])
     return changing.change(who, Wish(edit, body.reason, dry_run, Entity("teams", body.name), new=True))
 
 
@@ -84,7 +84,9 @@ def change_team(
     """Change a Team: its roles, members, groups and description."""
     _find(who, name)
     renamed = [edits.rename_team(name, body.name)] if body.name not in (None, name) else []
-    edit = in_turn([*_editing(name, body), *granting(Principal("Team", name), body), *renamed])
+    if renamed:
+        changing.needs_owner(who, f"~ Team `{name}` renamed to `{body.name}`")
+    edit = in_turn([*_editing(name, body), *granting(who, Principal("Team", name), body), *renamed])
     return changing.change(
         who, Wish(edit, body.reason, dry_run, Entity("teams", name), if_match=if_match, show=_showing(name))
     )
@@ -109,7 +111,7 @@ def delete_team(
 
 
 def _showing(name: str) -> Callable[[Caller], shapes.TeamDetail]:
-    return partial(show_team, name=name, response=Response())
+    return lambda who: show_team(access_reader(who), name, Response())
 
 
 def _editing(name: str, body: shapes.TeamChanges) -> Iterator[Edit]:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from astro_auth_plugin.access_api import changing, shapes, views
-from astro_auth_plugin.access_api.caller import Caller, CallerDep, TokenReaderDep
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, TokenReaderDep, token_reader
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import denied, not_found
 from astro_auth_plugin.access_api.etags import Entity
@@ -20,7 +20,7 @@ from astro_auth_plugin.authentication.token_use import Used, read_last_uses
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Values
 from astro_auth_plugin.rbac.model import token_secrets
-from astro_auth_plugin.rbac.model.scopes import KINDS
+from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import token_subject
 from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken
 from astro_auth_plugin.rbac.policy.grants import token_scope
@@ -48,6 +48,7 @@ def create_token(
 ) -> shapes.TokenResult:
     """Make an API token; the answer has its secret, this once."""
     _no_token(who)
+    changing.needs_sight(who, (_place(views.grant_scope(role.scope)) for role in body.roles))
     token_id = new_token_id()
     secret = new_secret(token_id)
     entry = {
@@ -73,7 +74,7 @@ def rotate_token(
 ) -> shapes.TokenResult:
     """Give an API token a new secret; the answer has it, this once."""
     _no_token(who)
-    _find(who, token_id)
+    find_token(who, token_id)
     secret = new_secret(token_id)
 
     def edit(values: Values) -> Values:
@@ -93,7 +94,7 @@ def revoke_token(
     who: TokenReaderDep, token_id: str, reason: shapes.Reason = "", dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Revoke an API token: its secrets and JWTs are invalid from the next request on."""
-    _find(who, token_id)
+    find_token(who, token_id)
     wish = Wish(
         edits.remove_token(token_id),
         reason,
@@ -114,8 +115,13 @@ def _no_token(who: Caller) -> None:
         raise denied("API tokens cannot make or rotate API tokens.", "a user")
 
 
+def _place(scope: GrantScope) -> GrantScope:
+    """Return the Deployment of a Dag or tag: custom roles can make tokens for those whose grants they do not see."""
+    return GrantScope("Deployment", scope.deployment_id) if scope.deployment_id else scope
+
+
 def _showing(token_id: str) -> Callable[[Caller], shapes.TokenDetail]:
-    return lambda who: _detail(who, _find(who, token_id), {})
+    return lambda who: _detail(who, find_token(token_reader(who), token_id), {})
 
 
 def _with_secret(result: shapes.Result, token_id: str, secret: str, response: Response) -> shapes.TokenResult:
@@ -139,7 +145,12 @@ def _visible(who: Caller) -> Iterable[ApiToken]:
             yield token
 
 
-def _find(who: Caller, token_id: str) -> ApiToken:
+def find_token(who: Caller, token_id: str) -> ApiToken:
+    """Return an API token that a caller may see.
+
+    Raises:
+        ApiError: if there is none.
+    """
     found = next((token for token in _visible(who) if token.id == token_id), None)
     if found is None:
         raise not_found(f"API token `{token_id}`")

@@ -6,13 +6,13 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import partial, reduce
+from functools import reduce
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Header, Query, Response
 
 from astro_auth_plugin.access_api import changing, shapes, views
-from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
+from astro_auth_plugin.access_api.caller import Caller, ReaderDep, access_reader
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import invalid, not_found
 from astro_auth_plugin.access_api.etags import Entity
@@ -86,7 +86,8 @@ def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDeta
     effective = views.effective(who, subject, groups)
     selection = who.engine.allowed_dags(subject, _SEE_DAG, groups=groups)
     return shapes.UserDetail(
-        email=entry.email if entry else email,
+        # As it was asked for, where the entry has nothing that the caller may see: as if there were none.
+        email=entry.email if entry and _sees_user(who.visibility, entry) else email,
         etag=etag,
         accounts=_account_values(found) if who.reads_accounts else None,
         last_sign_in=_last_sign_in(found),
@@ -100,18 +101,22 @@ def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDeta
 
 @router.patch("/users/{email:path}")
 def change_user(
-    who: CallerDep, email: str, body: shapes.GrantChanges, dry_run: DryRun = False, if_match: IfMatch = None
+    who: ReaderDep, email: str, body: shapes.GrantChanges, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Grant roles to a user, or revoke some."""
     if not is_email(email):
         raise invalid(f"`{email}` is not an e-mail address.")
-    edit = in_turn(granting(Principal("user", email), body))
-    show = partial(show_user, email=email, response=Response())
+    edit = in_turn(granting(who, Principal("user", email), body))
+
+    def show(later: Caller) -> shapes.UserDetail:
+        return show_user(access_reader(later), email, Response())
+
     return changing.change(who, Wish(edit, body.reason, dry_run, Entity("users", email), if_match=if_match, show=show))
 
 
-def granting(holder: Principal, body: shapes.GrantChanges) -> Iterable[Edit]:
+def granting(who: Caller, holder: Principal, body: shapes.GrantChanges) -> Iterable[Edit]:
     """Yield the edits that a request makes of the roles of a user or Team: what is revoked goes first."""
+    changing.needs_sight(who, (views.grant_scope(each.scope) for each in (*body.revoke, *body.grant)))
     for old in body.revoke:
         yield edits.revoke(holder, old.role, views.grant_scope(old.scope))
     for new in body.grant:
@@ -162,7 +167,7 @@ def named(seen: Visibility) -> dict[str, _Named]:
             teams[subject].append(team)
     own: dict[str, User] = {}
     for user in document.users:
-        if seen.everything or any(views.visible_grants(seen, user)):
+        if _sees_user(seen, user):
             own[user_subject(user.email)] = user
             emails[user_subject(user.email)] = user.email
     return {
@@ -173,6 +178,10 @@ def named(seen: Visibility) -> dict[str, _Named]:
 def _named_user(seen: Visibility, email: str, own: User | None, teams: list[Team]) -> _Named:
     roles = frozenset(grant.role for entry in (own, *teams) if entry for grant in views.visible_grants(seen, entry))
     return _Named(email, own, tuple(teams), roles)
+
+
+def _sees_user(seen: Visibility, user: User) -> bool:
+    return seen.everything or any(views.visible_grants(seen, user))
 
 
 def sees_team(seen: Visibility, team: Team) -> bool:

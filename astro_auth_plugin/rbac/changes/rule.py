@@ -20,6 +20,7 @@ from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument
 from astro_auth_plugin.rbac.policy.grants import Grant, first_end, grants_of
 
 OWNER = "only an Organization Owner may change this"
+LASTING_OWNER = "only an Organization Owner whose role does not end may change this"
 
 
 class DeniedChange(NamedTuple):
@@ -61,14 +62,16 @@ class _Judge:
         self.gives = delegation.levels_given(engine, actor, groups)
         self.ends = {grant.expires_at for grant in engine.access(actor, groups).grants if grant.expires_at}
         self.engines: dict[datetime, Engine] = {}
+        self.gives_always = delegation.levels_given(self._until(None), actor, groups)
 
     def reason(self, change: PolicyChange) -> str:
         """Return why the actor may not make this part of the change; '' if it may."""
-        if "ORGANIZATION" in self.gives:
+        is_owner = "ORGANIZATION" in self.gives
+        if "ORGANIZATION" in self.gives_always:
             return ""
         if change.what == "grant" and change.grant is not None:
             return self._beyond([change.grant], lasts=change.sign == "+")
-        if change.what == "member":
+        if change.what == "member" or (change.what == "group" and is_owner):
             teams = [team for each in self.teams if (team := each.get(change.team))]
             every = (grant for team in teams for grant in grants_of((), team))
             # What comes is had for as long as the membership lasts.
@@ -76,7 +79,9 @@ class _Judge:
             return self._beyond(held, lasts=change.sign == "+") or self._gives_nothing()
         if change.what == "API token":
             return self._token(change.before, change.after)
-        return self._gives_nothing() if change.what == "user" else OWNER
+        if change.what == "user" or (change.what == "Team" and is_owner):
+            return self._gives_nothing()
+        return LASTING_OWNER if is_owner else OWNER
 
     def _gives_nothing(self) -> str:
         return "" if self.gives else "the actor may not give any role"

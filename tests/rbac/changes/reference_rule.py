@@ -23,22 +23,30 @@ def refused_kinds(
     old: Values, new: Values, deployment_id: str, subject: str, groups: Iterable[str] = ()
 ) -> frozenset[str]:
     """Name the kinds of the parts of a change that the subject may not make; without any, it may make the change."""
-    if "ORGANIZATION_OWNER" in roles_here(old, deployment_id, subject, groups):
+    if "ORGANIZATION_OWNER" in roles_here(as_long_as(old, NEVER), deployment_id, subject, groups):
         return frozenset()
+    # An Owner whose role ends: what lasts longer is for the others.
+    owner = "ORGANIZATION_OWNER" in roles_here(old, deployment_id, subject, groups)
     found = set()
     for key, kind in (("roles", "role"), ("teams", "Team")):
         for before, after in renamings(old, new, key):
             # Owners rename; with the old names in the new document, what else is different is judged.
-            found.add(kind)
+            found |= {kind} - ({"Team"} if owner else set())
             new = with_name(new, key, after, before)
     rule = (old, new, deployment_id, subject, list(groups))
     found |= {*refused_entries(*rule), *refused_grants(*rule), *refused_members(*rule), *refused_tokens(*rule)}
     # What is left belongs to Organization Owners.
     for team in names_of(old, "teams") | names_of(new, "teams"):
         before, after = team_of(old, team), team_of(new, team)
-        if not before or not after or about(before) != about(after):
+        if not owner and (not before or not after or about(before) != about(after)):
             found.add("Team")
-        if set(before.get("idp_groups", [])) != set(after.get("idp_groups", [])):
+        had, has = (set(each.get("idp_groups", [])) for each in (before, after))
+        roles = [grant for each in (before, after) for grant in grants_on("", each)]
+        lasting = all(
+            may_give_until(old, deployment_id, subject, groups, level, place, end)
+            for _, level, place, _, _, end, _ in roles
+        )
+        if had != has and not (owner and (has <= had or lasting)):
             found.add("group")
     if by_name(old, "roles", "name") != by_name(new, "roles", "name"):
         found.add("role")

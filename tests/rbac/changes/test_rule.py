@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.difference import PolicyChange, changes
 from astro_auth_plugin.rbac.changes.edits import Edit, EditError
-from astro_auth_plugin.rbac.changes.rule import OWNER, DeniedChange, denied_changes
+from astro_auth_plugin.rbac.changes.rule import LASTING_OWNER, OWNER, DeniedChange, denied_changes
 from astro_auth_plugin.rbac.engine.delegation import Given, given_beyond, levels_given
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import ORGANIZATION as ORG
@@ -142,6 +142,11 @@ POLICY: dict[str, Any] = {
         {"name": "admins", "idp_groups": ["admins"], **on("dep", "DEPLOYMENT_ADMIN")},
         {"name": "ws-owners", "idp_groups": ["ws-owners"], **on("ws", "WORKSPACE_OWNER")},
         {"name": "owners", "idp_groups": ["owners"], **on("", "ORGANIZATION_OWNER")},
+        {
+            "name": "deputies",
+            "members": [{"email": "dora@example.com", "expires_at": LATE}],
+            **on("", "ORGANIZATION_OWNER"),
+        },
     ],
     "users": [{"email": f"{name}@example.com", **grants} for name, grants in PEOPLE.items()],
     "api_tokens": [{**token(name), "roles": roles} for name, roles in TOKEN_ROLES.items()],
@@ -360,6 +365,39 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
     ("gone", join("shift", "gone", expires_at=LATE), {not_given("DEPLOYMENT_ADMIN@dep")}),
     ("ada", join("shift", "rota"), set()),
     ("vera", join("shift", "gone"), {not_given("DEPLOYMENT_ADMIN@dep")}),
+    # An Organization Owner whose membership ends, neither: and roles and settings have no end.
+    ("dora", edits.grant(person("gil"), "WORKSPACE_OWNER", WS, LATE), set()),
+    (
+        "dora",
+        edits.grant(person("dora"), "WORKSPACE_OWNER", WS),
+        {not_given("WORKSPACE_OWNER@ws", end=" for so long")},
+    ),
+    (
+        "dora",
+        edits.grant(person("dora"), "ORGANIZATION_OWNER", ORG),
+        {not_given("ORGANIZATION_OWNER@", end=" for so long")},
+    ),
+    ("dora", edits.revoke(person("olga"), "ORGANIZATION_OWNER", ORG), set()),
+    ("dora", join("deputies", "dora"), {not_given("ORGANIZATION_OWNER@", end=" for so long")}),
+    ("dora", join("deputies", "gil", expires_at=LATE), set()),
+    (
+        "dora",
+        edits.change_members("deputies", "idp_groups", add=["g"]),
+        {not_given("ORGANIZATION_OWNER@", end=" for so long")},
+    ),
+    ("dora", edits.change_members("owners", "idp_groups", remove=["owners"]), set()),
+    ("dora", edits.change_members("empty", "idp_groups", add=["g"]), set()),
+    ("dora", new_token(OWNER_OF_ALL, expires_at=LATE), set()),
+    ("dora", new_token(OWNER_OF_ALL), {not_given("ORGANIZATION_OWNER@org", end=" until the token ends")}),
+    ("dora", edits.add_team("new", "described"), set()),
+    ("dora", edits.rename_team("viewers", "new"), set()),
+    *(
+        ("dora", edit, {LASTING_OWNER})
+        for edit in (
+            edits.change_role("unused", lambda role: {**role, "restricted_workspace_ids": []}),
+            setting("protect_granted_tags", True),
+        )
+    ),
     (
         "theo",
         edits.grant(person("theo"), "DEPLOYMENT_ADMIN", SISTER),

@@ -1,0 +1,191 @@
+"""What an answer tells of parts of the policy that the caller may not see: nothing, whatever is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from astro_auth_plugin.access_api import changing
+from astro_auth_plugin.access_management import publisher
+from astro_auth_plugin.access_management.publisher import Actor, Wanted
+from astro_auth_plugin.authorization.dag_cache import DagCache
+from astro_auth_plugin.rbac.changes import edits
+from astro_auth_plugin.rbac.policy import yaml_reader
+from astro_auth_plugin.rbac.policy.entries import plain
+from astro_auth_plugin.runtime.policy_store import PolicyStore
+from astro_auth_plugin.runtime.settings import Settings
+from tests import process_state
+
+from .conftest import HASH, POLICY, Api
+
+HIDDEN = "a part of the policy that you may not see"
+NEAR = {"role": "DAG_VIEWER", "scope": {"kind": "tag", "id": "t", "deployment_id": "dep"}}
+OWNER_THERE = {"role": "WORKSPACE_OWNER", "scope": {"kind": "Workspace", "id": "ws-other"}}
+MEMBER_THERE = {**OWNER_THERE, "role": "WORKSPACE_MEMBER"}
+MORE = POLICY.replace(
+    "teams:\n",
+    """roles:
+  - {name: afar, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get]}
+  - {name: reader, scope: DEPLOYMENT, permissions: [deployment.users.get, deployment.teams.get]}
+teams:
+  - {name: helpers-afar, support: true, deployment_roles: [{deployment_id: dep-other, role: afar}]}
+""",
+    1,
+).replace(
+    "api_tokens:\n",
+    f"""api_tokens:
+  - {{id: tagger, name: Tagger, secret_sha256: {HASH[::-1]}, expires_at: never,
+     roles: [{{role: DAG_AUTHOR, entity_type: DAG_TAG, entity_id: t, deployment_id: dep}}]}}
+  - {{id: ended, name: Ended, secret_sha256: {HASH[1:]}f, expires_at: 2020-01-01T00:00:00Z,
+     roles: [{{role: afar, entity_type: DEPLOYMENT, entity_id: dep-other}}]}}
+""",
+    1,
+)
+
+
+@pytest.fixture
+def more(api: Api) -> Api:
+    """The API with custom roles, and API tokens here and elsewhere, as version 2."""
+    values = plain(yaml_reader.read(MORE.encode()).values)
+    publisher.publish(Wanted(edits.replace(values), "import"), Actor("root", "shell"), api.settings)
+    return api
+
+
+def test_an_old_etag_shows_an_entry_to_those_who_may_read_it(api: Api) -> None:
+    wendy = "/users/wendy@example.com"
+    refused = api.ask("mia", "PATCH", wendy, "old", json={"grant": [NEAR]})
+    assert refused.status_code == 403 and "current" not in refused.json()
+    shown = api.ask("mo", "PATCH", wendy, "old", json={"grant": [NEAR]})
+    assert shown.status_code == 412 and shown.json()["current"]["grants"]
+
+
+def test_who_may_not_read_any_more_is_shown_no_entry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(who: Any) -> Any:
+        return who._replace(visibility=who.visibility._replace(access=False, tokens=False))
+
+    monkeypatch.setattr(changing, "as_of_now", blind)
+    for method, path, body in (
+        ("PATCH", "/users/wendy@example.com", {"grant": [{**NEAR, "role": "DAG_AUTHOR"}]}),
+        ("PATCH", "/teams/data", {"add_members": ["ana@example.com"]}),
+        ("DELETE", "/tokens/ci", None),
+    ):
+        assert api.ask("wendy", method, path, "old", json=body).json()["current"] is None
+
+
+def test_users_of_another_workspace_are_answered_as_strangers(api: Api) -> None:
+    read = {name: api.ask("mo", "GET", f"/users/{name}@example.com").json() for name in ("fred", "FRED", "ana", "bo")}
+    assert read["FRED"]["email"] == "FRED@example.com"
+    assert len({read[name]["etag"] for name in ("fred", "ana", "bo")}) == 3
+    assert api.ask("olga", "GET", "/users/FRED@example.com").json()["email"] == "fred@example.com"
+
+
+@pytest.mark.parametrize("name", ["wendy", "mo"])
+def test_grants_of_another_workspace_cannot_be_tried_out(api: Api, name: str) -> None:
+    fred = "/users/fred@example.com"
+    etag = api.ask(name, "GET", fred).json()["etag"]
+    near = {"role": "WORKSPACE_MEMBER", "scope": {"kind": "Workspace", "id": "ws-othe"}}
+    answers = [
+        api.ask(name, "PATCH", f"{fred}?dry_run=true", etag, json=body)
+        for grant in (OWNER_THERE, MEMBER_THERE, near)
+        for body in ({"grant": [grant]}, {"revoke": [grant]}, {"revoke": [grant], "grant": [grant]})
+    ]
+    assert {(answer.status_code, *answer.json()["missing"]) for answer in answers} == {(403, HIDDEN)}
+    team = {"revoke": [MEMBER_THERE]}
+    etag = api.ask(name, "GET", "/teams/data").json()["etag"]
+    assert api.ask(name, "PATCH", "/teams/data", etag, json=team).json()["missing"] == [HIDDEN]
+    new = {"name": "n", "expires_at": None, "roles": [near]}
+    assert api.ask(name, "POST", "/tokens", json=new).json()["missing"] == [HIDDEN]
+    assert "did you mean `ws-other`" in api.ask("olga", "POST", "/tokens", json=new).json()["detail"]
+
+
+def test_names_of_another_workspace_cannot_be_tried_out(more: Api) -> None:
+    role = {"scope": "DAG", "permissions": ["dag.airflow.dag.get"]}
+    for name in ("mia", "mo", "wendy"):
+        for team in ("elsewhere", "new"):
+            assert more.ask(name, "POST", "/teams", json={"name": team}).status_code == 403
+        for known in ("afar", "new"):
+            assert more.ask(name, "POST", "/roles", json={**role, "name": known}).status_code == 403
+    etag = more.ask("wendy", "GET", "/teams/data").json()["etag"]
+    for team in ("elsewhere", "new"):
+        assert more.ask("wendy", "PATCH", "/teams/data", etag, json={"name": team}).status_code == 403
+
+
+def test_who_has_a_role_elsewhere_is_not_told_by_what_a_change_of_it_would_break(more: Api) -> None:
+    (etag,) = (role["etag"] for role in more.ask("mo", "GET", "/roles").json()["roles"] if role["name"] == "afar")
+    body = {"permissions": ["deployment.airflow.pool.update"]}
+    for name, status in (("mo", 403), ("wendy", 403), ("olga", 422)):
+        assert more.ask(name, "DELETE", "/roles/afar?dry_run=true", etag).status_code == status
+        assert more.ask(name, "PUT", "/roles/afar?dry_run=true", etag, json=body).status_code == status
+
+
+def test_what_a_revert_would_break_elsewhere_is_not_told(more: Api) -> None:
+    answers = {name: more.ask(name, "POST", "/history/1/revert", "2", json={}) for name in ("wendy", "olga")}
+    assert {answer.status_code for answer in answers.values()} == {422}
+    assert "afar" in answers["olga"].json()["detail"]
+    assert answers["wendy"].json()["detail"] == f"The policy would be invalid:\n{HIDDEN}"
+
+
+def test_api_tokens_are_named_to_those_who_may_read_them(more: Api) -> None:
+    for path, name in (("/tags/access?tag=t", "token:tagger"), ("/roles", "API token `ended`")):
+        told = {who: name in more.ask(who, "GET", path).text for who in ("mo", "olga")}
+        assert told == {"mo": False, "olga": True}
+    for token in ("ended", "nosuch"):
+        answer = more.ask("wendy", "POST", "/explain", json={"action": "see-pool", "as": f"token:{token}"})
+        assert answer.status_code == 404 and answer.json()["detail"].replace(token, "") == (
+            "There is no API token ``, or you may not see it."
+        )
+
+
+def test_a_patch_for_the_file_has_nothing_hidden(api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY)
+    settings = Settings(file, "dep")
+    process_state.start_with(settings=settings, policy_store=PolicyStore(settings), dag_cache=DagCache())
+    patches: dict[str, Any] = {}
+    for who, user in (("wendy", "fred"), ("olga", "fred"), ("wendy", "mo")):
+        etag = api.ask(who, "GET", f"/users/{user}@example.com").json()["etag"]
+        answer = api.ask(who, "PATCH", f"/users/{user}@example.com", etag, json={"grant": [NEAR]})
+        assert answer.status_code == 409
+        patches[f"{who} {user}"] = answer.json()["patch"]
+    assert patches["wendy fred"] is None
+    assert "ws-other" in patches["olga fred"] and "DAG_VIEWER" in patches["wendy mo"]
+    # The secret of this hash is in no answer.
+    new = {"name": "n", "expires_at": None, "roles": [NEAR]}
+    assert api.ask("olga", "POST", "/tokens", json=new).json()["patch"] is None
+
+
+def test_the_author_of_the_newest_version_is_told_where_all_of_it_is(api: Api) -> None:
+    authors = {name: api.ask(name, "GET", "/me").json()["policy"]["author"] for name in ("olga", "wendy", "mo")}
+    assert authors == {"olga": "root", "wendy": None, "mo": None}
+
+
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer ", "Negotiate x", "x"])
+def test_a_header_that_signs_no_one_in_does_not_stand_for_the_own_pages(api: Api, header: str) -> None:
+    headers = {"Authorization": header, "Sec-Fetch-Site": "same-site"}
+    assert api.send("olga", "POST", "/teams", headers, json={"name": "new"}).json()["code"] == "csrf"
+
+
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_end_that_no_clock_has_is_invalid(api: Api, end: str) -> None:
+    answer = api.ask("olga", "PATCH", "/users/ana@example.com", "x", json={"grant": [{**NEAR, "expires_at": end}]})
+    assert answer.status_code == 422 and "out of range" in answer.json()["detail"]
+
+
+def test_changes_that_wait_for_each_other_leave_threads_for_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"grant": [NEAR]}
+    etag = api.ask("wendy", "GET", "/users/ana@example.com").json()["etag"]
+    found = []
+
+    def publish(*_: Any, **__: Any) -> Any:
+        # As the first of many at once, each of which comes while the one before is worked on.
+        answer = api.ask("wendy", "PATCH", "/users/ana@example.com", etag, json=body)
+        found.append((answer.status_code, answer.json()["code"]))
+        raise publisher.TooManyChanges("no")
+
+    monkeypatch.setattr(publisher, "publish", publish)
+    assert api.ask("wendy", "PATCH", "/users/ana@example.com", etag, json=body).status_code == 503
+    assert found[0] == (503, "too_many_changes") and len(found) == changing.MOST_AT_ONCE
+    assert changing.turns.acquire(blocking=False)
+    changing.turns.release()
