@@ -89,10 +89,16 @@ _IMPORT = Group(
                     "The id of this Deployment. Default: [astro_auth] deployment_id.",
                     {"metavar": "ID"},
                 ),
+                Option(
+                    ("--exact",),
+                    "Never grant more than FAB. Default: what is harmless and roles of Airflow 2 lack is rounded up.",
+                    {"action": "store_true"},
+                ),
                 OUT,
             ),
             "Read the roles and users of Airflow's FAB provider from the metadata database and create a policy that "
-            "never grants more than they did. What a policy cannot express is left out and listed.",
+            "grants what they did. What is rounded up, what a policy cannot express, and what each person has before "
+            "and after are listed on the error stream.",
         ),
         Command(
             "terraform",
