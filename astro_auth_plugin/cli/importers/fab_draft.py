@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from astro_auth_plugin.cli.importers import fab_people, fab_roles
-from astro_auth_plugin.cli.importers.fab_lines import not_expressed, rounded
+from astro_auth_plugin.cli.importers.fab_lines import Lacking, add_rounded, not_expressed, rounded
 from astro_auth_plugin.cli.importers.fab_names import Names, dag_role_name
 from astro_auth_plugin.cli.importers.fab_questions import Pair
 from astro_auth_plugin.cli.importers.fab_roles import FabPermissions, Tables
@@ -49,11 +49,12 @@ def draft_of(tables: Tables, ids: Ids, *, exact: bool = False) -> Draft:
     people = fab_people.people(tables)
     draft.left_out += fab_people.left_out(people)
     roles_of = {each.account.email: each.account.roles for each in people if not each.left_out}
-    writer = _Writer(draft, ids.deployment)
+    writer, lacking = _Writer(draft, ids.deployment), Lacking()
     for unit in _units(tables, roles_of, exact=exact):
         writer.add(unit)
-        draft.rounded += rounded(unit.name, unit.pairs, unit.permissions)
+        add_rounded(lacking, unit.name, unit.pairs, unit.permissions)
         draft.left_out += not_expressed(unit.name, unit.pairs, unit.permissions, exact=exact)
+    draft.rounded += rounded(lacking)
     unused = sorted(set(tables.roles).difference(*roles_of.values()))
     draft.left_out += [f"role `{role}`: no account in the policy has it" for role in unused]
     return draft

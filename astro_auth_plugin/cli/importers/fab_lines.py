@@ -15,14 +15,22 @@ from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS
 _ELSEWHERE = ("My Password", "My Profile", "Backfills")
 
 
-def rounded(role: str, pairs: frozenset[Pair], permissions: FabPermissions) -> Iterator[str]:
-    """Yield the permissions that are rounded up, with what FAB's role lacks of them."""
-    found = defaultdict[frozenset[Pair], list[str]](list)
+Lacking = dict[tuple[str, frozenset[Pair]], list[str]]
+"""Which roles of FAB lack which pairs of a permission that is rounded up for them."""
+
+
+def add_rounded(found: Lacking, role: str, pairs: frozenset[Pair], permissions: FabPermissions) -> None:
+    """Add a role of FAB for the permissions that are rounded up."""
     for permission in names(_anywhere(permissions)):
         if lacking := fab_questions.rounding(permission) - pairs:
-            found[lacking].append(permission)
-    for lacking, several in found.items():
-        yield f"role `{role}`: {', '.join(several)}, although FAB's role lacks {spell(lacking)}"
+            found.setdefault((permission, lacking), []).append(role)
+
+
+def rounded(found: Lacking) -> Iterator[str]:
+    """Yield the permissions that are rounded up, with what FAB's roles lack of them."""
+    for (permission, lacking), roles in sorted(found.items(), key=lambda item: (item[0][0], sorted(item[0][1]))):
+        named = ", ".join(f"`{role}`" for role in roles)
+        yield f"{permission} of {named}, although FAB gives no {spell(lacking)}"
 
 
 def not_expressed(role: str, pairs: frozenset[Pair], permissions: FabPermissions, *, exact: bool) -> Iterator[str]:
@@ -67,7 +75,7 @@ def _half_there(
     given, found = _anywhere(permissions), defaultdict[frozenset[Pair], list[str]](list)
     needs = fab_questions.needs(exact=exact)
     for permission, needed in needs.items():
-        own = needed - needs["dag.get"] or needed
+        own = needed - needs["dag.get"] - needs["dag.update"] or needed
         if not given & mask(permission) and own & pairs:
             found[needed - pairs].append(permission)
     return found

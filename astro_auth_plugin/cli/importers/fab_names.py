@@ -11,18 +11,24 @@ _FEW = 2
 """How many roles of FAB a name lists; the description and the comment of the Team list all."""
 
 _DAG_ROLES = (
-    (mask("dagRun.create", "dag.delete"), "FAB Dag Author", "See, run, change and delete the Dag, as FAB allowed"),
-    (mask("dagRun.create"), "FAB Dag Runner", "See, run and change the Dag, as FAB allowed"),
+    (mask("dagRun.create", "dag.delete"), "FAB Dag Author", "See, run, change and delete"),
+    (mask("dagRun.create"), "FAB Dag Runner", "See, run and change"),
 )
-_EDITOR = "FAB Dag Editor", "See and change the Dag but not run it, as FAB allowed"
-_VIEWER = "FAB Dag Viewer", "See the Dag, as FAB allowed"
+_EDITOR = "FAB Dag Editor", "See and change, but not run"
+_VIEWER = "FAB Dag Viewer", "See"
 
 
 def dag_role_name(held: int) -> tuple[str, str]:
     """Return the name and the description of a role that gives these permissions on a Dag."""
-    for needed, name, description in _DAG_ROLES:
+    name, actions = _name_and_actions(held)
+    objects = dict.fromkeys(each.partition(".")[0] for each in names(held))
+    return name, f"{actions}, as far as FAB allowed: {', '.join(objects)}"
+
+
+def _name_and_actions(held: int) -> tuple[str, str]:
+    for needed, name, actions in _DAG_ROLES:
         if not needed & ~held:
-            return name, description
+            return name, actions
     return _VIEWER if all(each.endswith(".get") for each in names(held)) else _EDITOR
 
 

@@ -64,19 +64,23 @@ def _cell(text: str) -> str:
 def _cells(row: Row, dags: tuple[str, ...], quote: Quote) -> list[str]:
     who = quote(row.subject) if not row.subject.startswith("token:") else f"API token {quote(row.subject[6:])}"
     pages = [f"{quote(f'{action} on {resource}')}, which only FAB has" for action, resource in row.lost_pages]
+    losses = _changes(row.losses, dags, quote)
     return [
         f"{who} ({row.note})" if row.note else who,
         ", ".join(map(quote, row.roles)) or "none",
         _summary(row.fab, dags, quote),
         _summary(row.policy, dags, quote),
-        "; ".join([*_changes(row.losses, dags, quote), *pages]) or "nothing",
+        "everything" if row.fab and not row.policy else "; ".join([*losses, *pages]) or "nothing",
         "; ".join(_changes(row.gains, dags, quote)) or "nothing",
     ]
 
 
 def _summary(given: Mapping[str, tuple[str, ...]], dags: tuple[str, ...], quote: Quote) -> str:
     """Return in a few words what someone has: what can be done with which Dags, and what of the Deployment."""
-    found = [f"{_ACTIONS[each]} {_where(given[each], dags, quote)}" for each in _ACTIONS if each in given]
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for permission, action in _ACTIONS.items():
+        actions.setdefault(given.get(permission, ()), []).append(action)
+    found = [f"{', '.join(those)} {_where(places, dags, quote)}" for places, those in actions.items() if places]
     objects = dict.fromkeys(
         permission.partition(".")[0]
         for permission, places in given.items()

@@ -161,7 +161,7 @@ def test_table(capsys: Any) -> None:
     head, _, line, *_ = capsys.readouterr().out.strip().splitlines()
     assert head.split()[:3] == ["Person", "Roles", "in"]
     assert "see a, c; change" in line
-    assert "see a, b; run a; change a; delete a" in line
+    assert "see a, b; run, change, delete a" in line
     assert "on c" in line
     text = fab_report.markdown(found, "x|`y")
     assert "| `p0@example.com` | `te\\|am` | see `a`, `c`; change " in text
@@ -173,6 +173,6 @@ def test_where() -> None:
     assert len(DAGS) == 3
     found = compare(tables(STOCK, p0="Viewer"), engine_of_text(), TAGGED)
     line = next(line for line in fab_report.markdown(found, "p").splitlines() if "p0@example" in line)
-    assert "| see all Dags | see `a`, `b`; run `a`;" in line
+    assert "| see all Dags | see `a`, `b`; run, change, delete `a` |" in line
     assert "dag.get" in line.split(" | ")[4]
     assert "on all Dags but `a`, `b`" in line.split(" | ")[4]

@@ -175,15 +175,16 @@ def test_airflow_2_roles() -> None:
     """A role made for Airflow 2 keeps what it could do: the words that it never had are rounded up and listed."""
     new = {"DAG Versions", "DAG Warnings", "HITL Detail", "Documentation", "Website", "Asset Aliases"}
     old = frozenset(pair for pair in STOCK["User"] if pair[1] not in new)
-    draft = draft_of(tables({"analyst": old}, ana="analyst"), IDS)
+    roles = {"analyst": old, "guest": frozenset({("can_read", "Jobs")})}
+    draft = draft_of(tables(roles, ana="analyst", bo="guest"), IDS)
     assert deployment_wide(engine_of(draft), "ana@example.com") == set(f"{VIEWER} {USER}".split())
     assert draft.rounded == [
-        "role `analyst`: dag.get, although FAB's role lacks `can_read on DAG Versions`, `can_read on DAG Warnings`",
-        "role `analyst`: datasets.get, although FAB's role lacks `can_read on Asset Aliases`",
-        "role `analyst`: docs.get, although FAB's role lacks `menu_access on Documentation`",
-        "role `analyst`: taskInstance.get, although FAB's role lacks `can_read on HITL Detail`",
-        "role `analyst`: taskInstance.update, although FAB's role lacks `can_edit on HITL Detail`",
-        "role `analyst`: website.get, although FAB's role lacks `can_read on Website`",
+        "dag.get of `analyst`, although FAB gives no `can_read on DAG Versions`, `can_read on DAG Warnings`",
+        "datasets.get of `analyst`, although FAB gives no `can_read on Asset Aliases`",
+        "docs.get of `analyst`, `guest`, although FAB gives no `menu_access on Documentation`",
+        "taskInstance.get of `analyst`, although FAB gives no `can_read on HITL Detail`",
+        "taskInstance.update of `analyst`, although FAB gives no `can_edit on HITL Detail`",
+        "website.get of `analyst`, `guest`, although FAB gives no `can_read on Website`",
     ]
     exact = engine_of(draft_of(tables({"analyst": old}, ana="analyst"), IDS, exact=True))
     assert not deployment_wide(exact, "ana@example.com") & {"dag.get", "taskInstance.get", "website.get"}
@@ -354,6 +355,9 @@ def test_names() -> None:
     assert deployment_wide(engine, "ana@example.com") == set(VIEWER.split())
 
 
+OBJECTS_OF_DAG = "dag, dagCode, dagDependencies, dagRun, datasets, importError, taskInstance, taskLog, xcom"
+
+
 def test_names_read_well() -> None:
     """A role on single Dags is named by what it is for and made once; of many roles a name has the first two."""
     on_a = {("can_read", "DAG:a"), ("can_edit", "DAG:a")}
@@ -371,9 +375,9 @@ def test_names_read_well() -> None:
     assert {entry.values["name"]: entry.values["description"] for entry in draft.lists["roles"]} == {
         "base + team_a": "What FAB's roles base, team_a gave together on all Dags and in the Deployment",
         "base + team_b + 1 more": "What FAB's roles base, team_b, team_c gave together on all Dags and in the Deployment",
-        "FAB Dag Runner": "See, run and change the Dag, as FAB allowed",
-        "FAB Dag Author": "See, run, change and delete the Dag, as FAB allowed",
-        "FAB Dag Editor": "See and change the Dag but not run it, as FAB allowed",
+        "FAB Dag Runner": f"See, run and change, as far as FAB allowed: {OBJECTS_OF_DAG}",
+        "FAB Dag Author": f"See, run, change and delete, as far as FAB allowed: {OBJECTS_OF_DAG}",
+        "FAB Dag Editor": "See and change, but not run, as far as FAB allowed: dag",
     }
     granted = [grant["role"] for team in teams.values() for grant in team["dag_roles"]]
     assert granted == ["FAB Dag Runner", "FAB Dag Runner", "FAB Dag Author", "FAB Dag Editor"]
