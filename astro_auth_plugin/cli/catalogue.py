@@ -89,10 +89,16 @@ _IMPORT = Group(
                     "The id of this Deployment. Default: [astro_auth] deployment_id.",
                     {"metavar": "ID"},
                 ),
+                Option(
+                    ("--exact",),
+                    "Never grant more than FAB. Default: what is harmless and roles of Airflow 2 lack is rounded up.",
+                    {"action": "store_true"},
+                ),
                 OUT,
             ),
             "Read the roles and users of Airflow's FAB provider from the metadata database and create a policy that "
-            "never grants more than they did. What a policy cannot express is left out and listed.",
+            "grants what they did. What is rounded up, what a policy cannot express, and what each person has before "
+            "and after are listed on the error stream.",
         ),
         Command(
             "terraform",
@@ -222,8 +228,8 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show the access gained and lost between two versions of a policy",
         f"{CLI}.review.plan.plan",
         (
-            Option(("old",), _VERSION, {"metavar": "OLD"}),
-            Option(("new",), "The new version, in the same form.", {"metavar": "NEW"}),
+            Option(("old",), f"{_VERSION} Or `fab`: what FAB's roles give today.", {"metavar": "OLD"}),
+            Option(("new",), "The new version, in the same form but `fab`.", {"metavar": "NEW"}),
             Option(("--policy",), "The file of a git revision, relative to this folder.", {"metavar": "FILE"}),
             Option(("--deployment",), "The Deployment to compare. Default: all.", {"metavar": "ID"}),
             OPTIONAL_DAGS,
@@ -240,6 +246,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             ),
         ),
         "Compare the effective permissions, not the files: a permission that another grant still gives is not lost. "
+        "`plan fab POLICY` compares a policy with FAB's roles and users in the metadata database, by person and Dag. "
         "Exit code: 0; 2 for the changes of --fail-on; 3 if one of the two policies is invalid.",
     ),
     Command(

@@ -52,12 +52,14 @@ def print_values(values: Any, form: str) -> None:
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", *, stderr: bool = False
+) -> None:
     """Print rows for people; in a file or pipe every row is one line, however long."""
     table = Table(*columns, box=box.SIMPLE, title=title or None, title_justify="left", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(printable(str(cell)), overflow="fold") for cell in row))
-    printed = Console(highlight=False)
+    printed = Console(highlight=False, stderr=stderr)
     if not printed.is_terminal:
         printed.width = _UNBROKEN
     printed.print(table)

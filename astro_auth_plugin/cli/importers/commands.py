@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
-from astro_auth_plugin.cli.importers.policy_draft import Draft, named_id, write
+from astro_auth_plugin.cli.importers import policy_draft
+from astro_auth_plugin.cli.importers.policy_draft import named_id
+from astro_auth_plugin.cli.inputs import read_dags
 from astro_auth_plugin.cli.output import only_on_stderr
+from astro_auth_plugin.rbac.engine.engine import Engine
+
+if TYPE_CHECKING:
+    from astro_auth_plugin.cli.importers.fab_roles import Tables
 
 
 @command
 def fab(args: Namespace) -> None:
-    """Write a policy from FAB's roles and users in the metadata database."""
+    """Write a policy from FAB's roles and users in the metadata database, and compare it with them."""
     ids = [named_id(args, kind) for kind in ("organization", "workspace", "deployment")]
     with only_on_stderr():
-        draft = _draft_of_fab(ids)
-    write(draft, args.out)
+        tables = fab_tables()
+        from astro_auth_plugin.cli.importers import fab_report  # noqa: PLC0415 - Airflow takes seconds
+        from astro_auth_plugin.cli.importers.fab_differences import compare  # noqa: PLC0415 - likewise
+        from astro_auth_plugin.cli.importers.fab_draft import Ids, draft_of  # noqa: PLC0415 - likewise
+
+        draft = draft_of(tables, Ids(*ids), exact=args.exact)
+        text, policy = policy_draft.checked(draft)
+        found = compare(tables, Engine(policy, ids[-1], datetime.now(UTC)), read_dags(Namespace(dags=None)))
+    policy_draft.deliver(text, args.out)
+    fab_report.print_comparison(found, stderr=True)
+    policy_draft.report(draft)
 
 
-def _draft_of_fab(ids: list[str]) -> Draft:
+def fab_tables() -> Tables:
+    """Return FAB's roles and accounts.
+
+    Raises:
+        CommandFailed: if they cannot be read.
+    """
     try:
         from astro_auth_plugin.cli.importers import fab_roles  # noqa: PLC0415 - Airflow takes seconds
 
-        tables = fab_roles.read()
+        return fab_roles.read()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, there is nothing to read
         what = "FAB's roles could not be read from Airflow's metadata database"
         raise CommandFailed(f"{type(error).__name__}: {what}") from None
-    from astro_auth_plugin.cli.importers.fab_draft import Ids, draft_of  # noqa: PLC0415 - likewise
-
-    return draft_of(tables, Ids(*ids))
 
 
 @command
@@ -43,4 +62,4 @@ def terraform(args: Namespace) -> None:
     for user_id, email in read_emails(Path(args.emails)).items() if args.emails else ():
         facts.emails[user_id] = {email}
     organization_id = args.organization or organization_of(facts) or named_id(args, "organization")
-    write(draft_of(facts, organization_id), args.out)
+    policy_draft.write(draft_of(facts, organization_id), args.out)

@@ -17,6 +17,7 @@ from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.inputs import setting_if_set
 from astro_auth_plugin.cli.output import console, count, printable
 from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy.loader import Policy
 
 _WIDTH = 110
 _GRANTS = ("workspace_roles", "deployment_roles", "dag_roles")
@@ -38,12 +39,14 @@ class Draft:
         organization_id: of which Organization it is.
         lists: the lists of the document, in their order in the file.
         left_out: what was there and is not in the policy, each with the reason.
+        rounded: what is in the policy and was there only in part, each with what was missing.
     """
 
     made: str
     organization_id: str
     lists: dict[str, list[Entry]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    rounded: list[str] = field(default_factory=list)
 
     def values(self) -> dict[str, Any]:
         """Return the document as plain values."""
@@ -69,20 +72,52 @@ def write(draft: Draft, out: str | None) -> None:
     Raises:
         CommandFailed: if the file is there already or cannot be written, or the draft is no valid policy.
     """
+    deliver(checked(draft)[0], out)
+    report(draft)
+
+
+def checked(draft: Draft) -> tuple[str, Policy]:
+    """Return the text of a policy, and what it says.
+
+    Raises:
+        CommandFailed: if the draft is no valid policy.
+    """
     text = render(draft)
-    checked = loader.load(text.encode(), datetime.now(UTC))
-    if checked.errors:
-        problems = "\n".join(map(str, checked.errors))
+    found = loader.load(text.encode(), datetime.now(UTC))
+    if found.policy is None:
+        problems = "\n".join(map(str, found.errors))
         raise CommandFailed(f"the result would be an invalid policy, so it is not written:\n{problems}")
+    return text, found.policy
+
+
+def deliver(text: str, out: str | None) -> None:
+    """Print the text of a policy or write it to a new file.
+
+    Raises:
+        CommandFailed: if the file is there already or cannot be written.
+    """
     if out is None:
         sys.stdout.write(text)
     else:
         _write_new(Path(out), text)
+
+
+def report(draft: Draft) -> None:
+    """List on the error stream what was rounded up and what is not in a policy."""
     said = console(stderr=True)
-    for line in draft.left_out:
-        said.print(f"left out: {printable(line)}")
+    for label, lines in _listed(draft):
+        for line in lines:
+            said.print(f"{label.lower()}: {printable(line)}")
     numbers = [count(len(draft.lists.get(what, ())), word) for what, word in _COUNTED.items()]
-    said.print(f"{', '.join(numbers)}; {len(draft.left_out)} left out.")
+    several = [f"{len(lines)} {label.lower()}" for label, lines in _listed(draft) if lines or label == _LEFT_OUT]
+    said.print(f"{', '.join(numbers)}; {', '.join(several)}.")
+
+
+def _listed(draft: Draft) -> tuple[tuple[str, list[str]], ...]:
+    return (("Rounded up", draft.rounded), (_LEFT_OUT, draft.left_out))
+
+
+_LEFT_OUT = "Left out"
 
 
 _COUNTED = {"roles": "custom role", "teams": "Team", "users": "user"}
@@ -101,9 +136,10 @@ def _write_new(path: Path, text: str) -> None:
 def render(draft: Draft) -> str:
     """Return the text of a policy: stable in its order, every word from outside quoted where it has to be."""
     lines = [*_comments(draft.made)]
-    if draft.left_out:
-        lines += ["#", "# Left out:"]
-        lines += [line for each in draft.left_out for line in _comments(f"- {each}", later="  ")]
+    for label, listed in _listed(draft):
+        if listed:
+            lines += ["#", f"# {label}:"]
+            lines += [line for each in listed for line in _comments(f"- {each}", later="  ")]
     lines += ["", "version: 1", _yaml({"organization_id": draft.organization_id})]
     for name, entries in draft.lists.items():
         if entries:

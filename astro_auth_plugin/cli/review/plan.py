@@ -14,6 +14,7 @@ from astro_auth_plugin.cli.inputs import available_dags, read_dag_list, setting_
 from astro_auth_plugin.cli.output import print_values
 from astro_auth_plugin.cli.progress import progress
 from astro_auth_plugin.cli.review import plan_report
+from astro_auth_plugin.cli.review.plan_fab import FAB, plan_fab
 from astro_auth_plugin.cli.review.plan_report import Report
 from astro_auth_plugin.cli.review.policy_versions import read_version
 from astro_auth_plugin.rbac.engine.engine import Engine
@@ -33,7 +34,9 @@ class _Dags(NamedTuple):
 
 @command
 def plan(args: Namespace) -> int:
-    """Show who gains and who loses what when one version of a policy replaces another."""
+    """Show who gains and who loses what when one version of a policy replaces another, or a policy replaces FAB."""
+    if args.old == FAB:
+        return plan_fab(args)
     with progress(steps=4) as step:
         report = _report(args, step)
     if args.output == "markdown":

@@ -88,6 +88,11 @@ def markdown(report: Report) -> str:
     if report.declared:
         lines += ["Other changes of the policy:", ""]
         lines += [f"- {_declared(each, as_code)}" for each in report.declared]
+    return joined(lines)
+
+
+def joined(lines: list[str]) -> str:
+    """Return the lines of a comment as text, as many as fit."""
     lengths = accumulate(len(line) + 1 for line in lines)
     fitting = sum(length <= _LONGEST for length in lengths)
     if fitting < len(lines):
