@@ -158,17 +158,17 @@ def answer() -> None:
 
     manager = FabAuthManager()  # type: ignore[no-untyped-call]
     with create_session(scoped=False) as session:
-        ids = {user.username: user.id for user in session.scalars(select(User)).unique()}
-    sys.stdout.write("ANSWERS" + json.dumps({name: _answers(manager, account_id) for name, account_id in ids.items()}))
+        users = session.scalars(select(User)).unique().all()
+        found = {user.username: _answers(manager, user) for user in users}
+    sys.stdout.write("ANSWERS" + json.dumps(found))
 
 
-def _answers(manager: Any, account_id: int) -> dict[str, Any]:
+def _answers(manager: Any, user: Any) -> dict[str, Any]:
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
 
-    try:
-        user = manager.deserialize_user({"sub": str(account_id)})
-    except ValueError:
-        return {"dags": [], "runs": [], "yes": []}
+    # FAB signs in no account that is not active.
+    if not user.is_active:
+        return {"dags": [], "yes": []}
     yes = []
     for dag_id in DAGS:
         for question in ON_DAG:
