@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from astro_auth_plugin.rbac.engine.delegation import (
     TokenChange,
+    givers,
     may_change_accounts,
     may_make_tokens,
     roles_beyond,
@@ -126,6 +127,15 @@ def test_whose_account_may_be_changed(engine: Engine, actor: str, person: str) -
     """Nobody changes the account of a person who holds a role, anywhere, that the actor may not give."""
     beyond = roles_beyond(engine, f"{actor}@example.com", f"{person}@example.com")
     assert (beyond == ()) is (person in MAY_CHANGE[actor])
+
+
+def test_who_may_give_some_role(engine: Engine) -> None:
+    """Users with a role that gives roles, by themselves or through a Team; a custom role never gives any."""
+    emails = {subject.removesuffix("@example.com") for subject in givers(engine)}
+    assert emails == {
+        *("org-owner", "owner", "old-admin", "dep-admin", "far-owner", "far-admin", "sibling-admin"),
+        *("boss", "ws-owner", "here-admin", "lifted"),
+    }
 
 
 @pytest.mark.parametrize("actor", ACTORS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from astro_auth_plugin.rbac.model.permissions import names
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.policy import loader
-from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument, TokenRole
+from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument, Team, TokenRole
 from astro_auth_plugin.rbac.policy.grants import (
     Grant,
     Principal,
     accessor_grants,
     grants,
     grants_of,
+    members_of,
     principal_of,
     role_permissions,
     subjects_by_principal,
@@ -244,3 +246,22 @@ def test_permissions_of_roles() -> None:
     }
     assert set(names(given["reader"])) == {"dag.get", "dagRun.get"}
     assert given["empty"] == 0
+
+
+def test_members_at_a_time() -> None:
+    """A membership that has ended is none, and of two entries of one user the one that ends last counts."""
+    soon, later = (datetime(2027, month, 1, tzinfo=UTC) for month in (1, 6))
+    team = Team.model_validate(
+        {
+            "name": "T",
+            "members": [
+                {"email": "ana@example.com", "expires_at": "2027-01-01T00:00:00Z"},
+                {"email": "Ana@example.com", "expires_at": "2027-06-01T00:00:00Z"},
+                {"email": "bo@example.com", "expires_at": "2027-01-01T00:00:00Z"},
+                "cy@example.com",
+            ],
+        }
+    )
+    assert members_of(team) == {"ana@example.com": later, "bo@example.com": soon, "cy@example.com": None}
+    assert members_of(team, soon) == {"ana@example.com": later, "cy@example.com": None}
+    assert members_of(team, later) == {"cy@example.com": None}
