@@ -22,7 +22,7 @@ from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.settings import Settings
 
 _SEE_DAG = mask("dag.get")
-_READERS = "Workspace Member, Deployment Admin, or `deployment.users.get` and `deployment.teams.get` in a custom role"
+READERS = "Workspace Member, Deployment Admin, or `deployment.users.get` and `deployment.teams.get` in a custom role"
 _AUDIT = mask("auditLog.get", "dag.get")
 
 
@@ -107,7 +107,7 @@ def access_reader(who: CallerDep) -> Caller:
         ApiError: if the caller may not.
     """
     if not who.visibility.access:
-        raise denied("You may not read the access of others.", _READERS)
+        raise denied("You may not read the access of others.", READERS)
     return who
 
 

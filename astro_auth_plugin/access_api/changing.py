@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from astro_auth_plugin.access_api import effects, shapes
-from astro_auth_plugin.access_api.caller import Caller, as_of_now
+from astro_auth_plugin.access_api.caller import READERS, Caller, as_of_now
 from astro_auth_plugin.access_api.errors import ApiError, denied, invalid
 from astro_auth_plugin.access_api.etags import Entity, Stale, required, unchanged
 from astro_auth_plugin.access_management import publisher
@@ -81,6 +81,16 @@ def change(who: Caller, wish: Wish) -> shapes.Result:
         return _made(who, wish, edit)
     finally:
         turns.release()
+
+
+def needs_reader(who: Caller) -> None:
+    """Refuse a change of an entry that the caller may not read.
+
+    Raises:
+        ApiError: if it may not.
+    """
+    if not who.visibility.access:
+        raise _refused(who, READERS)
 
 
 def needs_owner(who: Caller, change: str) -> None:

@@ -28,6 +28,7 @@ MORE = POLICY.replace(
     "teams:\n",
     """roles:
   - {name: afar, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get]}
+  - {name: tagging, scope: DAG, permissions: [dag.airflow.dag.get]}
   - {name: reader, scope: DEPLOYMENT, permissions: [deployment.users.get, deployment.teams.get]}
 teams:
   - {name: helpers-afar, support: true, deployment_roles: [{deployment_id: dep-other, role: afar}]}
@@ -37,7 +38,7 @@ teams:
     "api_tokens:\n",
     f"""api_tokens:
   - {{id: tagger, name: Tagger, secret_sha256: {HASH[::-1]}, expires_at: never,
-     roles: [{{role: DAG_AUTHOR, entity_type: DAG_TAG, entity_id: t, deployment_id: dep}}]}}
+     roles: [{{role: tagging, entity_type: DAG_TAG, entity_id: t, deployment_id: dep}}]}}
   - {{id: ended, name: Ended, secret_sha256: {HASH[1:]}f, expires_at: 2020-01-01T00:00:00Z,
      roles: [{{role: afar, entity_type: DEPLOYMENT, entity_id: dep-other}}]}}
 """,
@@ -128,7 +129,7 @@ def test_what_a_revert_would_break_elsewhere_is_not_told(more: Api) -> None:
 
 
 def test_api_tokens_are_named_to_those_who_may_read_them(more: Api) -> None:
-    for path, name in (("/tags/access?tag=t", "token:tagger"), ("/roles", "API token `ended`")):
+    for path, name in (("/tags/access?tag=t", "token:tagger"), ("/roles", "API token `tagger`")):
         told = {who: name in more.ask(who, "GET", path).text for who in ("mo", "olga")}
         assert told == {"mo": False, "olga": True}
     for token in ("ended", "nosuch"):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Header, Query, Response
 
 from astro_auth_plugin.access_api import changing, shapes, views
-from astro_auth_plugin.access_api.caller import Caller, ReaderDep, access_reader
+from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep, access_reader
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import invalid, not_found
 from astro_auth_plugin.access_api.etags import Entity
@@ -101,9 +101,10 @@ def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDeta
 
 @router.patch("/users/{email:path}")
 def change_user(
-    who: ReaderDep, email: str, body: shapes.GrantChanges, dry_run: DryRun = False, if_match: IfMatch = None
+    who: CallerDep, email: str, body: shapes.GrantChanges, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Grant roles to a user, or revoke some."""
+    changing.needs_reader(who)
     if not is_email(email):
         raise invalid(f"`{email}` is not an e-mail address.")
     edit = in_turn(granting(who, Principal("user", email), body))
