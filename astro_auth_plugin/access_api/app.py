@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from astro_auth_plugin import __version__
 from astro_auth_plugin.access_api import bundles, errors, shapes
@@ -47,8 +48,56 @@ def make_app() -> FastAPI:
         return app.openapi()
 
     app.mount("/static", StaticFiles(directory=bundles.STATIC), name="static")
+    app.add_middleware(_Turns)
     app.add_middleware(_SameOrigin)
     return app
+
+
+AT_ONCE = 16
+"""How many requests of the API are worked on at once in a process: it has 40 threads, and serves Airflow's pages."""
+MOST_WAITING = 200
+
+
+class _Turns:
+    """Works on a few requests of the API at once, the others wait without a thread; and keeps answers out of caches."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        if scope["type"] != "http" or not path.startswith(PREFIX):
+            await self._app(scope, receive, send)
+            return
+        if self._waiting >= MOST_WAITING:
+            detail = "There are many requests at once. Try again in a few seconds."
+            await errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail)(scope, receive, send)
+            return
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        held = True
+
+        async def send_without_a_turn(message: Message) -> None:
+            # Who reads an answer slowly, such as an export, keeps no other request waiting.
+            nonlocal held
+            if held:
+                held = False
+                self._free.release()
+            if message["type"] == "http.response.start":
+                kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
+                message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_without_a_turn)
+        finally:
+            if held:
+                self._free.release()
 
 
 class _SameOrigin:

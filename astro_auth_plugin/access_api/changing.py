@@ -24,6 +24,7 @@ from astro_auth_plugin.rbac.changes.affected import concerned_scopes
 from astro_auth_plugin.rbac.changes.edits import Edit, EditError, Values
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
 from astro_auth_plugin.rbac.changes.rule import OWNER, DeniedChange, denied_changes
+from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, Team, User
 from astro_auth_plugin.rbac.policy.grants import grants_of
@@ -101,6 +102,16 @@ def needs_owner(who: Caller, change: str) -> None:
     """
     if "ORGANIZATION" not in who.levels:
         raise _refused(who, f"{change}: {OWNER}")
+
+
+def needs_token_maker(who: Caller) -> None:
+    """Refuse to make an API token for a caller who may make none, before it is looked at what it would change.
+
+    Raises:
+        ApiError: if the caller may make none.
+    """
+    if not delegation.may_make_tokens(who.engine, who.identity.subject):
+        raise _refused(who, "a role that may grant roles or make API tokens")
 
 
 def needs_sight(who: Caller, scopes: Iterable[GrantScope]) -> None:

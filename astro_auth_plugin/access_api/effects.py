@@ -12,6 +12,7 @@ from astro_auth_plugin.rbac.changes.affected import affected_subjects
 from astro_auth_plugin.rbac.changes.difference import PolicyChange
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.model.permissions import EVERYTHING
 from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.loader import Policy
@@ -52,12 +53,20 @@ def of(who: Caller, changes: Iterable[PolicyChange], before: Policy, after: Poli
     """
     now, here = datetime.now(UTC), who.engine.deployment_id
     only = affected_subjects(changes, before.document, after.document)
-    plan = compare(here, Engine(before, here, now), Engine(after, here, now), only=only)
+    plan = compare(here, _engine(before, here, now), _engine(after, here, now), only=only)
     return Effects(
         [effect for line in plan.lines for effect in _effects(line, line.gains)],
         [effect for line in plan.lines for effect in _effects(line, line.losses)],
         list(_losses_of(who.identity.subject, plan)),
     )
+
+
+def _engine(policy: Policy, deployment_id: str, at: datetime) -> Engine | None:
+    try:
+        return Engine(policy, deployment_id, at)
+    except UnknownDeployment:
+        # An older version may not have listed it yet.
+        return None
 
 
 def _effects(line: Line, changed: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[shapes.Effect]:

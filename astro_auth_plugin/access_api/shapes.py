@@ -30,9 +30,11 @@ def spelled(moment: datetime) -> str:
 
 Time = Annotated[datetime, PlainSerializer(spelled, return_type=str)]
 End = Annotated[datetime, AfterValidator(_in_utc)]
-Name = Annotated[str, Field(max_length=_LONGEST_NAME)]
+# No database keeps a NUL, and no name has one.
+_NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, Field(max_length=_LONGEST_NAME, pattern=_NO_NUL)]
 Names = Annotated[list[Name], Field(max_length=_MOST)]
-Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
+Reason = Annotated[str, Field(max_length=LONGEST_REASON, pattern=_NO_NUL)]
 
 
 class _Request(BaseModel):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from astro_auth_plugin.access_api import changing
+from astro_auth_plugin.access_api import app, changing
 from astro_auth_plugin.access_management import publisher
 from astro_auth_plugin.runtime import state
 from astro_auth_plugin.runtime.settings import Settings
@@ -255,3 +256,46 @@ def test_a_user_without_roles_gets_nothing(api: Api) -> None:
     for path in ("/me", "/me/dags", "/actions", "/catalogue", "/users", "/dags/d/access", "/suggest?kind=dag"):
         answer = api.ask("stranger", "GET", path)
         assert (answer.status_code, answer.json()["code"]) == (403, "denied")
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+def test_answers_are_kept_by_no_cache(api: Api) -> None:
+    for path in ("/me", "/users", "/nosuch", "/health"):
+        assert api.ask("wendy", "GET", path).headers["cache-control"] == "no-store"
+
+
+def test_few_requests_are_worked_on_at_once_and_the_rest_wait_without_a_thread() -> None:
+    """Of many requests some are in work; too many are refused, and each one that ends lets another one in."""
+    started: list[int] = []
+    finish = asyncio.Event()
+
+    async def slow(scope: Any, _receive: Any, send: Any) -> None:
+        started.append(1)
+        await finish.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask(turns: Any, path: str, answers: list[int]) -> None:
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        await turns({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+
+    async def many() -> list[int]:
+        turns, answers = app._Turns(slow), list[int]()
+        asked = app.AT_ONCE + app.MOST_WAITING + 5
+        tasks = [asyncio.create_task(ask(turns, "/api/v1/users", answers)) for _ in range(asked)]
+        file = asyncio.create_task(ask(turns, "/static/access.js", answers))
+        while len(answers) < 5 or len(started) < app.AT_ONCE + 1:  # noqa: ASYNC110 - all of it happens in this loop
+            await asyncio.sleep(0)
+        assert len(started) == app.AT_ONCE + 1
+        finish.set()
+        await asyncio.gather(*tasks, file)
+        return answers
+
+    answers = asyncio.run(many())
+    assert answers.count(503) == 5
+    assert answers.count(200) == app.AT_ONCE + app.MOST_WAITING + 1

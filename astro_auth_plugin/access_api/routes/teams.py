@@ -95,6 +95,7 @@ def change_team(
 @router.put("/support_access")
 def change_support_access(who: CallerDep, body: shapes.SupportAccess, dry_run: DryRun = False) -> shapes.Result:
     """Switch all support Teams on or off."""
+    changing.needs_owner(who, "~ setting `support_access`")
     return changing.change(who, Wish(edits.set_support_access(body.support_access), body.reason, dry_run))
 
 

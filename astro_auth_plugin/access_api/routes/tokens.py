@@ -49,6 +49,7 @@ def create_token(
     """Make an API token; the answer has its secret, this once."""
     _no_token(who)
     changing.needs_sight(who, (_place(views.grant_scope(role.scope)) for role in body.roles))
+    changing.needs_token_maker(who)
     token_id = new_token_id()
     secret = new_secret(token_id)
     entry = {
