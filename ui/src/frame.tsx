@@ -10,7 +10,7 @@ import { Notice } from "./parts/states";
 import { to, usePlace } from "./place";
 import { ago } from "./words";
 
-/** The tabs that somebody has: the last part of the address, and the label. */
+/** The tabs of a user: the last part of the address, and the label. */
 export function tabsOf({ rights }: Me): [string, string][] {
   const tabs: [string, string, boolean][] = [
     ["users", "Users", rights.access],

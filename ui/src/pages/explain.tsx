@@ -101,7 +101,7 @@ function Advised({ advice, answer, as }: { advice: Advice; answer: Explained; as
   );
 }
 
-/** The address at which whoever may give the role finds the dialog filled in. */
+/** The address at which users who may give the role find the dialog filled in. */
 export const grantLink = (email: string, { role, scope }: Advice): string =>
   address(
     to("users", email).slice(1) +

@@ -51,7 +51,7 @@ export function Users() {
           <Rows
             label="Users"
             head={["User", "Roles", "Teams", ...(accounts ? ["Account", "Last sign-in"] : [])]}
-            empty={<Text>No user matches. Clear the search, or give somebody the first role.</Text>}
+            empty={<Text>No user matches. Clear the search, or give a user the first role.</Text>}
           >
             {users.map((user) => (
               <Row key={user.email} cells={cells(user)} />
@@ -75,7 +75,7 @@ const cells = (user: UserRow) => [
     : []),
 ];
 
-/** What is to be said of somebody's accounts. */
+/** What is to be said of a user's accounts. */
 export function AccountState({ accounts }: { accounts: Account[] }) {
   if (!accounts.length) return <Word>no account</Word>;
   if (accounts.some(({ ambiguous }) => ambiguous)) {
