@@ -80,7 +80,10 @@ def limit(app: Any) -> None:
 
 
 async def _answer(request: Request, error: Any) -> Response:
-    listed = [_without_containers(each) for each in error.errors()[:MOST]]
+    listed: Any = error.errors()
+    if not isinstance(listed, str):
+        # Some routes of Airflow give a sentence instead of a list.
+        listed = [_without_containers(each) for each in listed[:MOST]]
     return await request_validation_exception_handler(request, RequestValidationError(listed))
 
 

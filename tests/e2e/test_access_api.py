@@ -404,6 +404,14 @@ def test_no_page_of_another_origin_changes_anything(server: AccessServer) -> Non
 # -- Airflow's list of plugins -------------------------------------------------------------------------------------
 
 
+def test_who_gets_the_list_of_plugins(server: AccessServer) -> None:
+    """All who open Airflow's pages; a custom role without `website.get` does not."""
+    found = {letter: server.people[user].get("/api/v2/plugins").status_code for letter, user in PEOPLE.items()}
+    assert "".join(letter for letter, status in found.items() if status == 200) == "owapmvn"
+    errors = {letter: server.people[user].get("/api/v2/plugins/importErrors") for letter, user in PEOPLE.items()}
+    assert "".join(letter for letter, answer in errors.items() if answer.status_code == 200) == "owapm"
+
+
 def test_pages_are_listed_for_all_and_other_plugins_for_those_who_may_see_them(server: AccessServer) -> None:
     own = server.people["tag.viewer"].json("/api/v2/plugins")
     assert [plugin["name"] for plugin in own["plugins"]] == ["astro_auth"] and own["total_entries"] == 1

@@ -186,7 +186,7 @@ def smuggled(guarded: Guarded, database_of: Database) -> Iterator[dict[str, str]
     guarded.smuggling_log = guarded.parse()
     yield guarded.errors()
     for path in operated.parent.iterdir():
-        if path != operated:
+        if path != operated and path.is_file():
             path.unlink()
 
 

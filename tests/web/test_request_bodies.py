@@ -111,7 +111,7 @@ def test_body_under_a_path_of_its_own() -> None:
     assert json.loads(answer.body)["body"] == json.loads(BODY)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"{'a': 1}", b'"text"', b"[1]", b"null"])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 50_000, b"{'a': 1}", b'"text"', b"[1]", b"null"])
 def test_broken_bodies(body: bytes) -> None:
     """A body that is no JSON mapping reaches the application as it is, and says nothing to a decision."""
     answer = reported("POST", BACKFILLS, pieces=[body])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -78,6 +79,18 @@ def test_large_values(app: FastAPI) -> None:
         (["body", "needed"], False),
         (["body", "other"], False),
     ]
+
+
+def test_a_sentence_instead_of_a_list(app: FastAPI) -> None:
+    """Some routes of Airflow refuse a request with a sentence, which reaches the client as it is."""
+
+    def refuse(_: Body) -> None:
+        raise RequestValidationError("the end is before the start")  # type: ignore[arg-type]
+
+    app.post("/api/v2/backfills")(refuse)
+    headers = {"content-type": "application/json"}
+    answer = asyncio.run(ask(app, "POST", "/api/v2/backfills", headers=headers, pieces=[b'{"needed": 1}']))
+    assert (answer.status, answer.detail) == (422, "the end is before the start")
 
 
 def test_valid_requests(app: FastAPI) -> None:
