@@ -34,7 +34,10 @@ def expected(version: str) -> set[str]:
 
 def test_every_route_has_a_line(running: dict) -> None:
     """A route without a line in routes.yaml is one that nobody has decided on."""
-    assert sorted(set(running["routes"]) - expected(running["version"])) == []
+    # The API of access has no hook to correct: it decides by itself, and tests of its own ask every route of it.
+    own = {"* /access/*"}
+    assert sorted(set(running["routes"]) - expected(running["version"]) - own) == []
+    assert own <= set(running["routes"])
 
 
 def test_every_line_has_a_route(running: dict) -> None:
