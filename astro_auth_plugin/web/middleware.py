@@ -113,8 +113,12 @@ def _other_method(scope: Scope) -> JSONResponse | None:
 
 
 def _other_path(path: str) -> JSONResponse | None:
-    """Refuse a path with a line break at its end: only Airflow's router takes it for the path without."""
-    return JSONResponse({"detail": "Not Found"}, NOT_FOUND) if path.endswith("\n") else None
+    """Refuse a path that only a router takes for another one.
+
+    Airflow's does so with a line break at the end, and Flask's with more slashes than one before the path of a page.
+    """
+    is_other = path.endswith("\n") or path.startswith("/auth//")
+    return JSONResponse({"detail": "Not Found"}, NOT_FOUND) if is_other else None
 
 
 async def _documents_for_workers(scope: Scope, path: str) -> JSONResponse | None:

@@ -174,6 +174,18 @@ def test_nothing_is_prolonged(external: ExternalIdentity, manager: Any, accounts
     assert who(made, token).subject == (external.email or "token:ci")
 
 
+def test_what_ends_during_a_request(manager: Any, accounts: Any) -> None:
+    """With a JWT that ends while a request is under way, the request gets no JWT of Airflow, which would outlive it."""
+    account_id = accounts("ana", "ana@example.com")
+    made = manager(a=ExternalIdentity("ana@example.com", "", NOW, SOON))
+    identity = who(made, "a")
+    assert claims(made.generate_jwt(identity))["sub"] == str(account_id)
+    with create_session(scoped=False) as database:
+        sign_ins.end_all(database, account_id)
+    with pytest.raises(HTTPException, match="Invalid JWT token"):
+        made.generate_jwt(identity)
+
+
 def test_far_end(manager: Any, accounts: Any) -> None:
     """An end that no calendar has is the last there is, and Airflow's JWT has its own."""
     accounts("ana", "ana@example.com")

@@ -11,6 +11,7 @@ import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import compile_path
+from werkzeug.routing import Map, Rule
 
 from astro_auth_plugin.runtime.request_context import current_request
 from astro_auth_plugin.web import middleware, registration
@@ -58,6 +59,18 @@ def test_line_break_at_the_end_of_a_path(path: str) -> None:
     served = AsyncMock()
     for root_path in ("", "/a"):
         answer = asyncio.run(ask(RequestMiddleware(served), "POST", f"{root_path}{path}%0A", root_path=root_path))
+        assert (answer.status, answer.detail) == (404, "Not Found")
+    served.assert_not_called()
+
+
+@pytest.mark.parametrize("path", ["/auth//login/", "/auth/%2Flogin/sso", "/auth///logout/", "/auth//"])
+def test_more_slashes_before_a_page_of_fab(path: str) -> None:
+    """Flask serves such a path like the one with one slash, which the middleware compares: no page gets it."""
+    rules = Map([Rule("/login/", endpoint="page")]).bind("localhost")
+    assert rules.match("//login/") == ("page", {}), "as long as this is so"
+    served = AsyncMock()
+    for root_path in ("", "/a"):
+        answer = asyncio.run(ask(RequestMiddleware(served), "POST", f"{root_path}{path}", root_path=root_path))
         assert (answer.status, answer.detail) == (404, "Not Found")
     served.assert_not_called()
 

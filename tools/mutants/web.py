@@ -111,6 +111,13 @@ FAULTS = (
         ("tests/web/test_middleware.py",),
     ),
     Fault(
+        "a page of FAB with two slashes before its path passes by the doors",
+        "_other_path",
+        "path.startswith('/auth//')",
+        "not path",
+        ("tests/web/test_middleware.py",),
+    ),
+    Fault(
         "any client has the documents of the workers' API made",
         "_documents_for_workers",
         "await worker_tokens.is_from_worker(scope)",
