@@ -78,6 +78,7 @@ def identity_of(external: ExternalIdentity, account: Account | None, engine: Eng
     else:
         try:
             identity = account_identity.identity_of(engine, account, external.issued_at)
+            identity.since = external.issued_at
         except ValueError:
             identity = None
     if identity is None:

@@ -59,7 +59,9 @@ def objection(data: dict[str, Any]) -> str:
         # Airflow sets every key as an attribute of the Dag, so that others could give it another id or other tags.
         _serializer().validate_schema(data)
     except Exception as error:  # noqa: BLE001 - the data may be of any shape
-        return f"its serialized form is not valid: {str(error).splitlines()[0][:200]}"
+        # The whole text of the error has the Dag in it, pretty: of a large, nested one it takes minutes to make.
+        words = str(getattr(error, "message", error))
+        return f"its serialized form is not valid: {words.splitlines()[0][:200]}"
     dag = dict(data["dag"])
     return _objection_to_deadlines(dag.pop("deadline", None)) or _objection_to_values({**data, "dag": dag})
 

@@ -249,6 +249,18 @@ def test_deadlines(deadlines: Any, refused: str, guarded: Engine, live: list[Dag
     assert refused in result.import_errors.get(FILE.path, "")
 
 
+def test_the_words_of_an_invalid_dag(guarded: Engine, live: list[Dag], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Dag is not printed for them, which takes minutes for a large and nested one, in the dag-processor itself."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("the Dag is printed")
+
+    monkeypatch.setattr("pprint.PrettyPrinter.pformat", fail)
+    monkeypatch.setattr("jsonschema.exceptions._Error.__str__", fail)
+    errors = sifted(Result({**dag_of(), "more": {"x": [1]}}), guarded).import_errors
+    assert "Additional properties are not allowed ('more' was unexpected)" in errors[FILE.path]
+
+
 def test_deadlines_elsewhere(guarded: Engine, live: list[Dag]) -> None:
     """A deadline among other values is not one that Airflow writes."""
     values = {"__type": "dict", "__var": {"x": deadline(CALLBACK)}}

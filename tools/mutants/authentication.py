@@ -317,6 +317,13 @@ FAULTS = (
         LOGIN,
     ),
     Fault(
+        "a JWT of Airflow outlives the password that ends the issuer's JWT it was made with",
+        "identity_of",
+        "identity.since = external.issued_at",
+        "",
+        ("tests/authentication/test_external_tokens.py",),
+    ),
+    Fault(
         "a session that was signed out of goes on",
         "empty_ended_session",
         "not has_ended(account_id, session.get(_SINCE, 0)) and (not _is_revoked(session.get(_ID)))",
