@@ -26,6 +26,7 @@ MEMBER, LEAVE, HOLD = "member", "no owner", "hold"
 That is as the first, and the process stops between the statement that adds the version and the end of the transaction.
 """
 HELD = "held"
+_ANSWER = "answer: "
 Wanted = tuple[str, str, str]
 
 
@@ -40,9 +41,11 @@ class Racer:
 
     def wait(self) -> Any:
         """Return what it says next."""
-        line = self._process.stdout.readline()
-        assert line, "the process has ended"
-        return json.loads(line)
+        # Airflow's log is among the answers until it is silenced.
+        for line in self._process.stdout:
+            if line.startswith(_ANSWER):
+                return json.loads(line.removeprefix(_ANSWER))
+        raise AssertionError("the process has ended")
 
     def start(self, *changes: Wanted) -> None:
         """Have it make changes at the same moment."""
@@ -86,7 +89,7 @@ def _main() -> None:
 
 def _say(what: Any) -> None:
     # As one, since lines of several threads could mix.
-    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.write(f"{_ANSWER}{json.dumps(what)}\n")
     sys.stdout.flush()
 
 
