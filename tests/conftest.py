@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -78,12 +77,9 @@ class CountStatements(Protocol):
 @pytest.fixture(scope="session")
 def metadata_database() -> Any:
     """SQLAlchemy's engine of a migrated and empty metadata database, FAB's tables included."""
-    import airflow.models.log
     from airflow import settings
     from airflow.utils import db
-    from sqlalchemy.orm import configure_mappers
 
-    assert airflow.models.log.Log
     # The copy is for other processes, and for servers that begin with nothing, whatever the tests have written.
     with alone(MIGRATED.name) as migrated:
         if migrated.exists():
@@ -91,10 +87,6 @@ def metadata_database() -> Any:
         else:
             db.initdb()
             copy_database(HOME / "airflow.db", migrated)
-    # What SQLAlchemy says of Airflow's models it says to the code that uses the first of them: not to the plugin's.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        configure_mappers()
     return settings.engine
 
 
