@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin import __version__
 from astro_auth_plugin.access_api import bundles, errors, shapes
 from astro_auth_plugin.access_api.routes import dags, health, me, roles, teams, tokens, users, versions
+from astro_auth_plugin.runtime.turns import Turn
 
 PREFIX = "/api/v1"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -80,24 +81,18 @@ class _Turns:
             await self._free.acquire()
         finally:
             self._waiting -= 1
-        held = True
+        turn = Turn(self._free)
 
-        async def send_without_a_turn(message: Message) -> None:
-            # Who reads an answer slowly, such as an export, keeps no other request waiting.
-            nonlocal held
-            if held:
-                held = False
-                self._free.release()
+        async def send_to_no_cache(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
                 message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
             await send(message)
 
         try:
-            await self._app(scope, receive, send_without_a_turn)
+            await self._app(scope, receive, turn.until_answered(send_to_no_cache))
         finally:
-            if held:
-                self._free.release()
+            turn.end()
 
 
 class _SameOrigin:

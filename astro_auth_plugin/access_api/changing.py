@@ -135,8 +135,8 @@ def _made(who: Caller, wish: Wish, edit: Edit) -> shapes.Result:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     except InvalidProposal as error:
         # Else only what the change names can be wrong; after a revert, it is any part of the policy.
-        told = wish.reverts is None or who.visibility.everything
-        raise invalid(f"The policy would be invalid:\n{error if told else _HIDDEN}") from None
+        shown = wish.reverts is None or who.visibility.everything
+        raise invalid(f"The policy would be invalid:\n{error if shown else _HIDDEN}") from None
 
 
 def _stale(who: Caller, wish: Wish) -> ApiError:
@@ -179,7 +179,7 @@ def _in_file(who: Caller, wish: Wish, edit: Edit, path: Path) -> shapes.Result:
     patch = _patch(who, wish.entity, proposal.values)
     if wish.dry_run:
         return _result(who, wish, before, proposal).model_copy(update={"patch": patch})
-    detail = f"The policy is managed in the file {path.name}: change it there, or through whoever reviews it."
+    detail = f"The policy is managed in the file {path.name}: change it there."
     raise ApiError(HTTPStatus.CONFLICT, "managed_in_file", detail, patch=patch, file=path.name)
 
 

@@ -27,7 +27,7 @@ MY_PAGE = "My access"
 
 async def access_app(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve the API and the files of the pages; the application is made at the first request."""
-    app = await to_thread.run_sync(_app)
+    app = _app() if _app.cache_info().currsize else await to_thread.run_sync(_app)
     await app(scope, receive, send)
 
 

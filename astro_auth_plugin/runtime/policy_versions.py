@@ -129,6 +129,26 @@ def newest_number() -> int:
         return connection.scalar(select(func.max(VERSIONS.c.id))) or 0
 
 
+class Newest(NamedTuple):
+    """The newest version, without what it changed: the pages ask for it all the time, and an import changes a lot."""
+
+    id: int
+    created_at: int
+    author: str
+
+
+def newest() -> Newest | None:
+    """Return the newest version; None where there is none.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    columns = (VERSIONS.c[name] for name in Newest._fields)
+    with connect() as connection:
+        row = connection.execute(select(*columns).order_by(VERSIONS.c.id.desc()).limit(1)).first()
+    return None if row is None else Newest(*row)
+
+
 def read(version: int | None = None) -> Stored | None:
     """Return a version with its document, by default the newest; None where there is none.
 

@@ -175,15 +175,19 @@ def _keeping_the_end(context: RequestContext, end: list[Message], send: Send) ->
     async def send_but_the_end(message: Message) -> None:
         if message["type"] == "http.response.start":
             context.status = message["status"]
-        used = context.api_token or context.actor
-        by_token = used is not None and used.is_token
-        leaves_a_row = context.denial is not None or context.events or by_token or _support_access(context)
-        if leaves_a_row and message["type"] == "http.response.body" and not message.get("more_body"):
+        is_end = message["type"] == "http.response.body" and not message.get("more_body")
+        if is_end and _leaves_a_row(context):
             end.append(message)
         else:
             await send(message)
 
     return send_but_the_end
+
+
+def _leaves_a_row(context: RequestContext) -> bool:
+    used = context.api_token or context.actor
+    by_token = used is not None and used.is_token
+    return context.denial is not None or bool(context.events) or by_token or _support_access(context) is not None
 
 
 async def _record(context: RequestContext) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from astro_auth_plugin.authentication import rate_limit, revocation
 from astro_auth_plugin.runtime.request_context import RequestContext
+from astro_auth_plugin.runtime.turns import Turn
 from astro_auth_plugin.web.status_codes import BAD_REQUEST
 
 AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
@@ -77,21 +78,11 @@ class _Door:
         finally:
             self._waiting[sender] -= 1
             self._waiting += Counter()  # forgets those of whom none is left
-        held = True
-
-        async def send_without_a_turn(message: Message) -> None:
-            # The password has been looked at. Anyone who does not read the answer must not keep others from signing in.
-            nonlocal held
-            if held:
-                held = False
-                self._free.release()
-            await send(message)
-
+        turn = Turn(self._free)
         try:
-            await app(scope, receive, _telling_too_many(context, path, send_without_a_turn))
+            await app(scope, receive, _telling_too_many(context, path, turn.until_answered(send)))
         finally:
-            if held:
-                self._free.release()
+            turn.end()
 
 
 def is_door(scope: Scope, path: str) -> bool:

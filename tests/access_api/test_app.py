@@ -11,10 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 from astro_auth_plugin.access_api import app, changing
 from astro_auth_plugin.access_management import publisher
-from astro_auth_plugin.runtime import state
+from astro_auth_plugin.accounts import sign_ins
+from astro_auth_plugin.runtime import policy_versions, state
 from astro_auth_plugin.runtime.settings import Settings
 
-from .conftest import Api
+from .conftest import Api, clear
 
 ANA = "/users/ana@example.com"
 TAG = {"kind": "tag", "id": "t", "deployment_id": "dep"}
@@ -199,6 +200,34 @@ def test_support_access_is_switched_by_organization_owners(api: Api) -> None:
     assert api.ask("wendy", "PUT", "/support_access", json=off).status_code == 403
     assert api.ask("olga", "PUT", "/support_access", json=off).status_code == 200
     assert api.ask("mo", "GET", "/teams").json()["support_access"] == "disallowed"
+
+
+def test_groups_of_others_count_for_those_who_see_their_accounts(api: Api, accounts: Any) -> None:
+    """A Workspace Owner asks about the groups of the last sign-in; a Member is warned that groups may matter."""
+    team = {
+        "name": "ops",
+        "idp_groups": ["g"],
+        "grant": [{"role": "WORKSPACE_OPERATOR", "scope": {"kind": "Workspace", "id": "ws"}}],
+    }
+    assert api.ask("olga", "POST", "/teams", json=team).status_code == 201
+    sign_ins.keep(accounts("gus", "gus@example.com"), "gus@example.com", ["g"])
+    question = {"action": "edit-pool", "as": "gus@example.com"}
+    found = api.ask("wendy", "POST", "/explain", json=question).json()
+    assert found["answer"] == "yes" and found["grants"][0]["through"] == {"kind": "Team", "name": "ops", "group": "g"}
+    unknown = api.ask("mo", "POST", "/explain", json=question).json()
+    assert unknown["answer"] == "no" and "groups of the identity provider" in unknown["why"]
+    assert api.ask("mo", "POST", "/explain", json={"action": "edit-pool"}).json()["why"] == ""
+
+
+def test_an_emptied_store_is_no_error(api: Api, metadata_database: Any) -> None:
+    """The last version stays in effect, and the page says that there is none in the store."""
+    before = api.ask("wendy", "GET", "/me").json()["policy"]
+    assert (before["version"], before["author"]) == (1, None)
+    identity = api.identity("wendy")
+    clear(metadata_database)
+    assert policy_versions.newest() is None
+    api.identity = lambda _: identity  # type: ignore[method-assign]
+    assert api.ask("wendy", "GET", "/me").json()["policy"]["version"] is None
 
 
 # -- API tokens ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ FAULTS = (
         "grants elsewhere are tried out", "needs_sight", "not all(map(who.visibility.sees, scopes))", "False", _HIDDEN
     ),
     Fault(
-        "what a revert breaks elsewhere is told",
+        "what a revert breaks elsewhere is shown",
         "_made",
         "wish.reverts is None or who.visibility.everything",
         "True",
@@ -100,7 +100,7 @@ FAULTS = (
         _APP,
     ),
     Fault(
-        "a denied change of another Workspace is told",
+        "a denied change of another Workspace is shown",
         "_not_allowed",
         "all(map(who.visibility.sees, about))",
         "True",
@@ -199,9 +199,23 @@ FAULTS = (
     Fault(
         "an entry is about no Workspace",
         "concerned_scopes.scopes",
-        "of_entry['Team', change.team] if change.team else of_entry[change.what, change.name]",
+        "of_entry[_entry_of(change)]",
         "[]",
         _AFFECTED,
+    ),
+    Fault(
+        "groups of others do not count",
+        "groups_of",
+        "account.sign_in.groups if account is not None else frozenset()",
+        "frozenset()",
+        _APP,
+    ),
+    Fault(
+        "that groups may matter is left out",
+        "explain",
+        "subject != who.identity.subject and (not who.reads_accounts) and who.answerer.groups_matter(answer, dag)",
+        "False",
+        _APP,
     ),
     Fault(
         "everyone sees other plugins",

@@ -29,7 +29,11 @@ FAULTS = (
         LOGIN,
     ),
     Fault(
-        "another issuer's JWT from before a sign-out counts", "identity_of", "external.issued_at", "float('inf')", LOGIN
+        "another issuer's JWT from before a sign-out counts",
+        "identity_of",
+        "account_identity.identity_of(engine, account, external.issued_at)",
+        "account_identity.identity_of(engine, account, float('inf'))",
+        LOGIN,
     ),
     Fault(
         "an account of ASCII has no twin that is not",

@@ -37,7 +37,7 @@ return""",
     Fault(
         "who does not read an answer keeps the turn to sign in",
         "_Door.serve",
-        "send_without_a_turn",
+        "turn.until_answered(send)",
         "send",
         ("tests/web/test_passwords.py",),
     ),

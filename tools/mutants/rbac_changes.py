@@ -271,14 +271,14 @@ FAULTS = (
         DIFFERENCE,
     ),
     Fault(
-        "what went is not told",
+        "what went is not listed",
         "_parts",
         "yield from (PolicyChange('-', 'grant', grant=grant, note=note) for (grant, note) in went)",
         "",
         DIFFERENCE,
     ),
     Fault(
-        "members who left are not told",
+        "members who left are not listed",
         "_differing",
         "yield ('-', [each for each in had if each not in has])",
         "",

@@ -11,6 +11,7 @@ from astro_auth_plugin.access_api import bundles, shapes, views
 from astro_auth_plugin.access_api.caller import Caller, CallerDep
 from astro_auth_plugin.access_api.errors import denied, invalid
 from astro_auth_plugin.access_api.routes.tokens import find_token
+from astro_auth_plugin.access_api.routes.users import accounts_of, groups_of
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
 from astro_auth_plugin.authorization import dag_access
 from astro_auth_plugin.rbac.engine import delegation
@@ -28,6 +29,7 @@ from astro_auth_plugin.runtime import policy_versions
 
 router = APIRouter(tags=["My access"])
 _MOST_CONTACTS = 5
+_GROUPS = "It can be another through groups of the identity provider, which only users who may read accounts see."
 
 
 @router.get("/me")
@@ -73,7 +75,10 @@ def _policy_state(who: Caller) -> shapes.PolicyState:
     path = who.settings.policy_file
     if path is not None:
         return shapes.PolicyState(store="file", file=path.name, read_only=True)
-    newest = policy_versions.history(1)[0]
+    newest = policy_versions.newest()
+    if newest is None:
+        # Emptied while the server runs, which goes on with the last version.
+        return shapes.PolicyState(store="database", read_only=False)
     return shapes.PolicyState(
         store="database",
         version=newest.id,
@@ -125,6 +130,8 @@ def explain(who: CallerDep, body: shapes.ExplainRequest) -> shapes.Explanation:
         # As of a Dag that does not exist.
         dag = None
     answer = who.answerer.ask(subject, question, dag, groups=groups)
+    if subject != who.identity.subject and not who.reads_accounts and who.answerer.groups_matter(answer, dag):
+        answer = answer._replace(why=_GROUPS)
     return _explanation(who, answer, question, groups)
 
 
@@ -181,7 +188,8 @@ def _subject(who: Caller, name: str | None) -> tuple[str, frozenset[str]]:
     if not who.visibility.access:
         raise denied("You may not ask about others.", "a role that may read the access of others")
     if "@" in name:
-        return user_subject(name), frozenset()
+        subject = user_subject(name)
+        return subject, groups_of(accounts_of(who, [subject]).get(subject, []))
     if not who.visibility.tokens:
         raise denied("You may not ask about API tokens.", "a role that may read API tokens")
     return token_subject(find_token(who, name.removeprefix(TOKEN_PREFIX)).id), frozenset()

@@ -25,7 +25,7 @@ from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.visibility import Visibility
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import mask
-from astro_auth_plugin.rbac.model.subjects import is_email, user_subject
+from astro_auth_plugin.rbac.model.subjects import is_email, only_account, user_subject
 from astro_auth_plugin.rbac.policy.document import Team, User
 from astro_auth_plugin.rbac.policy.grants import Principal, grants_of, members_of
 
@@ -64,7 +64,7 @@ def list_users(
         if wanted in email.lower() and _matches(found.get(subject), team, role) and _has(has, subject, found, known)
     )
     shown = views.page(rows, limit, offset)
-    people = _accounts(who, shown)
+    people = accounts_of(who, shown)
     users = [
         _row(who, emails[subject], found.get(subject, _Named(emails[subject])), people.get(subject))
         for subject in shown
@@ -79,8 +79,8 @@ def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDeta
         raise not_found(f"user `{email}`")
     subject, entity = user_subject(email), Entity("users", email)
     entry = _entry(who, subject)
-    found = _accounts(who, [subject]).get(subject, [])
-    groups = found[0].sign_in.groups if len(found) == 1 else frozenset[str]()
+    found = accounts_of(who, [subject]).get(subject, [])
+    groups = groups_of(found)
     etag = entity.etag(entry)
     response.headers["ETag"] = f'"{etag}"'
     effective = views.effective(who, subject, groups)
@@ -235,8 +235,15 @@ def may_change_members(who: Caller, team: Team) -> bool:
 # -- accounts ------------------------------------------------------------------------------------------------------
 
 
-def _accounts(who: Caller, subjects: Iterable[str]) -> dict[str, list[KnownAccount]]:
+def accounts_of(who: Caller, subjects: Iterable[str]) -> dict[str, list[KnownAccount]]:
+    """Return the accounts of users by subject; none for a caller who may not read accounts."""
     return accounts.read_accounts_of(frozenset(subjects)) if who.reads_accounts else {}
+
+
+def groups_of(found: list[KnownAccount]) -> frozenset[str]:
+    """Return the groups of a user with these accounts: those of the only active one, else it has no access."""
+    account = only_account([each for each in found if each.active])
+    return account.sign_in.groups if account is not None else frozenset()
 
 
 def _account_values(found: list[KnownAccount]) -> list[shapes.Account]:

@@ -220,7 +220,7 @@ class Engine:
 
     @property
     def teams_off(self) -> list[str]:
-        """The support Teams, if they are switched off: then nobody has anything through them."""
+        """The support Teams, if they are switched off: then no user has anything through them."""
         teams = self.policy.document.teams
         return [teams[index].name for index in sorted(self._support)] if self._support_is_off else []
 

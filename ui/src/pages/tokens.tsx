@@ -209,7 +209,7 @@ const Revoke = ({ token, onClose }: { token: Token; onClose: () => void }) => (
 const Secret = ({ secret, onClose }: { secret: string; onClose: () => void }) => (
   <Modal title="The secret of the API token" onClose={onClose} keep>
     <Notice status="warning" title="It is shown this once">
-      Nobody can read it again, here or elsewhere. Put it where your other secrets are.
+      It cannot be read again, here or elsewhere. Put it where your other secrets are.
     </Notice>
     <CopyBox label="Secret" text={secret} />
     <CopyBox label="Try it" text={`curl -H "Authorization: Bearer $TOKEN" ${address("api/v2/dags?limit=1")}`} />
