@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -45,7 +46,9 @@ class Wish(NamedTuple):
         edit: what it makes of the policy.
         reason: why.
         dry_run: whether only the effect is wanted.
-        entity: the entry that it is about; None for the whole policy.
+        entity: the entry that it is about; None for a setting or the whole policy.
+        setting: the setting that it is about, if it is one.
+        renamed: the name that the entry is to have; '' for the one that it has.
         new: whether there is to be no such entry yet.
         if_match: the header `If-Match`, for an entry that there is.
         show: returns the entry as the API shows it, for a caller whose `If-Match` is of an older one.
@@ -57,6 +60,8 @@ class Wish(NamedTuple):
     reason: str = ""
     dry_run: bool = False
     entity: Entity | None = None
+    setting: str = ""
+    renamed: str = ""
     new: bool = False
     if_match: str | None = None
     show: Callable[[Caller], BaseModel] | None = None
@@ -176,7 +181,7 @@ def _in_file(who: Caller, wish: Wish, edit: Edit, path: Path) -> shapes.Result:
     parts = denied_changes(who.engine, identity.subject, proposal.changes, proposal.policy.document, identity.groups)
     if parts:
         raise _not_allowed(who, parts, before, proposal.policy)
-    patch = _patch(who, wish.entity, proposal.values)
+    patch = _patch(who, wish, proposal.values)
     if wish.dry_run:
         return _result(who, wish, before, proposal).model_copy(update={"patch": patch})
     detail = f"The policy is managed in the file {path.name}: change it there."
@@ -190,7 +195,7 @@ def _source() -> Origin:
 
 def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shapes.Result:
     found = effects.of(who, proposal.changes, before, proposal.policy)
-    entity = wish.entity
+    entity = _after(wish)
     return shapes.Result(
         version=None,
         dry_run=wish.dry_run,
@@ -201,6 +206,11 @@ def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shap
         warnings=[warning.message for warning in proposal.new_warnings],
         etag=entity.etag(entity.read(proposal.values)) if entity is not None else None,
     )
+
+
+def _after(wish: Wish) -> Entity | None:
+    """Return the entry by the name that it has after the change."""
+    return wish.entity._replace(name=wish.renamed) if wish.entity and wish.renamed else wish.entity
 
 
 def _not_allowed(who: Caller, parts: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
@@ -232,11 +242,14 @@ def _sees_all(who: Caller, entry: Team | User) -> bool:
     return all(who.visibility.sees(grant.scope) for grant in grants_of((), entry))
 
 
-def _patch(who: Caller, entity: Entity | None, values: Values) -> str | None:
-    """Return an entry as it has to be in the policy file; None if the caller may not see all of it.
+def _patch(who: Caller, wish: Wish, values: Values) -> str | None:
+    """Return an entry or setting as it has to be in the policy file; None if the caller may not see all of it.
 
     Of an API token there is none: the secret that belongs to its hash is in no answer.
     """
+    if wish.setting:
+        return yaml.safe_dump({wish.setting: values[wish.setting]})
+    entity = _after(wish)
     if entity is None:
         return None
     entry = entity.find(values)
@@ -245,4 +258,13 @@ def _patch(who: Caller, entity: Entity | None, values: Values) -> str | None:
         return None
     if entry is None:
         return f"# In `{entity.key}`, remove the entry of {entity.name}.\n"
-    return yaml.safe_dump({entity.key: [entry]}, sort_keys=False, allow_unicode=False)
+    return _hint(wish) + yaml.safe_dump({entity.key: [entry]}, sort_keys=False, allow_unicode=False)
+
+
+def _hint(wish: Wish) -> str:
+    """Return what has to be done in the policy file to rename an entry; '' if its name stays."""
+    if not wish.entity or wish.renamed in ("", wish.entity.name):
+        return ""
+    old, new = json.dumps(wish.entity.name), json.dumps(wish.renamed)
+    where = f"# Write {new} instead of {old} wherever a role is {old}, too.\n" if wish.entity.key == "roles" else ""
+    return f"# In `{wish.entity.key}`, replace the entry of {old} by this one.\n{where}"

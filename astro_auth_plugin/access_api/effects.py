@@ -75,7 +75,7 @@ def _effects(line: Line, changed: Mapping[int, tuple[Spot | None, ...]]) -> Iter
     for permissions, places in changed.items():
         yield shapes.Effect(
             who=[*names, *([f"{more} more"] if more else [])],
-            where=", ".join(str(place) if place else "the whole Deployment" for place in places),
+            where=", ".join(map(_where, places)),
             may=_may(permissions, on_dag=None not in places),
             because=_because(line.cause),
         )
@@ -85,7 +85,15 @@ def _losses_of(subject: str, plan: Plan) -> Iterator[str]:
     own = plan.differences.get(subject)
     if own is not None:
         yield from (f"{word} in the whole Deployment" for word in _may(own.lost, on_dag=False))
-        yield from (f"{word} on {spot}" for spot, (_, lost) in own.on.items() for word in _may(lost, on_dag=True))
+        yield from (
+            f"{word} on {_where(spot)}" for spot, (_, lost) in own.on.items() for word in _may(lost, on_dag=True)
+        )
+
+
+def _where(place: Spot | None) -> str:
+    if place is None:
+        return "the whole Deployment"
+    return f"Dags tagged `{place.name}`" if place.kind == "tag" else f"Dag `{place.name}`"
 
 
 def _may(permissions: int, *, on_dag: bool) -> list[str]:

@@ -171,6 +171,7 @@ class TeamOf(_Answer):
 
     name: str
     group: str = ""
+    expires_at: Time | None = None
     may_remove: bool = False
 
 
@@ -370,6 +371,7 @@ class TeamChanges(GrantChanges):
 
     name: Name | None = None
     description: Reason | None = None
+    support: bool | None = None
     add_members: Names = []
     expires_at: End | None = None
     note: Reason = ""

@@ -20,7 +20,7 @@ from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.document import Team, User
-from astro_auth_plugin.rbac.policy.grants import Grant, grants_of
+from astro_auth_plugin.rbac.policy.grants import Grant, grants_of, members_of
 
 T = TypeVar("T")
 
@@ -79,6 +79,13 @@ def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
 def role_texts(seen: Visibility, entry: User | Team) -> list[str]:
     """Return the grants of an entry in short."""
     return [f"{grant.role} on {_where(grant.scope)}" for grant in visible_grants(seen, entry)]
+
+
+def team_of(who: Caller, subject: str, index: int, group: str) -> shapes.TeamOf:
+    """Return a Team of a user, with the end of the membership; through a group there is none."""
+    team = who.engine.policy.document.teams[index]
+    end = None if group else members_of(team, who.engine.at).get(subject)
+    return shapes.TeamOf(name=team.name, group=group, expires_at=end)
 
 
 def _where(scope: GrantScope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +93,16 @@ def api(metadata_database: Any, fresh_state: None) -> Iterator[Api]:
     process_state.start_with(settings=settings, policy_store=store, dag_cache=DagCache())
     yield Api(settings)
     clear(metadata_database)
+
+
+@pytest.fixture
+def in_file(metadata_database: Any, fresh_state: None, tmp_path: Path) -> Api:
+    """The API with a policy in a file, which has a custom role."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"{POLICY}roles: [{{name: peek, scope: DAG, permissions: [dag.airflow.dag.get]}}]\n")
+    settings = Settings(file, "dep")
+    process_state.start_with(settings=settings, policy_store=PolicyStore(settings), dag_cache=DagCache())
+    return Api(settings)
 
 
 def clear(database: Any) -> None:

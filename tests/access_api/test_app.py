@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy.exc import OperationalError
 
 from astro_auth_plugin.access_api import app, changing
@@ -175,6 +176,21 @@ def test_a_membership_ends_and_a_team_gets_another_name(api: Api) -> None:
     done = api.ask("olga", "PATCH", "/teams/data", read, json={"name": "facts"})
     assert done.status_code == 200 and done.json()["changes"] == ["~ Team `data` renamed to `facts`"]
     assert api.ask("mo", "GET", "/teams/facts").json()["members"] == members
+    (team,) = api.ask("mo", "GET", ANA).json()["teams"]
+    assert (team["name"], team["expires_at"]) == ("facts", "2099-01-01T00:00:00Z")
+
+
+def test_the_end_and_note_of_a_membership_are_replaced_together(api: Api) -> None:
+    def of_mia(**more: str) -> dict[str, Any]:
+        body = {"add_members": ["mia@example.com"], **more}
+        assert api.ask("wendy", "PATCH", "/teams/data", etag(api, "/teams/data"), json=body).status_code == 200
+        (member,) = api.ask("mo", "GET", "/teams/data").json()["members"]
+        found: dict[str, Any] = member
+        return found
+
+    assert of_mia(expires_at="2099-01-01T00:00:00Z", note="holidays")["note"] == "holidays"
+    assert of_mia(note="on call") == {"email": "mia@example.com", "expires_at": None, "note": "on call"}
+    assert of_mia() == {"email": "mia@example.com", "expires_at": None, "note": ""}
 
 
 def test_a_role_gets_another_name(api: Api) -> None:
@@ -200,6 +216,37 @@ def test_support_access_is_switched_by_organization_owners(api: Api) -> None:
     assert api.ask("wendy", "PUT", "/support_access", json=off).status_code == 403
     assert api.ask("olga", "PUT", "/support_access", json=off).status_code == 200
     assert api.ask("mo", "GET", "/teams").json()["support_access"] == "disallowed"
+
+
+def test_a_team_becomes_one_for_support(api: Api) -> None:
+    read, body = etag(api, "/teams/data"), {"support": True}
+    assert api.ask("wendy", "PATCH", "/teams/data", read, json=body).status_code == 403
+    done = api.ask("olga", "PATCH", "/teams/data", read, json=body)
+    assert done.json()["changes"] == ["~ Team `data` (a support Team)"]
+    assert api.ask("olga", "PATCH", "/teams/data", etag(api, "/teams/data"), json={"support": False}).status_code == 200
+    assert not api.ask("mo", "GET", "/teams/data").json()["support"]
+
+
+def test_the_effect_of_a_tag_is_on_the_dags_tagged_with_it(api: Api) -> None:
+    shown = api.ask("wendy", "PATCH", f"{ANA}?dry_run=true", etag(api), json={"grant": [VIEWER]}).json()
+    assert "Dags tagged `t`" in [each["where"] for each in shown["gains"]]
+
+
+def test_with_a_file_a_rename_and_a_setting_say_what_to_write(in_file: Api) -> None:
+    def patch(method: str, path: str, read: str = "", **body: Any) -> str:
+        shown = in_file.ask("olga", method, f"{path}?dry_run=true", read, json=body)
+        assert shown.status_code == 200 and shown.json()["changes"]
+        return str(shown.json()["patch"])
+
+    team = patch("PATCH", "/teams/data", etag(in_file, "/teams/data"), name="facts\nx: 1")
+    assert team.startswith('# In `teams`, replace the entry of "data" by this one.\nteams:\n')
+    assert yaml.safe_load(team)["teams"][0]["name"] == "facts\nx: 1"
+    (role,) = in_file.ask("olga", "GET", "/roles").json()["roles"]
+    again = patch("PUT", "/roles/peek", role["etag"], name="glance", permissions=role["permissions"])
+    assert '# Write "glance" instead of "peek" wherever a role is "peek", too.\nroles:\n- name: glance\n' in again
+    same = patch("PUT", "/roles/peek", role["etag"], name="peek", permissions=["dag.airflow.dagRun.get"])
+    assert same.startswith("roles:\n- name: peek\n")
+    assert patch("PUT", "/support_access", support_access="disallowed") == "support_access: disallowed\n"
 
 
 def test_groups_of_others_count_for_those_who_see_their_accounts(api: Api, accounts: Any) -> None:

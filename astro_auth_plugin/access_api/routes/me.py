@@ -64,7 +64,7 @@ def me(who: CallerDep) -> shapes.Me:
         may=list(spelled(identity.access.deployment_wide, on_dag=False)),
         grants=Throughs(engine, identity.subject, identity.groups).held(identity.access.grants),
         teams=[
-            shapes.TeamOf(name=document.teams[index].name, group=group)
+            views.team_of(who, identity.subject, index, group)
             for index, group in engine.teams_of(identity.subject, identity.groups).items()
         ],
         bundle=bundles.version(),

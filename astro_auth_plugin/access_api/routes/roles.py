@@ -78,6 +78,7 @@ def change_role(
         body.reason,
         dry_run,
         Entity("roles", name),
+        renamed=body.name or "",
         if_match=if_match,
         show=_showing(name),
     )

@@ -81,22 +81,31 @@ def create_team(who: CallerDep, body: shapes.NewTeam, dry_run: DryRun = False) -
 def change_team(
     who: ReaderDep, name: str, body: shapes.TeamChanges, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
-    """Change a Team: its roles, members, groups and description."""
+    """Change a Team: its roles, members, groups, name and description, and whether it is a support Team."""
     _find(who, name)
     renamed = [edits.rename_team(name, body.name)] if body.name not in (None, name) else []
     if renamed:
         changing.needs_owner(who, f"~ Team `{name}` renamed to `{body.name}`")
     edit = in_turn([*_editing(name, body), *granting(who, Principal("Team", name), body), *renamed])
-    return changing.change(
-        who, Wish(edit, body.reason, dry_run, Entity("teams", name), if_match=if_match, show=_showing(name))
+    wish = Wish(
+        edit,
+        body.reason,
+        dry_run,
+        Entity("teams", name),
+        renamed=body.name or "",
+        if_match=if_match,
+        show=_showing(name),
     )
+    return changing.change(who, wish)
 
 
 @router.put("/support_access")
 def change_support_access(who: CallerDep, body: shapes.SupportAccess, dry_run: DryRun = False) -> shapes.Result:
     """Switch all support Teams on or off."""
     changing.needs_owner(who, "~ setting `support_access`")
-    return changing.change(who, Wish(edits.set_support_access(body.support_access), body.reason, dry_run))
+    return changing.change(
+        who, Wish(edits.set_support_access(body.support_access), body.reason, dry_run, setting="support_access")
+    )
 
 
 @router.delete("/teams/{name:path}")
@@ -118,6 +127,8 @@ def _showing(name: str) -> Callable[[Caller], shapes.TeamDetail]:
 def _editing(name: str, body: shapes.TeamChanges) -> Iterator[Edit]:
     if body.description is not None:
         yield edits.describe_team(name, body.description)
+    if body.support is not None:
+        yield edits.set_support(name, body.support)
     if body.add_members or body.remove_members:
         more = {"expires_at": shapes.spelled(body.expires_at)} if body.expires_at else {}
         more |= {"note": body.note} if body.note else {}

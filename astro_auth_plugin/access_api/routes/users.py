@@ -221,7 +221,7 @@ def _teams(who: Caller, subject: str, groups: frozenset[str]) -> Iterator[shapes
     for index, group in who.engine.teams_of(subject, groups).items():
         if sees_team(who.visibility, teams[index]):
             removable = not group and may_change_members(who, teams[index])
-            yield shapes.TeamOf(name=teams[index].name, group=group, may_remove=removable)
+            yield views.team_of(who, subject, index, group).model_copy(update={"may_remove": removable})
 
 
 def may_change_members(who: Caller, team: Team) -> bool:

@@ -133,6 +133,17 @@ def describe_team(name: str, description: str) -> Edit:
     return edit
 
 
+def set_support(name: str, support: bool) -> Edit:
+    """Make a Team one for support, or no longer."""
+
+    def edit(values: Values) -> Values:
+        entry = _found(values, "teams", "name", name, "Team")
+        rest = {key: each for key, each in entry.items() if key != "support"}
+        return _with_entry(values, Principal("Team", name), {**rest, "support": True} if support else rest)
+
+    return edit
+
+
 def rename_team(old: str, new: str) -> Edit:
     """Give a Team another name; nothing else of a policy names it."""
     return _renamed("teams", old, new, "Team")

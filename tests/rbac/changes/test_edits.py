@@ -74,6 +74,14 @@ def test_description_of_a_team() -> None:
         edits.describe_team("emptyy", "x")(VALUES)
 
 
+def test_support_of_a_team() -> None:
+    """A Team becomes one for support, and one like others again."""
+    (eng, _empty) = VALUES["teams"]
+    helping = edits.set_support("empty", True)(VALUES)
+    assert helping["teams"] == [eng, {"name": "empty", "support": True}]
+    assert edits.set_support("empty", False)(helping) == VALUES
+
+
 def edited(edit: Edit, values: dict[str, Any] = VALUES) -> dict[str, Any]:
     """Make an edit, which leaves the values as they are, and may be made again."""
     before = copy.deepcopy(values)
