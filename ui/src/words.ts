@@ -1,5 +1,5 @@
 // How things are put into words.
-import type { Grant, GrantKey, Held, Me, Scope } from "./api/types";
+import type { Grant, GrantKey, Held, Me, Member, Scope } from "./api/types";
 
 /** "Dag `x`", "the Deployment demo": where a grant reaches, in the words of the policy. */
 export function where(scope: Scope, me?: Me): string {
@@ -31,6 +31,9 @@ export function through(held: Held): string {
   if (kind !== "Team") return held.implied ? "comes with a role on Dags" : "given directly";
   return group ? `Team ${name}, by the group ${group}` : `Team ${name}`;
 }
+
+export const SUPPORT =
+  "A Support Team can only have roles that read, and Organization Owners can switch all Support Teams off at once.";
 
 const language = (): string => document.documentElement.lang || "en";
 
@@ -67,3 +70,9 @@ export const sameScope = (a: Scope, b: Scope): boolean =>
 
 /** The end of a day that was chosen in a form, as the API wants it; null for none. */
 export const endOfDay = (day: string): string | null => (day ? `${day}T23:59:59Z` : null);
+
+/** The day in UTC, for a form. */
+export const dayOf = (iso: string | null): string => iso?.slice(0, 10) ?? "";
+
+export const memberLine = ({ email, expires_at, note }: Member): string =>
+  `member ${email}${expires_at ? ` until ${time(expires_at)}` : ""}${note ? ` (${note})` : ""}`;

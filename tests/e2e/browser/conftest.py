@@ -56,11 +56,16 @@ def owner(stack: DemoStack) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="package")
-def visitors(folder: Path, stack: DemoStack, owner: httpx.Client) -> Iterator[Visitors]:
+def shots(folder: Path) -> Path:
+    """Where screenshots are kept."""
+    return Path(os.environ.get("E2E_SHOTS") or folder / "shots")
+
+
+@pytest.fixture(scope="package")
+def visitors(shots: Path, stack: DemoStack, owner: httpx.Client) -> Iterator[Visitors]:
     """Everybody in the browser."""
-    kept = os.environ.get("E2E_SHOTS")
     with chromium() as browser:
-        yield Visitors(browser, stack.url, dict(stack.people), Path(kept) if kept else folder / "shots")
+        yield Visitors(browser, stack.url, dict(stack.people), shots)
 
 
 @pytest.fixture(autouse=True)

@@ -52,9 +52,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def visitors(folder: Path, stack: DemoStack, browser: Browser) -> Visitors:
+def visitors(shots: Path, stack: DemoStack, browser: Browser) -> Visitors:
     """Everybody in the browser."""
-    return Visitors(browser, stack.url, dict(stack.people), folder / "shots")
+    return Visitors(browser, stack.url, dict(stack.people), shots)
 
 
 def sees(visitor: Visitor, *dags: str) -> None:
@@ -103,6 +103,144 @@ def test_team(visitors: Visitors) -> None:
     save(olga, "Delete")
     sees(dean)
     olga.is_at_ease()
+
+
+def test_membership(visitors: Visitors) -> None:
+    """A member is added with an end and a note, gets others, and keeps neither; groups are for Organization Owners."""
+    wendy, ivy = visitors["wendy"], visitors["ivy"]
+    wendy.open("/plugin/access/teams/finance")
+    row = wendy.page.get_by_role("table", name="Members").get_by_role("row").filter(has_text="ivy@example.com")
+    wendy.page.get_by_role("button", name="Add members").click()
+    dialog = wendy.dialog()
+    dialog.get_by_label("Members", exact=True).fill("ivy@example.com")
+    dialog.get_by_label("Until").fill("2099-01-31")
+    dialog.get_by_label("Note").fill("on call")
+    expect(dialog.get_by_label("Groups")).not_to_be_editable()
+    expect(dialog).to_contain_text("Only Organization Owners may change the groups of a Team.")
+    wendy.shot("member-form")
+    expect(preview(wendy)).to_contain_text("ivy@example.com may then, on Dags tagged `team:finance`")
+    wendy.shot("member-preview")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row.locator("time")).to_have_attribute("datetime", "2099-01-31T23:59:59Z")
+    expect(row).to_contain_text("on call")
+    wendy.shot("member")
+    sees(ivy, "exchange_rates", "housekeeping", "invoice_totals", "ledger_reconciliation", "payment_approval")
+    wendy.open(f"{USERS}/ivy@example.com")
+    joined = wendy.page.get_by_role("table", name="Teams").get_by_role("row").filter(has_text="finance")
+    expect(joined.locator("time")).to_have_attribute("datetime", "2099-01-31T23:59:59Z")
+    wendy.shot("member-of")
+
+    wendy.open("/plugin/access/teams/finance")
+    wendy.page.get_by_role("button", name="Change ivy@example.com").click()
+    expect(dialog.get_by_role("button", name="Preview")).to_be_disabled()
+    expect(dialog.get_by_label("Until")).to_have_value("2099-01-31")
+    dialog.get_by_label("Until").fill("2099-02-28")
+    dialog.get_by_label("Note").fill("on call, ticket 4711")
+    wendy.shot("membership-form")
+    save(wendy)
+    expect(row.locator("time")).to_have_attribute("datetime", "2099-02-28T23:59:59Z")
+    expect(row).to_contain_text("ticket 4711")
+    wendy.page.get_by_role("button", name="Change ivy@example.com").click()
+    dialog.get_by_label("Until").fill("")
+    dialog.get_by_label("Note").fill("")
+    save(wendy)
+    expect(row).to_contain_text("no end")
+    expect(row).not_to_contain_text("on call")
+    wendy.page.get_by_role("button", name="Remove ivy@example.com").click()
+    save(wendy)
+    expect(row).to_have_count(0)
+    wendy.is_at_ease()
+
+
+def test_support(visitors: Visitors) -> None:
+    """Members of a support Team lose sight of its Dags while support access is disallowed, which all readers see."""
+    olga, wendy, ivy = visitors["olga"], visitors["wendy"], visitors["ivy"]
+    finance = ("exchange_rates", "housekeeping", "invoice_totals", "ledger_reconciliation", "payment_approval")
+    olga.open("/plugin/access/teams")
+    olga.page.get_by_role("button", name="Create a Team").click()
+    dialog = olga.dialog()
+    dialog.get_by_label("Name").fill("helpers")
+    dialog.get_by_text("Support Team", exact=True).click()
+    dialog.get_by_label("Members", exact=True).fill("ivy@example.com")
+    dialog.get_by_text("Give it a role at once").click()
+    filled(olga, "DAG_VIEWER", tag="team:finance")
+    olga.shot("support-form")
+    preview(olga).get_by_role("button", name="Create", exact=True).click()
+    expect(olga.page.get_by_text("Support Team", exact=True)).to_be_visible()
+    expect(olga.page.get_by_text("can only have roles that read")).to_be_visible()
+    olga.shot("support-team")
+    sees(ivy, *finance)
+
+    olga.open("/plugin/access/teams")
+    off = "Support access is disallowed"
+    expect(olga.page.get_by_text("Support access is allowed")).to_be_visible()
+    olga.shot("support-allowed")
+    olga.page.get_by_role("button", name="Disallow support access").click()
+    expect(preview(olga)).to_contain_text("ivy@example.com may then no longer")
+    olga.shot("support-preview")
+    dialog.get_by_role("button", name="Disallow", exact=True).click()
+    expect(olga.page.get_by_text(off).first).to_be_visible()
+    olga.shot("support-disallowed")
+    sees(ivy, "housekeeping")
+    for page in ("/plugin/access/teams", "/plugin/access/teams/helpers"):
+        wendy.open(page)
+        expect(wendy.page.locator(".chakra-alert__root").filter(has_text=off)).to_be_visible()
+        expect(wendy.page.get_by_role("button", name="Allow support access")).to_have_count(0)
+    wendy.shot("support-disallowed-team")
+    wendy.is_at_ease()
+
+    olga.page.get_by_role("button", name="Allow support access").click()
+    save(olga, "Allow")
+    expect(olga.page.get_by_text(off)).to_have_count(0)
+    sees(ivy, *finance)
+    olga.open("/plugin/access/teams/helpers")
+    olga.page.get_by_role("button", name="Change", exact=True).click()
+    dialog.get_by_text("Support Team", exact=True).click()
+    save(olga)
+    expect(olga.page.get_by_text("Support Team", exact=True)).to_have_count(0)
+    olga.page.get_by_role("button", name="Delete").click()
+    save(olga, "Delete")
+    olga.is_at_ease()
+
+
+def test_renames(visitors: Visitors, stack: DemoStack) -> None:
+    """A Team and a role get other names, and those who had something by them have it still."""
+    olga, wendy, ivy = visitors["olga"], visitors["wendy"], visitors["ivy"]
+    role = {"name": "peeker", "scope": "DAG", "permissions": ["dag.airflow.dag.get"], "description": "Only looks."}
+    scope = {"kind": "Dag", "id": "invoice_totals", "deployment_id": "cldep0demo"}
+    team = {"name": "late/shift", "members": ["ivy@example.com"], "grant": [{"role": "peeker", "scope": scope}]}
+    with access(stack, "olga") as client:
+        client.post("/roles", json=role).raise_for_status()
+        client.post("/teams", json=team).raise_for_status()
+
+    olga.open("/plugin/access/teams/late%2Fshift")
+    olga.page.get_by_role("button", name="Rename", exact=True).click()
+    dialog = olga.dialog()
+    expect(dialog.get_by_role("button", name="Preview")).to_be_disabled()
+    dialog.get_by_label("New name").fill("night/shift")
+    olga.shot("rename-form")
+    expect(preview(olga)).to_contain_text("renamed to `night/shift`")
+    olga.shot("rename-preview")
+    dialog.get_by_role("button", name="Rename", exact=True).click()
+    expect(olga.page.get_by_role("heading", name="night/shift")).to_be_visible()
+    expect(olga.page).to_have_url(f"{stack.url}/plugin/access/teams/night%2Fshift")
+    expect(olga.page.get_by_role("table", name="Members")).to_contain_text("ivy@example.com")
+    olga.is_at_ease()
+
+    olga.open("/plugin/access/roles")
+    olga.page.get_by_role("button", name="Rename peeker").click()
+    dialog.get_by_label("New name").fill("glancer")
+    save(olga, "Rename")
+    row = olga.page.get_by_role("table", name="Custom roles").get_by_role("row").filter(has_text="glancer")
+    expect(row).to_contain_text("Only looks.")
+    expect(row).to_contain_text("Team `night/shift`")
+    olga.shot("rename-role")
+    olga.is_at_ease()
+    sees(ivy, "housekeeping", "invoice_totals")
+    for page, text in (("teams/night%2Fshift", "Members"), ("roles", "glancer")):
+        wendy.open(f"/plugin/access/{page}")
+        expect(wendy.page.get_by_text(text).first).to_be_visible()
+        expect(wendy.page.get_by_role("button", name=re.compile("Rename"))).to_have_count(0)
 
 
 def test_token(visitors: Visitors, stack: DemoStack) -> None:

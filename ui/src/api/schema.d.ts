@@ -805,6 +805,8 @@ export interface components {
             name?: string | null;
             /** Description */
             description?: string | null;
+            /** Support */
+            support?: boolean | null;
             /**
              * Add Members
              * @default []
@@ -871,6 +873,8 @@ export interface components {
              * @default
              */
             group: string;
+            /** Expires At */
+            expires_at: string | null;
             /**
              * May Remove
              * @default false

@@ -20,6 +20,7 @@ export type Holder = Schemas["Holder"];
 export type Kind = Scope["kind"];
 export type Level = Schemas["Grantable"]["level"];
 export type Me = Schemas["Me"];
+export type Member = Schemas["Member"];
 export type OwnGrant = Schemas["Grant"];
 export type Result = Schemas["Result"];
 export type Roles = Schemas["Roles"];

@@ -42,7 +42,7 @@ function Detail({ access, title }: { access: DagAccess; title: boolean }) {
         <HeldGrants
           grants={access.grants}
           label="Your roles on this Dag"
-          empty="You hold no role that counts on this Dag."
+          empty="You have no role that counts on this Dag."
         />
       </Section>
       <Section title="Tags">

@@ -16,7 +16,7 @@ export function MyAccess() {
         {me.deployment.name || me.deployment.id} of the Workspace {me.workspace.name || me.workspace.id}.
       </Text>
       <Section title="Your roles">
-        <HeldGrants grants={me.grants} label="Your roles, and why" empty="You hold no role." />
+        <HeldGrants grants={me.grants} label="Your roles, and why" empty="You have no role." />
         <Text mt={3} mb={1}>
           In the whole Deployment you may:
         </Text>

@@ -43,7 +43,7 @@ export function RoleDialog({ role, onClose }: { role?: CustomRole; onClose: () =
       }
     >
       {role?.held_by.length ? (
-        <Notice status="info" title={`A change counts at once for ${plural(role.held_by.length, "holder")}`}>
+        <Notice status="info" title={`The role is assigned ${plural(role.held_by.length, "time")}; a change counts at once for all of them`}>
           <Lines lines={role.held_by} />
         </Notice>
       ) : null}

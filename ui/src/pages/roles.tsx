@@ -7,11 +7,12 @@ import { Button, Flex, Text } from "../chakra";
 import { useActionWords, useShared } from "../context";
 import { More, Row, Rows, Section, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
+import { RenameDialog } from "../parts/rename-dialog";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { list, plural } from "../words";
 import { roleLines, RoleDialog } from "./role-dialog";
 
-type Opened = { open: "create" } | { open: "edit" | "delete"; role: CustomRole };
+type Opened = { open: "create" } | { open: "edit" | "rename" | "delete"; role: CustomRole };
 
 export function RolesPage() {
   const { me } = useShared();
@@ -38,7 +39,7 @@ export function RolesPage() {
             </Text>
             <Rows
               label="Custom roles"
-              head={["Role", "For", "Permissions", "Held by", "Change"]}
+              head={["Role", "For", "Permissions", "Assigned to", "Change"]}
               empty={<Text>No custom role. The built-in roles below are enough for most.</Text>}
             >
               {roles.map((role) => (
@@ -55,6 +56,7 @@ export function RolesPage() {
           </Section>
           {opened?.open === "create" ? <RoleDialog onClose={close} /> : null}
           {opened?.open === "edit" ? <RoleDialog role={opened.role} onClose={close} /> : null}
+          {opened?.open === "rename" ? <RenameRole role={opened.role} onClose={close} /> : null}
           {opened?.open === "delete" ? <DeleteRole role={opened.role} onClose={close} /> : null}
         </>
       )}
@@ -77,7 +79,7 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
   <Folded key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
   <Folded
     key="held"
-    label={role.held_by.length ? plural(role.held_by.length, "holder") : "not held"}
+    label={role.held_by.length ? plural(role.held_by.length, "time") : "not assigned"}
     lines={role.held_by}
   />,
   mayChange ? (
@@ -89,6 +91,14 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
         onClick={() => open({ open: "edit", role })}
       >
         Change
+      </Button>
+      <Button
+        size="xs"
+        variant="outline"
+        aria-label={`Rename ${role.name}`}
+        onClick={() => open({ open: "rename", role })}
+      >
+        Rename
       </Button>
       <Button
         size="xs"
@@ -118,6 +128,24 @@ const builtIn = (role: BuiltIn, words: (name: string) => string) => [
   role.gives.length ? list(role.gives.map((level) => level.toLowerCase())) : "–",
 ];
 
+const RenameRole = ({ role, onClose }: { role: CustomRole; onClose: () => void }) => (
+  <RenameDialog
+    what="role"
+    old={role.name}
+    etag={role.etag}
+    before={roleLines(role)}
+    now={roleLines}
+    keeps="Users, Teams and API tokens with the role have it by the new name."
+    send={(name, { dryRun, reason, etag }) =>
+      call<Result>("PUT", `roles/${encodeURIComponent(role.name)}${query({ dry_run: dryRun || null })}`, {
+        etag,
+        body: { name, permissions: role.permissions, description: role.description, reason },
+      })
+    }
+    onClose={onClose}
+  />
+);
+
 const DeleteRole = ({ role, onClose }: { role: CustomRole; onClose: () => void }) => (
   <ChangeDialog<Result>
     title={`Delete the role ${role.name}`}
@@ -132,11 +160,11 @@ const DeleteRole = ({ role, onClose }: { role: CustomRole; onClose: () => void }
     }
   >
     {role.held_by.length ? (
-      <Notice status="warning" title={`It is held by ${plural(role.held_by.length, "holder")}`}>
+      <Notice status="warning" title={"It is still assigned"}>
         <Lines lines={role.held_by} />
       </Notice>
     ) : (
-      <Text>It is not held.</Text>
+      <Text>It is not assigned.</Text>
     )}
   </ChangeDialog>
 );

@@ -5,13 +5,14 @@ import { call } from "../api/client";
 import type { Result, Teams as TeamList } from "../api/types";
 import { Button, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Row, Rows, Words } from "../parts/basics";
+import { A, Row, Rows, Section, Word, Words } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
-import { NamesField, TextField, Tick } from "../parts/fields";
+import { NamesField, SupportTick, TextField, Tick } from "../parts/fields";
 import { EMPTY, GrantFields, grantOf, isReady } from "../parts/grant-form";
 import { Listing } from "../parts/listing";
+import { Notice } from "../parts/states";
 import { to } from "../place";
-import { plural } from "../words";
+import { plural, SUPPORT } from "../words";
 
 export function Teams() {
   const { me } = useShared();
@@ -29,31 +30,82 @@ export function Teams() {
           ) : null
         }
       >
-        {({ teams }) => (
-          <Rows
-            label="Teams"
-            head={["Team", "Members", "Groups", "Roles"]}
-            empty={<Text>No Team matches. A Team gives its roles to all of its members at once.</Text>}
-          >
-            {teams.map((team) => (
-              <Row
-                key={team.name}
-                cells={[
-                  <span key="name">
-                    <A href={to("teams", team.name)}>{team.name}</A>
-                    <Text color="fg.muted">{team.description}</Text>
-                  </span>,
-                  plural(team.members, "member"),
-                  team.idp_groups ? plural(team.idp_groups, "group") : "–",
-                  <Words key="roles" words={team.roles} />,
-                ]}
-              />
-            ))}
-          </Rows>
+        {({ teams, support_access }) => (
+          <>
+            {support_access === "disallowed" ? <SupportOff /> : null}
+            <Rows
+              label="Teams"
+              head={["Team", "Members", "Groups", "Roles"]}
+              empty={<Text>No Team matches. A Team gives its roles to all of its members at once.</Text>}
+            >
+              {teams.map((team) => (
+                <Row
+                  key={team.name}
+                  cells={[
+                    <span key="name">
+                      <A href={to("teams", team.name)}>{team.name}</A>{" "}
+                      {team.support ? <Word palette="blue">Support Team</Word> : null}
+                      <Text color="fg.muted">{team.description}</Text>
+                    </span>,
+                    plural(team.members, "member"),
+                    team.idp_groups ? plural(team.idp_groups, "group") : "–",
+                    <Words key="roles" words={team.roles} />,
+                  ]}
+                />
+              ))}
+            </Rows>
+            {me.rights.teams || teams.some(({ support }) => support) ? <Support access={support_access} /> : null}
+          </>
         )}
       </Listing>
       {adding ? <CreateTeam onClose={() => setAdding(false)} /> : null}
     </>
+  );
+}
+
+export const SupportOff = () => (
+  <Notice status="warning" title="Support access is disallowed">
+    The roles of Support Teams have no effect until an Organization Owner allows support access.
+  </Notice>
+);
+
+function Support({ access }: { access: TeamList["support_access"] }) {
+  const { me } = useShared();
+  const [switching, setSwitching] = useState(false);
+  const [label, wanted] = access === "allowed" ? (["Disallow", "disallowed"] as const) : (["Allow", "allowed"] as const);
+  const title = `${label} support access`;
+  return (
+    <Section
+      title="Support access"
+      action={
+        me.rights.teams ? (
+          <Button size="sm" variant="outline" onClick={() => setSwitching(true)}>
+            {title}
+          </Button>
+        ) : null
+      }
+    >
+      <Text>Support access is {access}.</Text>
+      <Text color="fg.muted">{SUPPORT}</Text>
+      {switching ? (
+        <ChangeDialog
+          title={title}
+          saveLabel={label}
+          onClose={() => setSwitching(false)}
+          send={({ dryRun, reason }) =>
+            call<Result>("PUT", `support_access${dryRun ? "?dry_run=true" : ""}`, {
+              body: { support_access: wanted, reason },
+            })
+          }
+        >
+          <Text>
+            {access === "allowed"
+              ? "The roles of all Support Teams have no effect from then on. Other roles of their members stay."
+              : "The roles of all Support Teams have an effect again."}
+          </Text>
+        </ChangeDialog>
+      ) : null}
+    </Section>
   );
 }
 
@@ -62,6 +114,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
   const [name, setName] = useState("");
   const [description, setDescription] = useState("");
+  const [support, setSupport] = useState(false);
   const [members, setMembers] = useState<string[]>([]);
   const [member, setMember] = useState("");
   const [groups, setGroups] = useState<string[]>([]);
@@ -71,6 +124,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
   const body = {
     name: name.trim(),
     description,
+    support,
     members: withTyped(members, member),
     idp_groups: withTyped(groups, group),
     grant: gives ? [grantOf(draft, me)] : [],
@@ -88,6 +142,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
     >
       <TextField label="Name" value={name} onChange={setName} required />
       <TextField label="Description" value={description} onChange={setDescription} />
+      <SupportTick checked={support} onChange={setSupport} />
       <NamesField kind="user" label="Members" names={members} onChange={setMembers} typed={member} onType={setMember} />
       <NamesField
         kind={null}
@@ -104,6 +159,6 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** What is still in the field counts too: not everybody presses Add. */
+/** What is still in the field counts too: not every user presses Add. */
 export const withTyped = (names: string[], typed: string): string[] =>
   typed.trim() && !names.includes(typed.trim()) ? [...names, typed.trim()] : names;

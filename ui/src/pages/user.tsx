@@ -17,7 +17,7 @@ import {
   userPath,
 } from "../parts/entry-dialogs";
 import { type Draft, EMPTY } from "../parts/grant-form";
-import { HeldGrants, OwnGrants } from "../parts/grants";
+import { HeldGrants, OwnGrants, Until } from "../parts/grants";
 import { Loaded } from "../parts/states";
 import { to } from "../place";
 import { ago, plural } from "../words";
@@ -86,8 +86,8 @@ function Detail({ user }: { user: User }) {
 }
 
 const Teams = ({ user, onLeave }: { user: User; onLeave: (team: string) => void }) => (
-  <Rows label="Teams" head={["Team", "Member", "Change"]} empty={<Text>In no Team.</Text>}>
-    {user.teams.map(({ name, group, may_remove }) => (
+  <Rows label="Teams" head={["Team", "Member", "Until", "Change"]} empty={<Text>In no Team.</Text>}>
+    {user.teams.map(({ name, group, expires_at, may_remove }) => (
       <Row
         key={name + group}
         cells={[
@@ -95,6 +95,7 @@ const Teams = ({ user, onLeave }: { user: User; onLeave: (team: string) => void 
             {name}
           </A>,
           group ? `by the group ${group}, which is decided at sign-in` : "by name",
+          group ? "–" : <Until key="until" iso={expires_at} />,
           may_remove ? (
             <Button size="xs" variant="outline" onClick={() => onLeave(name)} aria-label={`Remove from ${name}`}>
               Remove

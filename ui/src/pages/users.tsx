@@ -79,7 +79,7 @@ const cells = (user: UserRow) => [
 export function AccountState({ accounts }: { accounts: Account[] }) {
   if (!accounts.length) return <Word>no account</Word>;
   if (accounts.some(({ ambiguous }) => ambiguous)) {
-    return <Word palette="red">several accounts with this e-mail: holds nothing</Word>;
+    return <Word palette="red">several accounts with this e-mail: no access</Word>;
   }
   if (!accounts.some(({ active }) => active)) return <Word palette="orange">deactivated</Word>;
   return <Word palette="green">active</Word>;

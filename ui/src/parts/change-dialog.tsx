@@ -126,10 +126,10 @@ function Problem({ error, mine = [], before = [], now, onTop, retry }: ProblemPr
     ...before.filter((line) => after.length && !after.includes(line)).map((line) => `− ${line}`),
   ];
   if (!error.body.current) {
-    return <Notice status="warning" title="Someone else removed this meanwhile, or you may no longer see it" />;
+    return <Notice status="warning" title="Another user removed this meanwhile, or you may no longer see it" />;
   }
   return (
-    <Notice status="warning" title="Someone else changed this meanwhile">
+    <Notice status="warning" title="Another user changed this meanwhile">
       <Text fontWeight="bold">What they changed</Text>
       <Lines lines={changed.length ? changed : ["Nothing that is shown here."]} />
       {mine.length ? (

@@ -16,7 +16,7 @@ function Effects({ title, effects, verb }: { title: string; effects: Effect[]; v
       <Text fontWeight="bold">{title}</Text>
       {effects.map((effect, index) => (
         <Box key={index} ps={3} borderStartWidth="2px" my={1} overflowWrap="anywhere">
-          {list(effect.who)} {verb}, in {effect.where}: {effect.may.map((name) => smallFirst(words(name))).join("; ")}
+          {list(effect.who)} {verb}, {effect.where.startsWith("the ") ? "in" : "on"} {effect.where}: {effect.may.map((name) => smallFirst(words(name))).join("; ")}
           {effect.because ? <Text color="fg.muted">{effect.because}</Text> : null}
         </Box>
       ))}

@@ -2,9 +2,9 @@
 import { useState } from "react";
 
 import { call } from "../api/client";
-import type { Grant, OwnGrant, Result } from "../api/types";
+import type { Grant, Member, OwnGrant, Result } from "../api/types";
 import { useShared } from "../context";
-import { grantLine } from "../words";
+import { grantLine, memberLine } from "../words";
 import { ChangeDialog } from "./change-dialog";
 import { type Draft, EMPTY, GrantFields, grantOf, isReady } from "./grant-form";
 
@@ -22,17 +22,17 @@ export function linesOf(current: unknown): string[] {
     idp_groups = [],
   } = current as {
     grants?: Grant[];
-    members?: { email: string }[];
+    members?: Member[];
     idp_groups?: string[];
   };
   return [
     ...grants.map((grant) => grantLine(grant)),
-    ...members.map(({ email }) => `member ${email}`),
+    ...members.map(memberLine),
     ...idp_groups.map((group) => `group ${group}`),
   ];
 }
 
-const patch = (entry: Entry, dryRun: boolean, etag: string, body: object) =>
+export const patch = (entry: Entry, dryRun: boolean, etag: string, body: object) =>
   call<Result>("PATCH", `${entry.path}${dryRun ? "?dry_run=true" : ""}`, { etag, body });
 
 type Props = { entry: Entry; onClose: () => void };

@@ -5,6 +5,7 @@ import { query } from "../api/client";
 import { useGet, useSettled } from "../api/hooks";
 import type { Suggestions } from "../api/types";
 import { Box, Button, Checkbox, Field, Flex, Input, Textarea } from "../chakra";
+import { SUPPORT } from "../words";
 import { Select, Word, type Choice } from "./basics";
 
 type Text = {
@@ -15,10 +16,11 @@ type Text = {
   required?: boolean;
   type?: string;
   list?: string;
+  readOnly?: boolean;
 };
 
-export const TextField = ({ label, value, onChange, help, required, type = "text", list }: Text) => (
-  <Field.Root required={required} my={2}>
+export const TextField = ({ label, value, onChange, help, required, type = "text", list, readOnly }: Text) => (
+  <Field.Root required={required} readOnly={readOnly} my={2}>
     <Field.Label>
       {label}
       <Field.RequiredIndicator />
@@ -30,6 +32,7 @@ export const TextField = ({ label, value, onChange, help, required, type = "text
       value={value}
       onChange={(event) => onChange(event.target.value)}
       autoComplete="off"
+      variant={readOnly ? "subtle" : "outline"}
     />
     {help ? <Field.HelperText>{help}</Field.HelperText> : null}
   </Field.Root>
@@ -52,6 +55,28 @@ export const SelectField = ({ label, value, onChange, choices, help }: Text & { 
     <Select label={label} value={value} onChange={onChange} choices={choices} />
     {help ? <Field.HelperText>{help}</Field.HelperText> : null}
   </Field.Root>
+);
+
+/** Until when something lasts, and why. */
+export const EndFields = ({
+  until,
+  note,
+  onChange,
+}: {
+  until: string;
+  note: string;
+  onChange: (some: { until: string } | { note: string }) => void;
+}) => (
+  <>
+    <TextField
+      label="Until"
+      type="date"
+      value={until}
+      onChange={(until) => onChange({ until })}
+      help="The last day, in UTC. Empty: no end."
+    />
+    <TextField label="Note" value={note} onChange={(note) => onChange({ note })} />
+  </>
 );
 
 /** A text field that proposes what the server knows, and takes anything. */
@@ -93,6 +118,13 @@ export const Tick = ({
     <Checkbox.Control />
     <Checkbox.Label>{label}</Checkbox.Label>
   </Checkbox.Root>
+);
+
+export const SupportTick = ({ checked, onChange }: { checked: boolean; onChange: (checked: boolean) => void }) => (
+  <Field.Root my={2}>
+    <Tick label="Support Team" checked={checked} onChange={onChange} />
+    <Field.HelperText>{SUPPORT}</Field.HelperText>
+  </Field.Root>
 );
 
 /** A list of names that grows and shrinks: members, groups. */

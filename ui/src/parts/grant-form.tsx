@@ -3,7 +3,7 @@ import { useGet } from "../api/hooks";
 import type { Catalogue, Grant, Kind, Level, Me, Scope } from "../api/types";
 import { useShared } from "../context";
 import { endOfDay } from "../words";
-import { SelectField, SuggestField, TextField } from "./fields";
+import { EndFields, SelectField, SuggestField } from "./fields";
 import { Loaded } from "./states";
 
 /** What is in the fields; `place` is the index among the places that can be chosen. */
@@ -97,18 +97,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
         choices={[{ value: "", label: "Choose a role" }, ...roles.map(({ role }) => ({ value: role, label: role }))]}
         help={chosen?.description}
       />
-      {withTime ? (
-        <>
-          <TextField
-            label="Until"
-            type="date"
-            value={draft.until}
-            onChange={(until) => set({ until })}
-            help="The last day, in UTC. Empty: no end."
-          />
-          <TextField label="Note" value={draft.note} onChange={(note) => set({ note })} />
-        </>
-      ) : null}
+      {withTime ? <EndFields until={draft.until} note={draft.note} onChange={set} /> : null}
     </>
   );
 }

@@ -8,9 +8,12 @@ import { to } from "../place";
 
 export const Until = ({ iso }: { iso: string | null }) =>
   iso ? (
-    <time dateTime={iso} title={ago(iso)}>
-      {time(iso)}
-    </time>
+    <>
+      <time dateTime={iso} title={ago(iso)}>
+        {time(iso)}
+      </time>{" "}
+      {new Date(iso) < new Date() ? <Word palette="orange">ended</Word> : null}
+    </>
   ) : (
     <>no end</>
   );
