@@ -39,7 +39,7 @@ export function RolesPage() {
             </Text>
             <Rows
               label="Custom roles"
-              head={["Role", "For", "Permissions", "Assigned to", "Change"]}
+              head={["Role", "For", "Permissions", "Assigned", "Change"]}
               empty={<Text>No custom role. The built-in roles below are enough for most.</Text>}
             >
               {roles.map((role) => (

@@ -56,7 +56,7 @@ function Detail({ team }: { team: Team }) {
           {team.name}
         </Heading>
         {team.support ? <Word palette="blue">Support Team</Word> : null}
-        <Text color="fg.muted">{team.description}</Text>
+        {team.description ? <Text color="fg.muted">{team.description}</Text> : null}
         {me.rights.teams ? (
           <Flex gap={2}>
             <Button size="sm" variant="outline" onClick={() => open({ open: "change" })}>

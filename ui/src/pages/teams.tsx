@@ -85,7 +85,7 @@ function Support({ access }: { access: TeamList["support_access"] }) {
         ) : null
       }
     >
-      <Text>Support access is {access}.</Text>
+      {access === "allowed" ? <Text>Support access is allowed.</Text> : null}
       <Text color="fg.muted">{SUPPORT}</Text>
       {switching ? (
         <ChangeDialog

@@ -153,12 +153,12 @@ export function NamesField({
   const field = { label, value: typed, onChange: onType, help };
   return (
     <Box my={2}>
-      <Flex align="end" gap={2}>
+      <Flex align="start" gap={2}>
         <Box flex="1">{kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}</Box>
         <Button
           size="sm"
           variant="outline"
-          mb={2}
+          mt="34px"
           onClick={add}
           disabled={!typed.trim()}
           aria-label={`Add to ${label}`}
