@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "react";
+import { startTransition, useCallback, useEffect, useState } from "react";
 
 import { ApiError, call } from "./client";
 
@@ -6,8 +6,8 @@ export type Answer<T> = { data: T | undefined; error: ApiError | undefined; relo
 
 const listeners = new Set<() => void>();
 
-/** Says that the policy has changed: everything on the page asks again. */
-export const policyChanged = (): void => listeners.forEach((listener) => listener());
+/** Says that the policy has changed: everything on the page asks again, unless it leaves the page at the same time. */
+export const policyChanged = (): void => startTransition(() => listeners.forEach((listener) => listener()));
 
 type State<T> = { path: string | null; data?: T; error?: ApiError };
 

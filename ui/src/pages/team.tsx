@@ -313,7 +313,7 @@ function DeleteTeam({ team, onClose }: { team: Team; onClose: () => void }) {
       send={({ dryRun, reason, etag }) =>
         call<Result>("DELETE", `${teamPath(team.name)}${query({ reason, dry_run: dryRun || null })}`, { etag })
       }
-      onSaved={() => void navigate(to("teams"))}
+      onSaved={() => navigate(to("teams"))}
     >
       <Text>Its members lose what the Team gives them. The preview says who loses what.</Text>
     </ChangeDialog>

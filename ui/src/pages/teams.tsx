@@ -138,7 +138,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
       send={({ dryRun, reason }) =>
         call<Result>("POST", `teams${dryRun ? "?dry_run=true" : ""}`, { body: { ...body, reason } })
       }
-      onSaved={() => void navigate(to("teams", name.trim()))}
+      onSaved={() => navigate(to("teams", name.trim()))}
     >
       <TextField label="Name" value={name} onChange={setName} required />
       <TextField label="Description" value={description} onChange={setDescription} />

@@ -54,7 +54,14 @@ export const More = ({ label, lines }: { label: string; lines: string[] }) => (
 );
 
 export const Word = ({ children, palette = "gray" }: { children: ReactNode; palette?: string }) => (
-  <Badge colorPalette={palette} variant="surface" overflowWrap="anywhere" whiteSpace="normal">
+  <Badge
+    colorPalette={palette}
+    variant="surface"
+    display="inline-block"
+    maxW="full"
+    overflowWrap="break-word"
+    whiteSpace="normal"
+  >
     {children}
   </Badge>
 );

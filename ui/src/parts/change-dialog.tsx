@@ -27,7 +27,7 @@ type Props<R extends Result> = {
   /** The lines that describe the thing: of the state that the form was made from, and of the one there is now. */
   before?: string[];
   now?: (current: unknown) => string[];
-  onSaved?: (result: R) => void;
+  onSaved?: (result: R) => void | Promise<void>;
 };
 
 export function ChangeDialog<R extends Result>(props: Props<R>) {
@@ -46,8 +46,9 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
       if (dryRun) return setPreview(result);
       props.onClose();
       done({ version: result.version });
+      // First to the next page, if there is one: of what was deleted nothing is to be asked.
+      await props.onSaved?.(result);
       policyChanged();
-      props.onSaved?.(result);
     } catch (failure) {
       setPreview(undefined);
       setError(asApiError(failure));
