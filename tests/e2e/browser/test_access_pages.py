@@ -71,6 +71,21 @@ def test_page(page: str, visitors: Visitors) -> None:
     visitors["olga"].is_at_ease()
 
 
+def test_navigation(visitors: Visitors) -> None:
+    """The pages have an entry in Airflow's navigation, in the first level of it or in the menu of plugins."""
+    wendy = visitors["wendy"]
+    wendy.open("/")
+    group = wendy.nav().get_by_role("button", name="Plugins")
+    entry = wendy.nav().get_by_role("link", name="Access", exact=True)
+    expect(group.or_(entry).first).to_be_visible()
+    if group.is_visible():
+        group.click()
+        entry = wendy.page.get_by_role("menuitem", name="Access", exact=True)
+    entry.click()
+    expect(wendy.page.get_by_role("table", name="Users")).to_be_visible()
+    wendy.is_at_ease()
+
+
 def test_role_counts_at_the_next_click(visitors: Visitors) -> None:
     """A Workspace Owner gives a role on a tag and takes it back: the other user has it, and has it no more."""
     ivy, wendy = visitors["ivy"], visitors["wendy"]
