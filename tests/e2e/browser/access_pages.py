@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
 from .visitor import Visitor
 
 USERS = "/plugin/access/users"
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+    .filter(animation => animation.effect.getComputedTiming().endTime !== Infinity)
+    .map(animation => animation.finished))"""
+# A table may scroll inside of its box; the page and the dialogs may not.
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".astro-access, .astro-access [role=dialog]")]
+    .filter(element => element.scrollWidth > element.clientWidth)
+    .map(element => `${element.tagName} ${element.className} is ${element.scrollWidth} wide`)"""
 
 
 def filled(visitor: Visitor, role: str, *, tag: str = "", dag: str = "", reason: str = "") -> Locator:
@@ -46,3 +60,21 @@ def give(visitor: Visitor, email: str, role: str, **where: str) -> int:
     visitor.page.get_by_role("button", name="Give a role").click()
     filled(visitor, role, **where)
     return save(visitor)
+
+
+def looks(visitor: Visitor, theme: Literal["light", "dark"], width: int) -> None:
+    """Gives the visitor a window of this width, and the theme that Airflow takes from the system."""
+    visitor.page.set_viewport_size({"width": width, "height": 844})
+    visitor.page.emulate_media(color_scheme=theme)
+
+
+def barriers(visitor: Visitor) -> list[str]:
+    """What axe-core finds in the Access pages that are shown, an open dialog included, and what is too wide there."""
+    visitor.page.evaluate(SETTLED)  # what fades in has little contrast meanwhile
+    result = Axe().run(visitor.page, context={"include": [[".astro-access"]]}, options=RULES)
+    found = [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in result.response["violations"]
+        for node in rule["nodes"]
+    ]
+    return found + list(visitor.page.evaluate(TOO_WIDE))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from tools.demo_stack import DemoStack
 
-from .access_pages import USERS, filled, give, preview, save
+from .access_pages import USERS, barriers, filled, give, looks, preview, save
 from .rest import token
 from .visitor import CONTACT, Visitor, Visitors, chromium
 
@@ -34,6 +35,20 @@ PAGES = {
     "/plugin/access/audit": "Download CSV",
     "/plugin/my-access": "ORGANIZATION_OWNER",
 }
+
+# The buttons of a page that open a dialog.
+DIALOGS = {
+    "/plugin/access": ["Give a role"],
+    f"{USERS}/vera@example.com": ["Give a role", "Revoke"],
+    "/plugin/access/teams": ["Create a Team"],
+    "/plugin/access/teams/finance": ["Give a role", "Add members", "Delete"],
+    "/plugin/access/tokens": ["Create an API token", "Rotate ci", "Revoke ci"],
+    "/plugin/access/roles": ["Create a role", "Change run-operator"],
+    "/plugin/access/tags/team%3Afinance": ["Give access to this tag"],
+    "/plugin/access/dags/invoice_totals": ["Give access to this Dag"],
+}
+# The themes of Airflow, and the width of the window: of a phone and of a computer.
+LOOKS: list[tuple[Literal["light", "dark"], int]] = [("dark", 390), ("light", 1400)]
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +80,46 @@ def sees(visitor: Visitor, *dags: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page: str, visitors: Visitors) -> None:
-    """A page opens at its own address, complete and without an error."""
-    visitors["olga"].open(page)
-    expect(visitors["olga"].page.locator(".astro-access").get_by_text(PAGES[page]).first).to_be_visible()
-    visitors["olga"].is_at_ease()
+    """A page opens at its own address, complete and without an error; axe-core finds nothing in it."""
+    olga = visitors["olga"]
+    for theme, width in LOOKS:
+        looks(olga, theme, width)
+        olga.open(page)
+        expect(olga.page.locator(".astro-access").get_by_text(PAGES[page]).first).to_be_visible()
+        olga.is_at_ease()
+        expect(olga.page.locator(f"html.{theme}")).to_have_count(1)
+        assert barriers(olga) == []
+
+
+@pytest.mark.parametrize("page", DIALOGS)
+def test_dialogs(page: str, visitors: Visitors) -> None:
+    """Axe-core finds nothing in the dialogs, and they fit into the window of a phone."""
+    olga = visitors["olga"]
+    for theme, width in LOOKS:
+        looks(olga, theme, width)
+        olga.open(page)
+        for button in DIALOGS[page]:
+            olga.page.locator(".astro-access").get_by_role("button", name=button).first.click()
+            expect(olga.dialog()).to_be_visible()
+            assert barriers(olga) == []
+            olga.page.keyboard.press("Escape")
+            expect(olga.dialog()).to_have_count(0)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_answers(theme: Literal["light", "dark"], width: int, visitors: Visitors) -> None:
+    """The same for what comes as an answer: a preview, what is missing, what one could ask for."""
+    vera, wendy = visitors["vera"], visitors["wendy"]
+    looks(wendy, theme, width)
+    wendy.open(f"{USERS}/ivy@example.com?grant=DAG_VIEWER&kind=tag&id=team:finance")
+    expect(preview(wendy)).to_contain_text("ivy@example.com may then")
+    assert barriers(wendy) == []
+    looks(vera, theme, width)
+    vera.open("/dags/invoice_totals/plugin/access-dag")
+    vera.page.get_by_label("What").select_option(label="Delete its runs")
+    vera.page.get_by_role("button", name="Ask").click()
+    expect(vera.page.get_by_label("Request to send")).to_be_visible()
+    assert barriers(vera) == []
 
 
 def test_navigation(visitors: Visitors) -> None:
