@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, expect, sync_playwright
@@ -93,7 +93,7 @@ class Visitor:
 
     def sign_in(self, password: str, path: str = "/", *, stays: bool = True) -> None:
         """Opens a page, is sent to the form, and fills it in; who does not stay goes on before the page is loaded."""
-        self.page.goto(path)
+        self.page.goto(self._address(path))
         self.page.locator("#username").fill(self.user)
         self.page.locator("#password").fill(password)
         until: Literal["load", "commit"] = "load" if stays else "commit"
@@ -101,10 +101,10 @@ class Visitor:
             self.page.get_by_role("button", name="Sign In").or_(self.page.locator("[type=submit]")).first.click()
 
     def open(self, path: str) -> None:
-        """Types an address; forgets what was asked and complained about before."""
+        """Types an address, whole or below Airflow's; forgets what was asked and complained about before."""
         self.answers.clear()
         self._errors.clear()
-        self.page.goto(path)
+        self.page.goto(self._address(path))
 
     def leave(self) -> None:
         """Closes what is open: Airflow's pages ask and draw for as long as they are there."""
@@ -140,12 +140,16 @@ class Visitor:
         """The page is complete, and nothing on it is an error."""
         expect(self.page.locator(WORKING)).to_have_count(0)
         expect(self.page.locator(ALERTS)).to_have_count(0)
-        assert [*self._errors, *self.page.locator(TOASTS).all_inner_texts()] == []
+        found = [*self._errors, *self.page.locator(TOASTS).all_inner_texts()]
+        assert found == [], found
 
     def shot(self, name: str) -> None:
         """Keeps what the person sees now."""
         self._shots.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=self._shots / f"{self.user}-{name}.png")
+
+    def _address(self, path: str) -> str:
+        return urljoin(f"{self.url.rstrip('/')}/", path.lstrip("/"))
 
     def _heard(self, answer: Response) -> None:
         path = urlsplit(answer.url).path
@@ -158,19 +162,23 @@ class Visitor:
             self._errors.append(f"console: {message.text}")
 
     def _crashed(self, error: Any) -> None:
-        # A script of FAB's stumbles on each page of FAB's, whoever the auth manager is.
-        if "/auth/" not in self.path:
+        # A script of FAB's stumbles on each page of FAB's, inside of Airflow's or not, whoever the auth manager is.
+        if not any("/auth/" in urlsplit(frame.url).path for frame in self.page.frames):
             self._errors.append(f"script: {error}")
 
 
 class Visitors:
-    """Everybody who has come so far, by user name; who is asked for first signs in then, and is to open a page."""
+    """Everybody who has come so far, by user name; who is asked for first signs in then, and is to open a page.
 
-    def __init__(self, browser: Browser, url: str, passwords: dict[str, str], shots: Path) -> None:
+    `context` is what their windows are told besides.
+    """
+
+    def __init__(self, browser: Browser, url: str, passwords: dict[str, str], shots: Path, **context: Any) -> None:
         self.passwords = passwords
         self.shots = shots
         self._browser = browser
         self._url = url
+        self._context = context
         self._here: dict[str, Visitor] = {}
 
     def __getitem__(self, user: str) -> Visitor:
@@ -180,7 +188,7 @@ class Visitors:
 
     def new(self, user: str) -> Visitor:
         """A person in a new window, not signed in."""
-        self._here[user] = Visitor(self._browser, self._url, user, self.shots)
+        self._here[user] = Visitor(self._browser, self._url, user, self.shots, **self._context)
         return self._here[user]
 
     def everybody(self) -> list[Visitor]:
