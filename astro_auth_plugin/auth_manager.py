@@ -88,7 +88,7 @@ class AstroAuthManager(FabAuthManager):
     def get_fastapi_app(self) -> Any:
         """Return FAB's pages and API, which Airflow serves at `/auth`."""
         app = super().get_fastapi_app()
-        state.add_fab_app(revocation.few_at_a_time(revocation.application_in(app)))
+        state.add_fab_app(revocation.application_in(app))
         return app
 
     # -- sessions --------------------------------------------------------------------------------------------------

@@ -106,7 +106,8 @@ def prepared(current: Any, *, tls: bool) -> Flask:
     if tls:
         app.config["SESSION_COOKIE_SECURE"] = True
     _limit_sessions_of_strangers(app.session_interface)
-    return app
+    # The application of plugins as well: it reads forms of anyone, too.
+    return few_at_a_time(app)
 
 
 def _limit_sessions_of_strangers(sessions: Any) -> None:

@@ -143,7 +143,7 @@ async def _too_large(scope: Scope, path: str) -> JSONResponse | None:
             f"or `dag_runs_limit` is more than {size_limits.MOST_RUNS}."
         )
         return JSONResponse({"detail": detail}, UNPROCESSABLE)
-    limit = size_limits.largest_body(path)
+    limit = size_limits.largest_body(scope, path)
     if size_limits.announced_size(scope) > limit and not await size_limits.has_no_limit(scope, path):
         return JSONResponse({"detail": f"The body is larger than {limit} bytes."}, TOO_LARGE)
     return None

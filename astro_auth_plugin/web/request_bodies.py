@@ -83,6 +83,7 @@ async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Rec
         return None, receive, None
     signs_in = passwords.is_door(scope, path) or path.rstrip("/") in TOKENS_IN_BODY
     limit = size_limits.LARGEST_SIGN_IN if signs_in else LARGEST_LIST if has_page else MAX_BODY
+    limit = min(limit, size_limits.largest_body(scope, path))
     try:
         body, receive = await _read_json(receive, size_limits.announced_size(scope), limit)
     except _BodyTooLarge:
@@ -112,6 +113,8 @@ async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple
     more, left = True, list[Message]()
     while more:
         message = await receive()
+        if message is size_limits.CUT_OFF:
+            raise _BodyTooLarge
         if message["type"] == "http.disconnect":
             left = [message]
             break

@@ -14,9 +14,12 @@ from astro_auth_plugin.web import worker_tokens
 LARGEST_HEAD = 64 * 1024
 MOST_HEADERS = 200
 LARGEST_COOKIES = 16 * 1024
-LARGEST_SIGN_IN = 64 * 1024
-"""A form has two fields. Flask takes a core for seconds to read the hundred thousands that fit into a megabyte."""
-LARGEST_FORM = 1024 * 1024
+LARGEST_SIGN_IN = LARGEST_PAGE_FORM = 64 * 1024
+"""A form of FAB's has a few fields. Flask takes a core for half a second to read the ones that fit into a megabyte."""
+LARGEST_FORM = 256 * 1024
+"""Flask reads a form before it looks at who sends it, to find the token against forgeries."""
+LARGEST_OF_ACCOUNTS = 1024 * 1024
+"""What FAB's API of accounts takes is no form."""
 LONGEST_RANGE = 100
 MOST_PARAMETERS = 1000
 """Some routes of Airflow make a statement for each value of a parameter that is repeated."""
@@ -28,6 +31,8 @@ MOST_OBJECTS = 50_000
 BODY_SECONDS = 120.0
 """How long a body may take to arrive. With a cookie, Airflow makes out who asks before it reads the body, and what is
 decided then must not be old."""
+CUT_OFF: Message = {"type": "http.disconnect"}
+"""What comes in the place of a body that is larger than it may be: to Airflow its client has gone."""
 _FOR_WORKERS = "/execution/"
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
@@ -84,9 +89,14 @@ def drop_escaped_cookies(scope: Scope) -> None:
     ]
 
 
-def largest_body(path: str) -> int:
-    """Return how many bytes the body of a request to a path may have."""
-    return LARGEST_FORM if path.startswith("/auth/") else LARGEST_BODY
+def largest_body(scope: Scope, path: str) -> int:
+    """Return how many bytes the body of a request may have."""
+    if path.startswith("/auth/") and not path.startswith("/auth/fab/"):
+        return LARGEST_PAGE_FORM
+    # `application/x-www-form-urlencoded`, however it is spelled. Werkzeug limits the parts of other forms itself.
+    if any(name == b"content-type" and b"url" in value.lower() for name, value in scope["headers"]):
+        return LARGEST_FORM
+    return LARGEST_OF_ACCOUNTS if path.startswith("/auth/") else LARGEST_BODY
 
 
 async def has_no_limit(scope: Scope, path: str) -> bool:
@@ -103,7 +113,7 @@ def announced_size(scope: Scope) -> int:
 
 def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
     """Return a `receive` that ends the request when its body is larger than it may be, or does not come in time."""
-    limit: float = largest_body(path)
+    limit: float = largest_body(scope, path)
     size = objects = 0
     deadline = current_time() + BODY_SECONDS
 
@@ -122,7 +132,8 @@ def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
         objects += message.get("body", b"").count(b"[") + message.get("body", b"").count(b"{")
         if (size > limit or objects > MOST_OBJECTS) and await has_no_limit(scope, path):
             limit, objects = math.inf, -(10**12)
-        too_large = size > limit or objects > MOST_OBJECTS
-        return {"type": "http.disconnect"} if too_large else message
+        if size > limit:
+            return CUT_OFF
+        return {"type": "http.disconnect"} if objects > MOST_OBJECTS else message
 
     return receive_within

@@ -151,6 +151,17 @@ def test_pages_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Client(app).get("/page").status_code == 200
 
 
+def test_every_application_has_turns() -> None:
+    """Plugins of Airflow 2 have an application of their own, in which anyone may post forms: it has turns as well."""
+    for _ in range(2):
+        app = Flask(__name__)
+        LoginManager(app)
+        before = app.wsgi_app
+        with app.app_context():
+            revocation.prepared(current_app, tls=False)
+        assert app.wsgi_app != before
+
+
 @pytest.mark.parametrize(("size", "more"), [("0", "10"), ("5", "-1")])
 def test_no_limit_of_connections(size: str, more: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no limit of connections, there is none of pages."""

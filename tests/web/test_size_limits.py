@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request as RequestOfFlask
 
 from astro_auth_plugin.web import size_limits, worker_tokens
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.web.asgi import ask
 
+READ_EARLY = {"/auth/fab/v1/users"}
 HUGE = [b"x" * 1024 * 1024] * 5
 
 
@@ -127,6 +131,43 @@ def test_large_bodies(path: str) -> None:
     assert asyncio.run(ask(RequestMiddleware(app), "POST", path, headers=length)).status == 413
     with pytest.raises(ClientDisconnect):
         asyncio.run(ask(RequestMiddleware(app), "POST", path, pieces=HUGE))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "kilobytes"),
+    [
+        ("/auth/users/add", "application/x-www-form-urlencoded", 64),
+        ("/auth/users/add", "multipart/form-data; boundary=x", 64),
+        ("/auth/users/add", "", 64),
+        ("/auth/fab/v1/users", "application/x-www-form-urlencoded", 256),
+        ("/auth/fab/v1/users", "application/json", 1024),
+        ("/pluginsv2/x", "application/x-www-form-urlencoded", 256),
+        ("/pluginsv2/x", "Application/X-WWW-Form-URLencoded ;charset=x", 256),
+        ("/pluginsv2/x", "application/x-url-encoded", 256),
+        ("/pluginsv2/x", "multipart/form-data; boundary=x", 4096),
+        ("/a-plugin/x", "application/x-www-form-urlencoded", 256),
+        ("/a-plugin/x", "application/json", 4096),
+    ],
+)
+def test_large_forms(path: str, kind: str, kilobytes: int) -> None:
+    """Forms, which are read before it is known who sends them, are smaller than other bodies."""
+    limit, served, headers = kilobytes * 1024, RequestMiddleware(app), {"content-type": kind} if kind else {}
+    body = b" " * limit
+    assert asyncio.run(ask(served, "POST", path, pieces=[body], headers=headers)).status == 200
+    announced = {**headers, "content-length": str(limit + 1)}
+    assert asyncio.run(ask(served, "POST", path, headers=announced)).status == 413
+    with nullcontext() if path in READ_EARLY else pytest.raises(ClientDisconnect):
+        assert asyncio.run(ask(served, "POST", path, pieces=[body, b" "], headers=headers)).status == 413
+
+
+@pytest.mark.parametrize("text", [b"a=&", b"%", b"&", b"+"])
+def test_costly_forms(text: bytes) -> None:
+    """The largest form of a plugin takes Flask a part of a second, whatever is in it."""
+    data = (text * size_limits.LARGEST_FORM)[: size_limits.LARGEST_FORM]
+    environ = EnvironBuilder(method="POST", data=data, content_type="application/x-www-form-urlencoded").get_environ()
+    began = time.thread_time()
+    assert RequestOfFlask(environ).form is not None
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("path", ["/api/v2/pools", "/execution/xcoms/x"])

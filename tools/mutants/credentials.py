@@ -20,6 +20,13 @@ FAULTS = (
         ("tests/authentication/test_revocation.py",),
     ),
     Fault(
+        "pages of plugins take all threads",
+        "prepared",
+        "few_at_a_time(app)",
+        "app",
+        ("tests/authentication/test_revocation.py",),
+    ),
+    Fault(
         "sessions without a user last for weeks",
         "_limit_sessions_of_strangers.keep_for",
         "min(lifetime, OF_STRANGERS)",

@@ -6,6 +6,20 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "forms of plugins may be large",
+        "largest_body",
+        "b'url' in value.lower()",
+        "b'url' in value",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
+        "forms of FAB may be large",
+        "largest_body",
+        "LARGEST_PAGE_FORM",
+        "LARGEST_FORM",
+        ("tests/web/test_size_limits.py",),
+    ),
+    Fault(
         "a body of very many lists is parsed",
         "bounded.receive_within",
         "(size > limit or objects > MOST_OBJECTS) and await has_no_limit(scope, path)",
@@ -345,7 +359,7 @@ FAULTS = (
     Fault(
         "a body that announces no size has no limit",
         "bounded.receive_within",
-        "{'type': 'http.disconnect'} if too_large else message",
+        "CUT_OFF",
         "message",
         ("tests/web/test_size_limits.py",),
     ),
