@@ -52,7 +52,7 @@ class Authenticator:
         identity = await self._verify(credential)
         context = current_request()
         if context is not None:
-            context.signed_in = identity
+            context.signed_in, context.credential = identity, credential
         return identity
 
     async def _verify(self, credential: str) -> AstroIdentity:

@@ -24,7 +24,11 @@ from astro_auth_plugin.runtime.request_context import RequestContext, current_re
 
 def authorize(identity: AstroIdentity, request: AccessRequest) -> AccessDecision:
     """Decide one request. A denial has its reason, which the response shows where that is of use."""
-    return _AUTHORIZE.get(request.resource, authorize_object)(identity, request, current_request())
+    context = current_request()
+    decision = _AUTHORIZE.get(request.resource, authorize_object)(identity, request, context)
+    if decision.allowed and context is not None:
+        context.allowed.append((identity.id, request))
+    return decision
 
 
 def authorize_all(identity: AstroIdentity, resource: str, requests: Collection[AccessRequest]) -> AccessDecision:

@@ -36,6 +36,7 @@ ACCOUNT_DELETED = "astro_auth.account_deleted"
 ACCOUNT_CHANGE_REFUSED = "astro_auth.account_change_refused"
 POLICY_CHANGED = "astro_auth.policy_changed"
 SUPPORT_ACCESS = "astro_auth.support_access"
+ANSWER_ENDED = "astro_auth.answer_ended"
 _CHANGES = frozenset({ACCOUNT_CREATED, ACCOUNT_CHANGED, ACCOUNT_DELETED})
 
 ROWS_A_MINUTE = 60
@@ -98,6 +99,11 @@ def note(event: Event) -> None:
 def signed_out(user: Any) -> Event:
     """Return the event of a sign-out of an account or an API token."""
     return Event(SIGNED_OUT, user.username, {"user": user.username, "email": user.email}, user.id)
+
+
+def answer_ended(user: Any) -> Event:
+    """Return the event of an answer that was cut off, since access had ended while it went on."""
+    return Event(ANSWER_ENDED, user.username, {"user": user.username, "email": user.email}, user.id)
 
 
 def support_access(identity: AstroIdentity, status: int) -> Event | None:

@@ -51,6 +51,10 @@ _LOGGERS = (
 )
 
 
+class EndedOnPurpose(Exception):
+    """What ends a request on purpose: its text is written, and no traceback."""
+
+
 class _Kind(NamedTuple):
     """What lines have in common that are counted together; `fault` is the type of the exception, '' for none."""
 
@@ -126,6 +130,9 @@ def _in_a_thread(seconds: float, call: Callable[[], None]) -> None:
 def _cut_exception(record: logging.LogRecord) -> None:
     """Put an exception with a very long text, its own or that of a cause, into the message, with its text cut."""
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, EndedOnPurpose):
+        record.msg, record.exc_info = escaped(str(error)), None
+        return
     if error is None or max(map(len, _texts(error))) <= LONGEST_FAULT:
         return
     frames = "".join(traceback.format_tb(error.__traceback__))

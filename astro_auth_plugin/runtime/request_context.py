@@ -21,6 +21,8 @@ from astro_auth_plugin.runtime.identity import AstroIdentity
 
 PEER = "astro_auth.peer"
 """Where the scope has the address and port of the connection; `client` is what X-Forwarded-For may have replaced."""
+CUT_OFF = "astro_auth.cut_off"
+"""Where the scope has a list for the error with which the answer is cut off, whatever is between us and the server."""
 Address = IPv4Address | IPv6Address
 
 _current: ContextVar[RequestContext | None] = ContextVar("astro_auth_request", default=None)
@@ -33,6 +35,7 @@ class RequestContext:
         scope: the ASGI scope; the router adds `route` and `path_params` to it.
         body: the JSON body, on the few routes whose decision needs it; otherwise None.
         actor: whose access was checked last.
+        allowed: what was allowed, with the id of whom, in turn; an answer that goes on is asked for again.
         api_token: the API token that signed in with this request's header; None for a person.
         denial: the `AccessDecision` to be recorded when the request ends; None when there is none.
         denied_read: the denied read whose reason an API client gets; None when there is none.
@@ -43,6 +46,7 @@ class RequestContext:
         retry_after: for how many seconds the password that came is not looked at, after too many wrong ones; or 0.
         written: the Dags that a hook has allowed this request to change.
         signed_in: who the credential of the request is of; None before it is verified, and for Flask pages.
+        credential: the one that was verified while this request was served; '' where Airflow did it before.
         status: the status of the answer; 0 before there is one.
         log_rows: the ids of the rows that Airflow has added to its audit log for this request.
     """
@@ -50,8 +54,10 @@ class RequestContext:
     __slots__ = (
         "_query",
         "actor",
+        "allowed",
         "api_token",
         "body",
+        "credential",
         "denial",
         "denied_read",
         "denied_write",
@@ -71,6 +77,8 @@ class RequestContext:
         self.scope = scope
         self.body = body
         self.actor: AstroIdentity | None = None
+        self.allowed: list[tuple[int | str, Any]] = []
+        self.credential = ""
         self.api_token: AstroIdentity | None = None
         self.identities: dict[int, AstroIdentity] = {}
         self.denial: Any = None

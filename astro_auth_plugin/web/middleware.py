@@ -19,6 +19,7 @@ from astro_auth_plugin.runtime.settings import served_over_tls
 from astro_auth_plugin.web import (
     answers,
     logout,
+    long_answers,
     passwords,
     peer,
     plugin_list,
@@ -91,6 +92,7 @@ class RequestMiddleware:
                 ending = plugin_list.cut(context, _keeping_the_end(context, end, send))
                 telling = answers.telling_refusals(context, answers.telling_how_to_sign_in(path, ending))
                 telling = answers.keeping_tokens_out_of_caches(path, telling)
+                telling = long_answers.ending_with_access(context, telling)
                 await self._doors.serve(self.app, context, path, receive, telling)
         finally:
             leave_request(token)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from astro_auth_plugin.runtime.request_context import PEER
+from astro_auth_plugin.runtime.request_context import CUT_OFF, PEER
 from astro_auth_plugin.web import request_head
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ UNKNOWN = (
 
 
 class PeerKeeper:
-    """The outermost layer of a server: keeps the client as the server itself has it."""
+    """The outermost layer of a server: keeps the client as the server itself has it, and cuts answers off."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,7 +34,18 @@ class PeerKeeper:
         if scope["type"] == "http":
             scope[PEER] = scope.get("client")
             scope["headers"] = list(scope["headers"])
+            send = _sending_until_cut_off(scope.setdefault(CUT_OFF, []), send)
         await self.app(scope, receive, send)
+
+
+def _sending_until_cut_off(errors: list[Exception], send: Send) -> Send:
+    # A layer between this one and the middleware may end an answer properly that has failed, as Starlette's do.
+    async def send_or_raise(message: Message) -> None:
+        if errors:
+            raise errors[0]
+        await send(message)
+
+    return send_or_raise
 
 
 def keep(receive: Receive) -> bool:

@@ -134,6 +134,47 @@ def test_team_member_removed(airflow: LiveAirflow, everybody: Everybody) -> None
     assert [sees(everybody[user]) for user in PEOPLE] == [True, True, False]
 
 
+def test_answers_that_go_on(airflow: LiveAirflow, everybody: Everybody, database: Database) -> None:
+    """Who waits for a run is not sent how it ends once the account or the grant is gone, or the membership of a Team."""
+    run = "UPDATE dag_run SET state = :state WHERE dag_id = 'fresh' AND run_id = 'writes'"
+    account = "UPDATE ab_user SET active = :active WHERE username = 'fresh.tag'"
+    before = database.value("SELECT state FROM dag_run WHERE dag_id = 'fresh' AND run_id = 'writes'")
+    database.run(run, state="running")
+    waiting = {user: (everybody[user], Event()) for user in (*PEOPLE, "organization.owner")}
+
+    def wait(user: str) -> str:
+        caller, begun = waiting[user]
+        request = {"headers": caller.headers, "params": {"interval": 1}}
+        text = ""
+        try:
+            with caller.client.stream("GET", f"{DAG}/dagRuns/writes/wait", **request) as answer:
+                assert answer.status_code == 200
+                for part in answer.iter_text():
+                    text += part
+                    begun.set()
+        except httpx.RemoteProtocolError:
+            return f"{text} cut off"
+        return text
+
+    with ThreadPoolExecutor(4) as threads:
+        texts = {user: threads.submit(wait, user) for user in waiting}
+        try:
+            assert all(begun.wait(60) for _, begun in waiting.values())
+            database.run(account, active=False)
+            change(airflow, lambda policy: entry(policy, "fresh.id").pop("dag_roles"))
+            change(airflow, lambda policy: policy["teams"][2].update(members=["somebody.else@example.com"]))
+            for user in PEOPLE:
+                text = texts[user].result(60)
+                assert text.startswith('{"state": "running"}'), text
+                assert text.endswith(" cut off"), text
+        finally:
+            database.run(account, active=True)
+            database.run(run, state="success")
+        text = texts["organization.owner"].result(60)
+    database.run(run, state=before)
+    assert text.endswith('{"state": "success"}\n'), text
+
+
 def test_user_removed(airflow: LiveAirflow, everybody: Everybody) -> None:
     """Who is taken out of the file holds nothing, token or no token."""
     assert everybody["workspace.member"].get(DAG).status_code == 200

@@ -6,6 +6,34 @@ from tools.mutants.fault import WEB, Fault
 
 FAULTS = (
     Fault(
+        "an answer goes on without access",
+        "ending_with_access.send_while_allowed",
+        "not await _is_still_allowed(context)",
+        "False",
+        ("tests/web/test_long_answers.py",),
+    ),
+    Fault(
+        "an answer goes on without the permission",
+        "_all_allowed",
+        "not authorizer.authorize(identities[user_id], request).allowed",
+        "False",
+        ("tests/web/test_long_answers.py",),
+    ),
+    Fault(
+        "a client takes an answer that is cut off for a whole one",
+        "ending_with_access.send_while_allowed",
+        "context.scope.get(CUT_OFF, []).append(ended)",
+        "pass",
+        ("tests/web/test_long_answers.py",),
+    ),
+    Fault(
+        "short answers are decided twice",
+        "ending_with_access.send_while_allowed",
+        "monotonic() - checked > CHECK_SECONDS and message.get('body')",
+        "message.get('body')",
+        ("tests/web/test_long_answers.py",),
+    ),
+    Fault(
         "forms of plugins may be large",
         "largest_body",
         "b'url' in value.lower()",
