@@ -150,7 +150,8 @@ def pages() -> str:
     """Return who may open FAB's pages and those of other plugins."""
     rows = [
         [_list(action_map.ACCOUNT_VIEWS), "users who may change accounts"],
-        [_list(action_map.OWN_ACCOUNT_VIEWS), "all signed-in users"],
+        [action_map.OWN_PASSWORD_VIEW, "all signed-in users, if passwords are how users sign in"],
+        [_list(action_map.OWN_ACCOUNT_VIEWS - {action_map.OWN_PASSWORD_VIEW}), "all signed-in users"],
         [_list(action_map.FAB_ROLE_VIEWS), "closed"],
         ["every other page, to look at it", _names(action_map.CUSTOM_VIEW)],
         ["every other page, to change something (POST, PUT, PATCH, DELETE)", "every permission in the Deployment"],

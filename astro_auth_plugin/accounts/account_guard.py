@@ -18,6 +18,7 @@ from airflow import settings
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
 from fastapi import HTTPException, status
+from flask_appbuilder.const import AUTH_DB
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
@@ -41,6 +42,7 @@ _GUARDED = ("email", "username", "password", "active", "first_name", "last_name"
 _MAKES_ACTIVE_PERSON = {"email", "active"}
 NOT_ALLOWED = "You may not see or change accounts: that is for Workspace Owners and Organization Owners."
 NO_FAB_ROLES = "Roles, groups and permissions of FAB are not used: access comes from the policy."
+NO_OWN_PASSWORD = "Users of this Airflow do not sign in with passwords."  # noqa: S105 - says why
 NO_TOKENS = "API tokens cannot create, change or delete accounts: sign in as a user who may."
 
 
@@ -318,7 +320,18 @@ def _guard(account: User, changed: set[str], connection: Connection | None) -> N
         raise AccountChangeRefused(text)
 
 
+def users_sign_in_with_passwords() -> bool:
+    """Whether passwords are how users sign in, so that each may change the own one.
+
+    Elsewhere a user's own password would open the account past the proxy or provider, and after the user's end there.
+    """
+    app = state.current().fab_app if state.is_started() else None
+    return app is None or app.config.get("AUTH_TYPE", AUTH_DB) == AUTH_DB
+
+
 def _is_own_password(context: RequestContext, account: User, changed: set[str]) -> bool:
+    if not users_sign_in_with_passwords():
+        return False
     return context.actor is not None and context.actor.id == account.id and changed == {"password"}
 
 

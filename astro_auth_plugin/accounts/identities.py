@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, delete, insert, or_, select
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, and_, delete, insert, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
@@ -119,3 +119,9 @@ def bind(
 def unbind(database: Connection | Session, account_ids: Iterable[int]) -> None:
     """Take away what accounts are bound to."""
     database.execute(delete(IDENTITIES).where(IDENTITIES.c.account_id.in_(list(account_ids))))
+
+
+def have_passwords(database: Session, account_ids: Iterable[int]) -> set[int]:
+    """Return those of some accounts that have a password of FAB's."""
+    has_one = and_(User.password.is_not(None), User.password != "")
+    return set(database.scalars(select(User.id).where(User.id.in_(list(account_ids)), has_one)))

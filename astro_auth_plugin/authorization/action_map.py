@@ -134,7 +134,10 @@ ACCOUNT_VIEWS = frozenset(
 )
 """FAB's pages of accounts, by resource name: for anyone who may change accounts."""
 
-OWN_ACCOUNT_VIEWS = frozenset({"My Password", "My Profile"})
+OWN_PASSWORD_VIEW = "My Password"  # noqa: S105 - a name of FAB's
+"""For everybody who is signed in, where users sign in with passwords."""
+
+OWN_ACCOUNT_VIEWS = frozenset({OWN_PASSWORD_VIEW, "My Profile"})
 """FAB's pages of one's own account: for everybody who is signed in."""
 
 FAB_ROLE_VIEWS = frozenset(

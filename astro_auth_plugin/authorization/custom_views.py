@@ -20,6 +20,8 @@ def authorize_custom_view(
     """Decide a method on a page of FAB or of another plugin, whose name is the request's entity."""
     if request.entity in action_map.FAB_ROLE_VIEWS or identity.id == 0:
         return _deny_page(context, account_guard.NO_FAB_ROLES)
+    if request.entity == action_map.OWN_PASSWORD_VIEW and not account_guard.users_sign_in_with_passwords():
+        return _deny_page(context, account_guard.NO_OWN_PASSWORD)
     if request.entity in action_map.OWN_ACCOUNT_VIEWS:
         return DENIED if identity.is_token else ALLOWED
     if request.entity in action_map.ACCOUNT_VIEWS:

@@ -173,6 +173,20 @@ def identities_of(account_ids: Iterable[int]) -> dict[int, Identity]:
     return {account_id: identity for account_id, identity in found.items() if identity}
 
 
+def have_passwords(account_ids: Collection[int]) -> set[int]:
+    """Return those of some accounts that have a password.
+
+    Raises:
+        SQLAlchemyError: if they cannot be read.
+    """
+    from airflow.utils.session import create_session  # noqa: PLC0415 - Airflow takes seconds
+
+    from astro_auth_plugin.accounts import identities  # noqa: PLC0415 - Airflow takes seconds
+
+    with create_session(scoped=False) as session:
+        return identities.have_passwords(session, account_ids)
+
+
 def unbind_accounts(account_ids: Collection[int]) -> None:
     """Take away what accounts are bound to, and revoke their sessions and tokens: the next identity may be another.
 

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from airflow.providers.fab.auth_manager.models import User
+from flask_appbuilder.const import AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts import account_guard, sign_ins
 from astro_auth_plugin.accounts.account_guard import AccountChangeRefused
 from astro_auth_plugin.accounts.last_owner import LAST_OWNER
+from astro_auth_plugin.authorization.access_request import AccessRequest
+from astro_auth_plugin.authorization.authorizer import authorize
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from tests.in_request import engine_of, facts_of, person, serving
@@ -254,6 +257,25 @@ def test_own_password(engine: Engine, accounts: Any, change: Callable[..., str])
     assert change(member, own, password="again", email="owner@example.com") == NOT_YOURS
     assert change(member, own, active=False) == NOT_YOURS
     assert change(member, own, email="owner@example.com") == NOT_YOURS
+
+
+@pytest.mark.parametrize("auth_type", [AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER])
+def test_own_password_past_a_provider(
+    auth_type: int, engine: Engine, accounts: Any, change: Callable[..., str]
+) -> None:
+    """Where users sign in otherwise, nobody gives the own account a password; who may change accounts still may."""
+    start_with(
+        policy_store=SimpleNamespace(engine=lambda: engine),
+        fab_app=SimpleNamespace(config={"AUTH_TYPE": auth_type}),
+    )
+    own, owners = accounts("member", email_of("member")), accounts("owner", email_of("owner"))
+    member, owner = person(engine, "member", account_id=own), person(engine, "owner", account_id=owners)
+    assert change(member, own, password="new") == NOT_YOURS
+    assert change(owner, own, password="new") == ""
+    assert change(owner, owners, password="new") == ""
+    ask = AccessRequest("GET", "custom_view", "My Password")
+    assert not authorize(member, ask).allowed
+    assert authorize(member, ask._replace(entity="My Profile")).allowed
 
 
 def test_twins_may_change_nothing(engine: Engine, accounts: Any, change: Callable[..., str]) -> None:

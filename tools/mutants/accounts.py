@@ -6,6 +6,13 @@ from tools.mutants.fault import BRIDGE, LOGIN, Fault
 
 FAULTS = (
     Fault(
+        "users give themselves a password past the provider",
+        "users_sign_in_with_passwords",
+        "app.config.get('AUTH_TYPE', AUTH_DB) == AUTH_DB",
+        "True",
+        ("tests/accounts/test_account_guard.py",),
+    ),
+    Fault(
         "sessions from before an account was bound get what the identity brings",
         "bind",
         "end_all(session, account_id)",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
-from astro_auth_plugin.cli.inputs import identities_of, open_policy, read_accounts, unbind_accounts
+from astro_auth_plugin.cli.inputs import have_passwords, identities_of, open_policy, read_accounts, unbind_accounts
 from astro_auth_plugin.cli.output import console, count, print_table, print_values, printable
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.subjects import only_account, user_subject
@@ -32,12 +32,16 @@ def whoami(args: Namespace) -> None:
 @command
 def unbind(args: Namespace) -> None:
     """Take away what a person's accounts are bound to; the next sign-in with a verified e-mail binds them anew."""
-    accounts = [account.id for account in read_accounts(user_subject(args.email))]
+    found = read_accounts(user_subject(args.email))
+    accounts = [account.id for account in found]
     if not accounts:
         raise CommandFailed(f"no account has the e-mail {args.email}")
     bound = identities_of(accounts)
     unbind_accounts(bound)
     console().print(f"{count(len(bound), 'account')} unbound.")
+    if with_passwords := have_passwords(bound):
+        names = ", ".join(f"`{printable(account.username)}`" for account in found if account.id in with_passwords)
+        console().print(f"With a password, which opens it until a sign-in binds it if passwords are allowed: {names}.")
 
 
 def _accounts(subject: str) -> list[dict[str, Any]]:

@@ -90,11 +90,22 @@ def test_unbind(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -
     assert bound in capsys.readouterr().out
     unbind(Namespace(email="ANA@example.com"))
     assert sign_ins.tokens_valid_after(ana) > 0
-    assert capsys.readouterr().out == "1 account unbound.\n"
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("1 account unbound. With a password, ")
+    assert said.endswith(": `ana`.")
     whoami(requested)
     assert "Bound" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         unbind(Namespace(email="nobody@example.com"))
+
+
+def test_unbind_without_password(accounts: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is said of a password that an account does not have."""
+    for number, none in enumerate((None, "")):
+        account = accounts(f"ben{number}", f"ben{number}@example.com", password=none)
+        identities.bind(account, identities.Identity("oauth sso", "https://sso", str(number)), is_new=True)
+        unbind(Namespace(email=f"ben{number}@example.com"))
+        assert capsys.readouterr().out == "1 account unbound.\n"
 
 
 def test_twins(accounts: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.database import Database
 
-from .small import NOTHING, OUT, REFUSED, Person, SmallAirflow, dags_in, password_answers, running
+from .small import NOTHING, OUT, REFUSED, Person, SmallAirflow, dags_in, form_token, password_answers, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -87,3 +87,21 @@ def test_header_opens_no_route(airflow: SmallAirflow) -> None:
 def test_passwords_are_closed(airflow: SmallAirflow) -> None:
     """Passwords in FAB's database open nothing where a proxy signs people in."""
     assert set(password_answers(airflow.url, "olga", "olga")) <= REFUSED
+
+
+def test_no_way_past_the_proxy(folder: Path) -> None:
+    """Where passwords are allowed beside the proxy, a user cannot give the own account one; an Owner can."""
+    settings = {**SETTINGS, "AIRFLOW__ASTRO_AUTH__ALLOW_DATABASE_PASSWORDS": "True"}
+    with running(folder / "proxy-and-passwords", "proxy.py", settings) as live:
+        bo = arrive(live, PROXY, {"X-Remote-User": "bo@example.com"})
+        assert bo.dags() == ["sync"]
+        form = "/auth/resetmypassword/form"
+        assert bo.http.get(form, follow_redirects=False).status_code == 302
+        new = {"password": "of-my-own-1", "conf_password": "of-my-own-1"}
+        bo.http.post(form, data=new, headers=form_token(bo.http), follow_redirects=False)
+        assert set(password_answers(live.url, "bo@example.com", "of-my-own-1")) <= REFUSED
+        olga = Person(live.url)
+        token = olga.http.post("/auth/token", json={"username": "olga", "password": "olga"}).json()["access_token"]
+        change = Person(live.url, token).http.patch("/auth/fab/v1/users/bo@example.com", json={"password": "given"})
+        assert change.status_code == 200, change.text
+        assert 201 in password_answers(live.url, "bo@example.com", "given")
