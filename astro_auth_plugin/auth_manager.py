@@ -80,6 +80,8 @@ class AstroAuthManager(FabAuthManager):
         if since is not None and revocation.has_ended(user.id, since):
             # A new password, say, since the request began; what was made of the old one would outlive it.
             raise api_tokens.refused("Invalid JWT token")
+        if not isinstance(user, AstroIdentity):
+            revocation.refuse_ended_session(user.id)
         return made
 
     def revoke_token(self, token: str) -> None:

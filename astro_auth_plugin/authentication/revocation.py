@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from airflow import settings
@@ -17,7 +18,7 @@ from airflow.utils.session import create_session
 from anyio import to_thread
 from fastapi import HTTPException
 from fastapi.middleware.wsgi import WSGIMiddleware
-from flask import Flask, has_request_context, request, session
+from flask import Flask, abort, has_request_context, request, session
 from flask_login import current_user, user_logged_in
 from sqlalchemy import exists, select
 
@@ -170,6 +171,12 @@ def empty_ended_session(account_id: int) -> bool:
     # Pages that were under way at the end write it back, once more each; what stays of it must not be prolonged.
     session.clear()
     return True
+
+
+def refuse_ended_session(account_id: int) -> None:
+    """End the request with 401 if its web session has ended since it was looked at, so that it is given nothing new."""
+    if has_request_context() and empty_ended_session(account_id):
+        abort(HTTPStatus.UNAUTHORIZED)
 
 
 def _is_revoked(session_id: str | None) -> bool:

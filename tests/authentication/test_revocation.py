@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,11 @@ from flask_login import LoginManager, UserMixin, current_user, login_user
 from sqlalchemy import delete
 from werkzeug.test import Client
 
-from astro_auth_plugin.accounts import web_sessions
+from astro_auth_plugin.accounts import sign_ins, web_sessions
+from astro_auth_plugin.auth_manager import AstroAuthManager
 from astro_auth_plugin.authentication import revocation
+from tests.in_request import HEAD
+from tests.process_state import start
 
 
 class Account(UserMixin):
@@ -38,7 +42,7 @@ def add() -> Any:
     return dict(session)
 
 
-def pages(folder: Path, *, permanent: bool, **config: Any) -> Client:
+def pages(folder: Path, *, permanent: bool, page: Any = add, end: Any = add, **config: Any) -> Client:
     """Somebody in a browser, at an application with two pages and a file, after signing in at the first one."""
     (folder / "picture.svg").write_text("<svg/>")
     app = Flask(__name__, static_folder=folder, static_url_path="/static")
@@ -48,6 +52,8 @@ def pages(folder: Path, *, permanent: bool, **config: Any) -> Client:
     app.add_url_rule("/in", view_func=lambda: str(login_user(Account())), endpoint="in")
     app.add_url_rule("/page", view_func=lambda: str(current_user.is_authenticated), endpoint="page")
     app.add_url_rule("/add", view_func=add)
+    app.add_url_rule("/do", view_func=page, endpoint="do")
+    app.add_url_rule("/end", view_func=end, endpoint="end")
     if permanent:
         # As FAB does where [fab] session_backend is securecookie.
         app.before_request(lambda: setattr(session, "permanent", True))
@@ -72,6 +78,42 @@ def test_pages(prolongs: bool, tmp_path: Path) -> None:
     answer = client.get("/page")
     assert answer.text == "True"
     assert ("set-cookie" in answer.headers) is prolongs
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile", "after"])
+@pytest.mark.parametrize("how", ["password", "sign-out"])
+def test_sessions_that_end_meanwhile(
+    how: str, when: str, tmp_path: Path, accounts: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web session that ends while a page of it is under way is given no token that is valid."""
+    if how == "sign-out" and revocation.RevokedToken is None:
+        pytest.skip("this Airflow ends all of the account at a sign-out")
+    monkeypatch.setattr(Account, "id", accounts("ana", "ana@example.com"))
+    (tmp_path / "policy.yaml").write_text(HEAD)
+    start(tmp_path / "policy.yaml")
+
+    def end() -> None:
+        with create_session(scoped=False) as database:
+            if how == "password":
+                sign_ins.end_all(database, Account.id)
+            else:
+                until = datetime.now(UTC) + timedelta(days=1)
+                revocation.RevokedToken.revoke(session["astro_auth_id"], until, session=database)
+
+    def page() -> str:
+        ended = revocation.empty_ended_session(Account.id)
+        if when == "meanwhile":
+            end()
+        return "" if ended else AstroAuthManager().generate_jwt(Account())
+
+    client = pages(tmp_path, permanent=False, page=page, end=lambda: str(end()))
+    if when == "before":
+        client.get("/end")
+    answer = client.get("/do")
+    assert (answer.status_code, bool(answer.text)) == {"before": (200, False), "after": (200, True)}.get(
+        when, (401, True)
+    )
+    assert answer.text.startswith("ey") is (when == "after")
 
 
 def test_sessions_of_strangers(monkeypatch: pytest.MonkeyPatch) -> None:

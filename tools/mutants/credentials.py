@@ -6,6 +6,13 @@ from tools.mutants.fault import Fault
 
 FAULTS = (
     Fault(
+        "a web session that has just ended is given a token",
+        "AstroAuthManager.generate_jwt",
+        "revocation.refuse_ended_session(user.id)",
+        "pass",
+        ("tests/authentication/test_revocation.py",),
+    ),
+    Fault(
         "JWTs of issuers get groups where a proxy signs users in",
         "account_of",
         "bound is None or _proxies_sign_in()",
