@@ -68,7 +68,9 @@ class SignInMixin(ArrivingMixin):
     def register_views(self) -> None:
         """Register FAB's pages; in the application of plugins for Airflow 2 none of them, since they sign in."""
         if not self._is_for_plugins:
+            self._adds_pages = True
             super().register_views()  # type: ignore[misc]
+            self._adds_pages = False
             return
         # FAB makes links to it from the name of its own page, on Airflow 3.1 through another application's manager.
         own = getattr(self, _PAGES.get(self.auth_type, "authdbview"))  # type: ignore[attr-defined]

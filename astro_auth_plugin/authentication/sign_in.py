@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.providers.fab.auth_manager.security_manager.override import FabException
 from flask import flash, g, has_app_context, has_request_context
-from flask_appbuilder.const import AUTH_LDAP, AUTH_OAUTH
+from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH
 from sqlalchemy.exc import IntegrityError
 
 from astro_auth_plugin.accounts import identities
@@ -58,10 +58,19 @@ def _say_refused(why: str) -> None:
 class ArrivingMixin:
     """Lets FAB sign in the account that belongs to an identity; mixed into FAB's security manager."""
 
+    _adds_pages = False
+
     @property
     def auth_user_registration(self) -> Any:
-        """Whether FAB makes accounts at a sign-in; while a user signs in, `add_user` is where it is decided."""
-        return _arriving() is not None or super().auth_user_registration  # type: ignore[misc]
+        """Whether FAB makes accounts at a sign-in; while a user signs in, `add_user` is where it is decided.
+
+        To FAB it also means pages where anyone applies for an account with a user name of their choice. They fail with
+        Airflow's provider, so there are none, and no link to them on the form for passwords.
+        """
+        if _arriving() is not None:
+            return True
+        has_no_sign_in = self._adds_pages or self.auth_type == AUTH_DB  # type: ignore[attr-defined]
+        return not has_no_sign_in and super().auth_user_registration  # type: ignore[misc]
 
     def find_user(self, username: Any = None, email: Any = None) -> Any:
         """Return an account by its name; none while a user signs in, since a name may be a person's choice."""

@@ -25,6 +25,8 @@ _LOGGERS = (
     "airflow.api_fastapi.auth.managers.base_auth_manager",
     "airflow.providers.fab.auth_manager.security_manager.override",
     "airflow.providers.fab.auth_manager.views.auth_oauth",
+    # Every fault of a page is a line here.
+    "airflow.providers.fab.www.app",
     "airflow.providers.fab.www.auth",
     "astro_auth_plugin.accounts.account_guard",
     "astro_auth_plugin.accounts.accounts",

@@ -219,6 +219,22 @@ def test_no_password(password: Any, kept: list[tuple]) -> None:
     assert kept == []
 
 
+@pytest.mark.parametrize(("auth_type", "makes_accounts"), [(AUTH_DB, False), (AUTH_OAUTH, True), (AUTH_LDAP, True)])
+def test_no_pages_of_registration(auth_type: int, makes_accounts: bool) -> None:
+    """FAB adds no page where anyone applies for an account; what makes accounts at sign-ins stays as configured."""
+    added: list[Any] = []
+
+    class Fab(_Configured):
+        appbuilder = SimpleNamespace(enable_plugins=False)
+
+        def register_views(self) -> None:
+            added.append(self.auth_user_registration)
+
+    manager = type("Manager", (SignInMixin, Fab), {})(auth_type)
+    manager.register_views()
+    assert (added, manager.auth_user_registration) == ([False], makes_accounts)
+
+
 @pytest.mark.parametrize("auth_type", [AUTH_DB, AUTH_OAUTH, AUTH_REMOTE_USER])
 def test_no_directory(auth_type: int, kept: list[tuple]) -> None:
     """Where people do not sign in at a directory, none is asked."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from airflow.providers.fab.www import app as fab_application
+from flask import Flask
 
 from astro_auth_plugin.runtime import log_filters
 from astro_auth_plugin.runtime.log_filters import FEW, FEW_FAULTS, FewLines
@@ -146,6 +148,22 @@ def test_every_module_of_signing_in() -> None:
     }
     assert len(found) > 5
     assert found <= set(log_filters._LOGGERS)
+
+
+def test_pages_that_fail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a page that fails for whoever requests it, some tracebacks are logged."""
+    log_filters.install()
+    app = Flask("airflow.providers.fab.www.app")
+    app.add_url_rule("/page", view_func=lambda: 1 / 0, endpoint="page")
+    monkeypatch.setattr(app.logger, "propagate", True)
+    for _ in range(100):
+        assert app.test_client().get("/page").status_code == 500
+    assert len(caplog.records) == FEW_FAULTS
+
+
+def test_the_logger_of_pages() -> None:
+    """FAB's application logs under the name of the module that makes it."""
+    assert fab_application.Flask(fab_application.__name__).logger.name in log_filters._LOGGERS
 
 
 def test_installed_once() -> None:

@@ -6,6 +6,20 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
     Fault(
+        "anyone applies for an account on FAB's pages",
+        "SignInMixin.register_views",
+        "self._adds_pages = True",
+        "pass",
+        ("tests/authentication/test_security_manager.py",),
+    ),
+    Fault(
+        "the form for passwords has a link to a page that there is not",
+        "ArrivingMixin.auth_user_registration",
+        "self._adds_pages or self.auth_type == AUTH_DB",
+        "self._adds_pages",
+        ("tests/authentication/test_security_manager.py",),
+    ),
+    Fault(
         "a password opens an account of an identity",
         "SignInMixin._without_identity",
         "identity is None or not self._is_live(identity.provider)",

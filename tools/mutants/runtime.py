@@ -6,6 +6,13 @@ from tools.mutants.fault import Fault
 
 FAULTS = (
     Fault(
+        "a page that fails fills the log",
+        "_LOGGERS",
+        "'airflow.providers.fab.www.app'",
+        "'airflow.providers.fab.www.other'",
+        ("tests/runtime/test_log_filters.py",),
+    ),
+    Fault(
         "a grant that has ended counts until the next version of the policy",
         "_has_ended",
         "engine.ends_at <= datetime.now(UTC)",

@@ -157,6 +157,13 @@ def changing(name: str, value: str) -> Callable[[str], str]:
     return change
 
 
+def test_no_pages_of_registration(airflow: SmallAirflow) -> None:
+    """Accounts are made at sign-ins, and not by a form that anyone can fill in."""
+    for path in ("form", "activation/x"):
+        assert Person(airflow.url).http.get(f"/auth/register/{path}", follow_redirects=False).status_code == 404
+    assert "Traceback" not in airflow.log()
+
+
 def test_group_is_team(airflow: SmallAirflow, provider: Provider) -> None:
     """A group at the provider makes somebody of whom Airflow has never heard a member of the Team, and no more."""
     provider.groups("ana", "finance", "elsewhere")
