@@ -265,6 +265,9 @@ class SignInMixin(ArrivingMixin):
         with account_guard.not_swallowed():
             return super().update_user(*args, **kwargs)  # type: ignore[misc]
 
+    def reset_user_sessions(self, user: Any) -> None:
+        """Do nothing: the account guard ends sessions with the password, and FAB would read every session there is."""
+
     # -- both ------------------------------------------------------------------------------------------------------
 
     @property

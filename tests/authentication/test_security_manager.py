@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
-from flask import Flask, current_app, g, session
+from flask import Flask, current_app, g, get_flashed_messages, session
 from flask_appbuilder.const import AUTH_DB, AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
 
 from astro_auth_plugin.accounts import identities, sign_in_events, sign_ins
@@ -217,6 +217,14 @@ def test_no_password(password: Any, kept: list[tuple]) -> None:
     assert manager.auth_user_ldap("ana", password) is None
     assert manager.tried == (1 if password else 0)
     assert kept == []
+
+
+def test_sessions_end_with_the_password(statements: Any) -> None:
+    """FAB reads no session when a password changes, and does not say that sessions may go on: all have ended by then."""
+    manager = object.__new__(with_sign_in(FabAirflowSecurityManagerOverride))
+    with statements() as sent:
+        manager.reset_user_sessions(SimpleNamespace(id=7, username="ana"))
+    assert (sent, get_flashed_messages()) == ([], [])
 
 
 @pytest.mark.parametrize(("auth_type", "makes_accounts"), [(AUTH_DB, False), (AUTH_OAUTH, True), (AUTH_LDAP, True)])

@@ -146,11 +146,14 @@ def test_own_password(
     old = database.value(find, user=user)
     try:
         browser = Browser(airflow.url, user)
+        copied = {"Cookie": f"session={browser.client.cookies['session']}"}
+        assert httpx.get(f"{airflow.url}/auth/login/", headers=copied, timeout=180).status_code == 302
         browser.submit("/auth/resetmypassword/form", password="new-secret", conf_password="new-secret")
         assert database.value(find, user=user) != old
         body = {"username": user, "password": "new-secret"}
         assert browser.client.post("/auth/token", json=body).status_code == 201
         assert before.get("/ui/auth/menus").status_code == 401
+        assert httpx.get(f"{airflow.url}/auth/login/", headers=copied, timeout=180).status_code == 200
     finally:
         database.run("UPDATE ab_user SET password = :old WHERE username = :user", old=old, user=user)
         everybody.sign_in_again(user)

@@ -6,6 +6,13 @@ from tools.mutants.fault import LOGIN, RBAC, Fault
 
 FAULTS = (
     Fault(
+        "FAB says that sessions go on after a new password",
+        "SignInMixin.reset_user_sessions",
+        "",
+        "",
+        ("tests/authentication/test_security_manager.py",),
+    ),
+    Fault(
         "anyone applies for an account on FAB's pages",
         "SignInMixin.register_views",
         "self._adds_pages = True",
