@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ _RIGHT_LATELY = parse("1 per 30 day")
 _UNCOUNTED = "astro_auth_uncounted"
 _TURNS = [threading.RLock() for _ in range(64)]
 _NAME = "astro_auth failed passwords"
+_LATIN = re.compile(r"LATIN SMALL LETTER (?:DOTLESS )?([A-Z]+)(?: WITH .*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,21 @@ def sender(context: RequestContext | None) -> str:
 def _account(security_manager: Any, typed: str) -> str:
     # One account has one count, by its user name and its e-mail, in whatever letters a directory or database takes.
     exact = "".join(filter(str.isprintable, unicodedata.normalize("NFKC", typed)))
-    # Active Directory takes `José`, and what has invisible characters, for `jose`.
+    # Active Directory takes `José`, and what has invisible characters, for `jose`; some directories `ø` for `o`.
     names = ["".join(name.casefold().split())[:_LONGEST_NAME] for name in (exact, letters_shown(typed))]
+    base = "".join(map(_base_letter, names[-1]))
     # As it was typed, too: FAB compares e-mails, and user names with blanks, exactly.
-    for name in filter(None, dict.fromkeys([*names, typed])):
+    for name in filter(None, dict.fromkeys([*names, typed, base])):
         user = security_manager.find_user(username=name) or security_manager.find_user(email=name)
         if user:
             return f"account {user.id}"
-    return f"name {names[-1]}"
+    return f"name {base}"
+
+
+def _base_letter(character: str) -> str:
+    """Return the letters without a stroke that a directory may take a small one for; such names only share a count."""
+    found = None if character.isascii() else _LATIN.fullmatch(unicodedata.name(character, ""))
+    return found[1].casefold() if found else character
 
 
 def seconds_to_wait(security_manager: Any, tried: Attempt) -> int:

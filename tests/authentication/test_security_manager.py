@@ -349,6 +349,34 @@ def test_spellings_of_a_directory(name: str, kept: list[tuple]) -> None:
         assert rate_limit.attempt(manager, "other") != rate_limit.attempt(manager, name)
 
 
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("\u00f8lga", "olga"),
+        ("OLG\u0131", "olgi"),
+        ("\u0141ukasz", "lukasz"),
+        ("\u0111or\u0111e", "dorde"),
+        ("\u00c6sir", "aesir"),
+    ],
+)
+def test_strokes(typed: str, same: str, kept: list[tuple]) -> None:
+    """Letters with a stroke, which some directories take for those without, are no new name to try passwords of."""
+    manager = Manager(AUTH_LDAP)
+    with trying("192.0.2.1"):
+        for name in (typed, same, typed, same):
+            assert manager.auth_user_ldap(name, "wrong") is None
+        assert manager.tried == 2
+        assert manager.auth_user_ldap(f"{same}x", "wrong") is None
+    assert manager.tried == 3
+
+
+def test_strokes_of_an_account(kept: list[tuple], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is the account whose name has none."""
+    manager = Manager(AUTH_LDAP)
+    monkeypatch.setattr(manager, "find_user", lambda **by: manager.user if by == {"username": "olga"} else None)
+    assert rate_limit.attempt(manager, "\u00f8lga") == rate_limit.attempt(manager, "olga")
+
+
 @pytest.mark.parametrize("name", ["ana maria", "Ana.Maria@Example.com"])
 def test_spellings_of_an_account(name: str, kept: list[tuple], monkeypatch: pytest.MonkeyPatch) -> None:
     """An account has one count, also where its name or e-mail has capitals or blanks, which FAB compares exactly."""
