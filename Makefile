@@ -112,10 +112,10 @@ format: $(INSTALLED) ## let ruff rewrite what it can
 # Without UPGRADE=1 only what has to change does. The last line: an address of a package index in a lock would
 # send everybody else to it.
 lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UPGRADE=1 takes the newest of everything)
-	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
-	$(COMPILE) --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
-	$(COMPILE) --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
-	$(COMPILE) --group dev pyproject.toml locks/airflow-3.3.in locks/bench.in --constraints $(LOCK) --output-file locks/bench.txt
+	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.3.in --output-file $(LOCK)
+	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
+	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
+	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.3.in locks/bench.in --constraints $(LOCK) --output-file locks/bench.txt
 	$(COMPILE) locks/ldap.in --constraints $(LOCK) --output-file locks/ldap.txt
 	$(COMPILE) locks/mariadb.in --constraints $(LOCK) --output-file locks/mariadb.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt

@@ -154,7 +154,8 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
 
         return dag_lookup.read_all_dags() if dag_id is None else [*dag_lookup.read_dags([dag_id], files=True).values()]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
-        what = f"{type(error).__name__}: no Dags could be read from Airflow's metadata database"
+        why = "Airflow is not installed" if isinstance(error, ModuleNotFoundError) else type(error).__name__
+        what = f"{why}: no Dags could be read from Airflow's metadata database"
         raise CommandFailed(f"{what}; name a file with --dags") from None
 
 

@@ -10,12 +10,18 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from astro_auth_plugin import __version__
 from astro_auth_plugin.cli.catalogue import COMMANDS
 from astro_auth_plugin.cli.command import Command, Group
 from astro_auth_plugin.cli.exit_codes import FAILED
+
+WITHOUT_AIRFLOW = (
+    "error: this needs Airflow, which is not installed here: name the file of the policy, "
+    "or run the command where Airflow is"
+)
 
 
 class _Parser(ArgumentParser):
@@ -36,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Looking for cycles takes half the time of a large policy, and a process of one command is soon over.
         gc.disable()
     module, _, function = parsed.target.rpartition(".")
-    getattr(import_module(module), function)(parsed)
+    try:
+        getattr(import_module(module), function)(parsed)
+    except ModuleNotFoundError:
+        if find_spec("airflow"):
+            raise
+        sys.exit(WITHOUT_AIRFLOW)
 
 
 def parser() -> ArgumentParser:

@@ -39,7 +39,7 @@ PRE_RELEASES_OF_THE_SMALLEST = ["3.2.2rc1", "3.3.2b1"]
 
 def required(name: str) -> Requirement:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (found,) = (each for each in map(Requirement, project["dependencies"]) if each.name == name)
+    (found,) = (each for each in map(Requirement, project["optional-dependencies"]["airflow"]) if each.name == name)
     return found
 
 
