@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from astro_auth_plugin.cli.exit_codes import INVALID, YES, CommandFailed, command
 from astro_auth_plugin.cli.inputs import check_policy, name_of
 from astro_auth_plugin.cli.output import console, count
-from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy import loader, policy_schema
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.rbac.review import scenario_file
@@ -39,7 +39,7 @@ def validate(args: Namespace) -> int:
 @command
 def schema(args: Namespace) -> None:
     """Print the JSON Schema of the policy file, or of scenario files."""
-    found = scenario_file.json_schema() if getattr(args, "of", None) == "test" else loader.json_schema()
+    found = scenario_file.json_schema() if getattr(args, "of", None) == "test" else policy_schema.json_schema()
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 

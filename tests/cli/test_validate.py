@@ -12,7 +12,7 @@ import pytest
 from astro_auth_plugin.authorization import dag_lookup
 from astro_auth_plugin.cli import commands
 from astro_auth_plugin.rbac.model.scopes import Dag
-from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy import policy_schema
 from tests.in_request import HEAD
 from tests.policy_fixtures import BAD, BAD_PROBLEMS, ODD
 
@@ -187,4 +187,4 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     import json
 
     commands.schema(Namespace())
-    assert json.loads(capsys.readouterr().out) == loader.json_schema()
+    assert json.loads(capsys.readouterr().out) == policy_schema.json_schema()

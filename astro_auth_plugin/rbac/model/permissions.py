@@ -127,12 +127,13 @@ ASTRO_WORDS: frozenset[str] = frozenset(
 Of these only `deployment.apiTokens.*` has an effect, for who may make API tokens: see `delegation`.
 """
 
-_OF_ASTRO = re.compile(r"deployment\.(?!airflow\.)[A-Za-z]+\.[A-Za-z]+")
+OF_ASTRO = re.compile(r"deployment\.(?!airflow\.)[A-Za-z]+\.[A-Za-z]+")
+"""What an Astro permission looks like that is not about Airflow."""
 
 
 def is_of_astro(word: str) -> bool:
     """Whether a word has the form of an Astro permission that is not about Airflow: Astro adds such words."""
-    return word in ASTRO_WORDS or _OF_ASTRO.fullmatch(word) is not None
+    return word in ASTRO_WORDS or OF_ASTRO.fullmatch(word) is not None
 
 
 def mask(*permission_names: str) -> int:

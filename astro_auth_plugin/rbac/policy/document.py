@@ -1,4 +1,4 @@
-"""The shape of the policy file, as pydantic models; its JSON Schema is made from them.
+"""The shape of the policy file, as pydantic models; `policy_schema` makes its JSON Schema from them.
 
 Words and shapes are those of Astro's public IAM API and Terraform provider. What one entry cannot know (whether an id
 is listed, whether a role fits) is checked over the whole document in `checks`.
@@ -23,8 +23,6 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
-from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.subjects import is_email
 from astro_auth_plugin.rbac.policy.tag_rules import fault
 
@@ -101,17 +99,8 @@ def _time(value: Any, alternative: str) -> datetime:
     return value.astimezone(UTC)
 
 
-def _words(values: list[str]) -> dict[str, Any]:
-    return {"type": "string", "enum": values}
-
-
-_ROLE_SCHEMA = {"anyOf": [_words(list(BUILT_IN)), {"type": "string"}]}
-_PERMISSION_SCHEMA = _words([*DEPLOYMENT_WORDS, *DAG_WORDS, *sorted(ASTRO_WORDS)])
-
 Text = Annotated[str, Field(min_length=1)]
 Email = Annotated[Text, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
-RoleName = Annotated[Text, WithJsonSchema(_ROLE_SCHEMA)]
-PermissionWord = Annotated[Text, WithJsonSchema(_PERMISSION_SCHEMA)]
 Sha256 = Annotated[str, BeforeValidator(_sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"})]
 _TIME_SCHEMA = {"type": "string", "format": "date-time"}
 Expiry = Annotated[Any, BeforeValidator(_expiry), WithJsonSchema({"anyOf": [_TIME_SCHEMA, {"const": NEVER}]})]
@@ -154,7 +143,7 @@ class CustomRole(_Entry):
 
     name: Text
     scope: Literal["DEPLOYMENT", "DAG"]
-    permissions: list[PermissionWord]
+    permissions: list[Text]
     description: str = ""
     restricted_workspace_ids: list[Text] = _none(
         "The only Workspaces in which this role can be assigned; without it, in all."
@@ -162,7 +151,7 @@ class CustomRole(_Entry):
 
 
 class _Grant(_Entry):
-    role: RoleName
+    role: Text
     expires_at: End = Field(default=None, description="When the grant ends; without it, never.")
     note: str = Field("", description="Why the role is granted, for those who read the policy.")
 
@@ -188,7 +177,7 @@ class DagGrant(_Grant):
 
 
 class _Holder(_Entry):
-    organization_role: RoleName = ""
+    organization_role: Text = ""
     workspace_roles: list[WorkspaceGrant] = _none()
     deployment_roles: list[DeploymentGrant] = _none()
     dag_roles: list[DagGrant] = _none()
@@ -241,7 +230,7 @@ class User(_Holder):
 class TokenRole(_Entry):
     """A role of an API token."""
 
-    role: RoleName
+    role: Text
     entity_type: EntityType
     entity_id: Text
     deployment_id: Text = Field("", description="Required for DAG and DAG_TAG, for nothing else.")

@@ -79,12 +79,6 @@ def from_values(values: Any, now: datetime | None = None) -> Checked:
     return from_text(Text(values, {}, {}, []), now)
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the policy file."""
-    schema = PolicyDocument.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
 def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags: set[str]) -> tuple[Diagnostic, ...]:
     """Return a warning for every grant in a Deployment on a Dag id or tag that none of its Dags has.
 

@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
-from astro_auth_plugin.rbac.policy import loader
+from astro_auth_plugin.rbac.policy import loader, policy_schema
 from tests.rbac.policy.test_checks import CASES, Case
 
+TOKEN = {"id": "ci", "name": "ci", "secret_sha256": "0" * 64, "expires_at": "never"}
 SAMPLE = """\
 version: 1
 organization_id: clorg0main
@@ -71,14 +72,10 @@ SCHEMA_CANNOT_KNOW = (
     "stand twice",
     "two entries",
     "twice",
-    "unknown roles",
-    "wrong level",
     "not listed",
     "restricted role",
     "built-in",
-    "both and neither",
     "keys that",
-    "permissions of the other scope",
     "a hint never names",
 )
 
@@ -95,7 +92,7 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    schema = loader.json_schema()
+    schema = policy_schema.json_schema()
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
@@ -138,6 +135,33 @@ def test_most_broken_policies_are_looked_at() -> None:
         {"users": None},
         {"roles": [{"name": "r", "scope": "DAG", "permissions": ["dag.airflow.dagg.get"]}]},
         {"roles": [{"name": "r", "scope": "dag", "permissions": []}]},
+        {"roles": [{"name": "r", "scope": "DAG", "permissions": ["deployment.airflow.dag.get"]}]},
+        {"roles": [{"name": "r", "scope": "DEPLOYMENT", "permissions": ["dag.airflow.dag.get"]}]},
+        {"roles": [{"name": "r", "scope": "DEPLOYMENT", "permissions": ["deployment.airflow.dagg.get"]}]},
+        {"users": [{"email": "a@b", "organization_role": "WORKSPACE_OWNER"}]},
+        {"users": [{"email": "a@b", "workspace_roles": [{"workspace_id": "w", "role": "DAG_VIEWER"}]}]},
+        {"users": [{"email": "a@b", "workspace_roles": [{"workspace_id": "w", "role": "of-my-own"}]}]},
+        {"users": [{"email": "a@b", "deployment_roles": [{"deployment_id": "d", "role": "WORKSPACE_OWNER"}]}]},
+        {"users": [{"email": "a@b", "dag_roles": [{"deployment_id": "d", "tag": "t", "role": "DEPLOYMENT_ADMIN"}]}]},
+        {"users": [{"email": "a@b", "dag_roles": [{"deployment_id": "d", "role": "DAG_VIEWER"}]}]},
+        {"users": [{"email": "a@b", "dag_roles": [{"deployment_id": "d", "dag_id": "d", "tag": "t", "role": "x"}]}]},
+        {"api_tokens": [{**TOKEN, "roles": [{"role": "DAG_VIEWER", "entity_type": "DAG", "entity_id": "d"}]}]},
+        {"api_tokens": [{**TOKEN, "roles": [{"role": "DAG_VIEWER", "entity_type": "WORKSPACE", "entity_id": "w"}]}]},
+        {
+            "api_tokens": [
+                {
+                    **TOKEN,
+                    "roles": [
+                        {
+                            "role": "WORKSPACE_OWNER",
+                            "entity_type": "WORKSPACE",
+                            "entity_id": "w",
+                            "deployment_id": "d",
+                        }
+                    ],
+                }
+            ]
+        },
         {"workspaces": [{"id": 7}]},
         {"api_tokens": [{"id": "ci", "name": "ci", "secret_sha256": "x", "expires_at": "never"}]},
         {"api_tokens": [{"id": "ci", "name": "ci", "secret_sha256": "0" * 64}]},
@@ -155,15 +179,47 @@ def test_schema_refuses(change: dict[str, Any], validator: Draft202012Validator)
     assert not validator.is_valid(good | change)
 
 
+def words_of(schema: dict[str, Any]) -> set[str]:
+    """Return the words that an editor offers for a value."""
+    return {each["const"] for each in schema["anyOf"] if "const" in each}
+
+
 def test_editors_can_complete_words() -> None:
-    """The schema lists every permission and every built-in role, and any other text may be a custom role."""
-    schema = loader.json_schema()
-    permissions = schema["$defs"]["CustomRole"]["properties"]["permissions"]["items"]["enum"]
-    assert set(permissions) == {*DEPLOYMENT_WORDS, *DAG_WORDS, *ASTRO_WORDS}
-    assert list(BUILT_IN) == schema["$defs"]["DagGrant"]["properties"]["role"]["anyOf"][0]["enum"]
+    """The schema offers every permission in the roles of its scope, and every built-in role at its level."""
+    schema = policy_schema.json_schema()
+    of_scope = {
+        case["if"]["properties"]["scope"]["const"]: words_of(case["then"]["properties"]["permissions"]["items"])
+        for case in schema["$defs"]["CustomRole"]["allOf"]
+    }
+    assert of_scope == {"DAG": {*DAG_WORDS}, "DEPLOYMENT": {*DEPLOYMENT_WORDS, *ASTRO_WORDS}}
+    offered = [
+        words_of(schema["$defs"][model]["properties"][key])
+        for model, key in (
+            ("User", "organization_role"),
+            ("WorkspaceGrant", "role"),
+            ("DeploymentGrant", "role"),
+            ("DagGrant", "role"),
+        )
+    ]
+    assert set.union(*offered) == set(BUILT_IN)
+    assert sum(map(len, offered)) == len(BUILT_IN)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_editors_can_explain_words() -> None:
+    """Every key, role and permission has a description, and no title that only repeats the key."""
+    schema = policy_schema.json_schema()
+    models = {"PolicyDocument": schema, **schema["$defs"]}
+    keys = {(name, key): value for name, model in models.items() for key, value in model["properties"].items()}
+    assert [place for place, value in keys.items() if not value.get("description") or "title" in value] == []
+    assert {name: list(texts) for name, texts in policy_schema._DESCRIPTIONS.items()} == {
+        name: [key for key in texts if (name, key) in keys] for name, texts in policy_schema._DESCRIPTIONS.items()
+    }
+    words = [case for value in keys.values() for case in value.get("anyOf", ()) if "const" in case]
+    assert len(words) > len(BUILT_IN)
+    assert all(word.get("description") for word in words if word["const"] != "never")
 
 
 def test_schema_is_json() -> None:
     """The schema can be written down, and always in the same way."""
-    assert json.dumps(loader.json_schema()) == json.dumps(loader.json_schema())
+    assert json.dumps(policy_schema.json_schema()) == json.dumps(policy_schema.json_schema())

@@ -1,0 +1,155 @@
+"""The JSON Schema of the policy file, for editors: what fits where, and what each key, role and permission means.
+
+A schema looks at one entry, so it knows the built-in roles of a place and takes any other name for a custom role; and
+ids are looked up by the checks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, OF_ASTRO, TABLE
+from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
+from astro_auth_plugin.rbac.policy.document import PolicyDocument
+
+_ROLES_OF = {"workspace_roles": "Workspaces", "deployment_roles": "Deployments", "dag_roles": "Dags and tags"}
+_ROLES = {
+    "organization_role": "A role in every Deployment of the Organization.",
+    **{key: f"Roles on single {places}." for key, places in _ROLES_OF.items()},
+}
+_DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
+    "PolicyDocument": {
+        "version": "The version of this format: 1.",
+        "organization_id": "The Organization of this file.",
+        "workspaces": "The Workspaces of the Organization.",
+        "deployments": "The Deployments: each is one Airflow.",
+        "roles": "Custom roles.",
+        "teams": "Teams and their roles.",
+        "users": "Users and their own roles.",
+        "api_tokens": "API tokens and their roles.",
+        "protected_tags": "Which Dags may use which tags.",
+    },
+    "Workspace": {"id": "The id that grants use; unique.", "name": "For readers."},
+    "Deployment": {
+        "id": "The id that grants and `[astro_auth] deployment_id` use; unique.",
+        "workspace_id": "The Workspace of the Deployment.",
+        "name": "For readers.",
+    },
+    "CustomRole": {
+        "name": "The name that grants use; unique, and not that of a built-in role.",
+        "scope": "Whether the role is granted on a Deployment or on Dags.",
+        "permissions": "What the role allows.",
+        "description": "For readers.",
+    },
+    "WorkspaceGrant": {"workspace_id": "A listed Workspace.", "role": "A Workspace role."},
+    "DeploymentGrant": {
+        "deployment_id": "A listed Deployment.",
+        "role": "A Deployment role, or a custom role of scope DEPLOYMENT.",
+    },
+    "DagGrant": {
+        "deployment_id": "The Deployment of the Dags.",
+        "dag_id": "The id of one Dag, compared exactly. Either this or `tag`.",
+        "tag": "A tag: the role is granted on every Dag with it. Either this or `dag_id`.",
+        "role": "A Dag role, or a custom role of scope DAG.",
+    },
+    "Member": {"email": "The user's e-mail."},
+    "Team": {
+        "name": "The name; unique.",
+        "description": "For readers.",
+        "members": "The users in it; they need no entry in `users`.",
+        **_ROLES,
+    },
+    "User": {"email": "The e-mail of the user's account; unique.", **_ROLES},
+    "TokenRole": {
+        "role": "A role of the level of `entity_type`.",
+        "entity_type": "What the role is granted on.",
+        "entity_id": "The id of the Organization, Workspace, Deployment or Dag, or the tag.",
+    },
+    "ApiToken": {
+        "id": "1 to 64 letters, digits, `-` or `_`; unique.",
+        "name": "The name in logs.",
+        "secret_sha256": "The SHA-256 of the token's secret, never the secret itself.",
+        "expires_at": "When the token expires, or `never`.",
+        "description": "For readers.",
+        "roles": "The token's roles.",
+    },
+    "TagPlace": {"bundle": "The name of a Dag bundle."},
+    "ProtectedTag": {
+        "deployment_id": "The Deployment of the Dags.",
+        "tag": "The tag, or a prefix of tags with `*` at its end.",
+    },
+}
+_LEVELS: Mapping[str, Level] = {
+    "ORGANIZATION": "ORGANIZATION",
+    "WORKSPACE": "WORKSPACE",
+    "DEPLOYMENT": "DEPLOYMENT",
+    "DAG": "DAG",
+    "DAG_TAG": "DAG",
+}
+"""The level of the roles of each `entity_type`."""
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the policy file."""
+    schema = PolicyDocument.model_json_schema()
+    models: dict[str, Any] = {"PolicyDocument": schema, **schema["$defs"]}
+    for name, model in models.items():
+        # Made of the names of classes and keys, they say nothing, and editors show them first.
+        del model["title"]
+        for key, described in model["properties"].items():
+            described.pop("title", None)
+            described.update({"description": text} if (text := _DESCRIPTIONS[name].get(key)) else {})
+    for holder in ("Team", "User"):
+        _narrow(models[holder], "organization_role", _role("ORGANIZATION"))
+    _narrow(models["WorkspaceGrant"], "role", _role("WORKSPACE"))
+    _narrow(models["DeploymentGrant"], "role", _role("DEPLOYMENT"))
+    _narrow(models["DagGrant"], "role", _role("DAG"))
+    models["DagGrant"]["oneOf"] = [{"required": ["dag_id"]}, {"required": ["tag"]}]
+    models["CustomRole"]["allOf"] = [
+        _if("scope", "DAG", {"properties": {"permissions": {"items": _permissions("dag")}}}),
+        _if("scope", "DEPLOYMENT", {"properties": {"permissions": {"items": _permissions("deployment")}}}),
+    ]
+    models["TokenRole"]["allOf"] = [_if("entity_type", kind, _of_entity(level)) for kind, level in _LEVELS.items()]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _narrow(model: dict[str, Any], key: str, values: dict[str, Any]) -> None:
+    model["properties"][key] |= values
+
+
+def _if(key: str, value: str, then: dict[str, Any]) -> dict[str, Any]:
+    return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+
+
+def _of_entity(level: Level) -> dict[str, Any]:
+    properties: dict[str, Any] = {"role": _role(level)}
+    if level == "DAG":
+        return {"properties": properties, "required": ["deployment_id"]}
+    return {"properties": properties | {"deployment_id": False}}
+
+
+def _role(level: Level) -> dict[str, Any]:
+    """Return what a role of a level can be: a built-in one, or a custom one where there are any."""
+    built_in = [
+        {"const": role.name, "description": f"{role.name}: {role.description}."}
+        for role in BUILT_IN.values()
+        if role.level == level
+    ]
+    custom = {"type": "string", "minLength": 1, "not": {"enum": list(BUILT_IN)}, "description": "A custom role."}
+    return {"anyOf": [*built_in, custom] if level in ("DEPLOYMENT", "DAG") else built_in}
+
+
+def _permissions(scope: str) -> dict[str, Any]:
+    """Return what a permission of a custom role can be."""
+    meanings = {row.name: row.description for row in TABLE}
+    words = DAG_WORDS if scope == "dag" else DEPLOYMENT_WORDS
+    described = []
+    for word in words:
+        _, _, name, verb = word.split(".")
+        described.append({"const": word, "description": f"{verb}: {meanings.get(name, name)}."})
+    if scope == "deployment":
+        described += [{"const": word, "description": "A permission in Astro."} for word in sorted(ASTRO_WORDS)]
+        # Astro adds such words, and the checks take them with a warning.
+        described.append({"type": "string", "pattern": f"^{OF_ASTRO.pattern}$"})
+    return {"anyOf": described}
