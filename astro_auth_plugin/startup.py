@@ -9,7 +9,7 @@ from typing import NoReturn
 from airflow.exceptions import AirflowConfigException
 
 from astro_auth_plugin.access_management import policy_audit
-from astro_auth_plugin.accounts import account_guard, db_manager
+from astro_auth_plugin.accounts import account_guard, accounts, db_manager
 from astro_auth_plugin.authentication.authenticator import Authenticator
 from astro_auth_plugin.authentication.trusted_issuers import Issuers, parse_issuers
 from astro_auth_plugin.authorization import audit_rows, route_rules
@@ -57,12 +57,14 @@ def start() -> None:
     log_filters.install()
     issuers.fetch_keys()
     audit_rows.install()
+    dag_cache = DagCache(settings.tag_cache_ttl)
+    accounts.note_emails()
     state.start(
         State(
             settings=settings,
             policy_store=policy_store,
-            authenticator=Authenticator(policy_store, issuers),
-            dag_cache=DagCache(settings.tag_cache_ttl),
+            authenticator=Authenticator(policy_store, issuers, dag_cache),
+            dag_cache=dag_cache,
         )
     )
 

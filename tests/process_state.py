@@ -18,8 +18,9 @@ def start(policy_file: Path, *, issuers: Issuers | None = None, **parts: Any) ->
     """Begin with this policy; `parts` replace those of the state. The fixture `fresh_state` ends it."""
     settings = Settings(policy_file, "dep")
     store = PolicyStore(settings)
-    made = {"authenticator": Authenticator(store, issuers or Issuers(())), "dag_cache": DagCache(), **parts}
-    state.start(State(settings=settings, policy_store=store, **made))
+    dag_cache = parts.pop("dag_cache", None) or DagCache()
+    made = {"authenticator": Authenticator(store, issuers or Issuers(()), dag_cache), **parts}
+    state.start(State(settings=settings, policy_store=store, dag_cache=dag_cache, **made))
 
 
 def start_with(**parts: Any) -> None:

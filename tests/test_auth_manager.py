@@ -27,9 +27,9 @@ from fastapi import HTTPException
 from sqlalchemy import create_engine
 
 from astro_auth_plugin.accounts import sign_ins
-from astro_auth_plugin.accounts.accounts import load_account
+from astro_auth_plugin.accounts.accounts import note_emails, read_account
 from astro_auth_plugin.auth_manager import AstroAuthManager
-from astro_auth_plugin.authentication import account_identity
+from astro_auth_plugin.authentication import authenticator
 from astro_auth_plugin.authorization import dag_lookup, route_rules, route_table
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.policy import loader
@@ -339,6 +339,7 @@ def test_two_accounts_with_one_email(
 def test_one_identity_for_a_request(manager: AstroAuthManager, accounts: Any, statements: CountStatements) -> None:
     """FAB's account is looked up once in a request, and what was asked is remembered over all its questions."""
     user = fab_user(accounts("mix", "mix@example.com"))
+    note_emails()
     with serving(facts_of("GET /somewhere")) as context, statements() as sent:
         manager.is_authorized_dag(method="GET", access_entity=DagAccessEntity.XCOM, user=user)
         assert manager.get_authorized_dag_ids(user=user) == {"ops_sync"}
@@ -352,9 +353,9 @@ def test_accounts_are_read_beside_the_event_loop(
     """The event loop does not wait for the account behind a JWT; one of nobody is answered with 401 all the same."""
     threads = []
     monkeypatch.setattr(
-        account_identity,
-        "load_account",
-        lambda number, version: (threads.append(threading.current_thread()), load_account(number, version))[1],
+        authenticator,
+        "read_account",
+        lambda *args: (threads.append(threading.current_thread()), read_account(*args))[1],
     )
     vera, idle = accounts("vera", "vera@example.com"), accounts("idle", "idle@example.com", active=False)
     tokens = {

@@ -204,7 +204,7 @@ def _on_insert(_mapper: Any, connection: Connection, account: User) -> None:
 
 
 def _after_insert(_mapper: Any, connection: Connection, account: User) -> None:
-    sign_ins.begin(connection, account.id)
+    sign_ins.begin(connection, account.id, account.email)
     identities.unbind(connection, [account.id])
     note_change(audit_log.ACCOUNT_CREATED, account, _GUARDED)
 
@@ -219,6 +219,8 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
         lost = {email for email in accounts.email_of(account.id, connection) if not is_same_email(email, account.email)}
         _keep_last_owner(account, connection, lost if account.active else {*lost, account.email})
         _refuse_second_account(account, connection)
+    if "email" in changed:
+        sign_ins.note_email(connection, account.id, account.email)
     if changed & ({"password", "active"} if _signs_in() else {"password", "active", "email"}):
         # Under another e-mail the account is another person's, unless the identity that it is bound to has a new one.
         sign_ins.end_all(connection, account.id)

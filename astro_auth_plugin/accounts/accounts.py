@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import and_, bindparam, func, literal, null, or_, select
+from sqlalchemy import Integer, and_, bindparam, cast, func, literal, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
@@ -17,11 +18,12 @@ from astro_auth_plugin.accounts import sign_ins
 from astro_auth_plugin.accounts.same_email import is_not_ascii, may_be_same
 from astro_auth_plugin.accounts.sign_ins import SIGN_INS, SignIn, sign_in_of
 from astro_auth_plugin.rbac.model.subjects import is_same_email, only_account, user_subject
-from astro_auth_plugin.runtime.database import connect
+from astro_auth_plugin.runtime.database import Along, connect, database_engine
 
 log = logging.getLogger(__name__)
 
 _ACCOUNTS: Any = User.__table__
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 class Account(NamedTuple):
@@ -29,8 +31,7 @@ class Account(NamedTuple):
 
     `subject` is who that is in the policy: '' when another active account is the same person, since then it is
     unknown whose roles they are. `groups` are those of the last sign-in, and tokens
-    and sessions from before `tokens_valid_after` are revoked. `policy_version` is the value of the column that was read
-    along with it, if there was one.
+    and sessions from before `tokens_valid_after` are revoked.
     """
 
     id: int
@@ -40,59 +41,129 @@ class Account(NamedTuple):
     subject: str
     groups: frozenset[str] = frozenset()
     tokens_valid_after: int = 0
-    policy_version: Any = None
 
 
-def load_account(account_id: int, policy_version: Any = None) -> Account | None:
-    """Read an account; None when there is none. One statement.
+NOTHING = Along()
 
-    Args:
-        account_id: FAB's id of the account.
-        policy_version: a sub-select that is read in the same statement; None for nothing more.
+
+def load_account(account_id: int) -> Account | None:
+    """Read an account; None when there is none.
 
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
+    return read_account(account_id)[0]
+
+
+def read_account(
+    account_id: int | None, along: Along = NOTHING, values: Mapping[str, Any] = NO_VALUES
+) -> tuple[Account | None, list[tuple[Any, ...]]]:
+    """Read an account, and what else the request needs, in one statement.
+
+    An account of which the e-mail is not noted yet, or a newer account, is noted first, in a few statements more.
+
+    Args:
+        account_id: FAB's id of the account; None for what else the request needs alone.
+        along: what else.
+        values: what the joins of `along` compare with.
+
+    Returns:
+        the account, None when there is none; and the rows of what is read along, one at least, also without an account.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    asked = {"account_id": account_id, **values}
+    rows = _rows(along, asked)
+    if rows[0][0] is not None and (rows[0][_HAS_NEWER] or rows[0][_DIGEST] != sign_ins.digest_of(rows[0][2])):
+        note_emails()
+        rows = _rows(along, asked)
+    return _account(rows), [tuple(row[_ALONG:]) for row in rows]
+
+
+def _rows(along: Along, values: dict[str, Any]) -> Sequence[Any]:
     with connect() as connection:
-        # A row for each account that may be the same person, or one row without any.
-        rows: Sequence[Any] = connection.execute(_one_account(policy_version), {"account_id": account_id}).all()
-    if not rows:
+        # A row for each account that may be the same person, and for each of what is read along; one without any.
+        return connection.execute(_one_account(along), values).all()
+
+
+def _account(rows: Sequence[Any]) -> Account | None:
+    account_id, username, email, active = rows[0][:4]
+    if account_id is None:
         return None
-    found_id, username, email, active, version = rows[0][:5]
-    duplicates = [row[5] for row in rows if row[6] is not None and is_same_email(row[6], email)]
+    # Compared again: an account can have another e-mail by now than the one that was noted.
+    duplicates = {row[4] for row in rows if row[5] is not None and is_same_email(row[5], email)}
     if duplicates and active:
-        _log_duplicates(tuple(sorted([found_id, *duplicates])))
-    sign_in = sign_in_of(rows[0][7:], email)
-    only = only_account([found_id, *duplicates]) is not None
+        _log_duplicates(tuple(sorted([account_id, *duplicates])))
+    sign_in = sign_in_of(rows[0][_SIGN_IN:_ALONG], email)
+    only = only_account([account_id, *duplicates]) is not None
     subject, groups = (user_subject(email), sign_in.groups) if only else ("", frozenset[str]())
-    return Account(found_id, username, email, bool(active), subject, groups, sign_in.tokens_valid_after, version)
+    return Account(account_id, username, email, bool(active), subject, groups, sign_in.tokens_valid_after)
+
+
+_DIGEST, _HAS_NEWER, _SIGN_IN = 6, 7, 8
+_ALONG = _SIGN_IN + len(sign_ins.COLUMNS)
 
 
 @functools.cache
-def _one_account(policy_version: Any) -> Any:
+def _one_account(along: Along) -> Any:
     """Return the statement that every request sends, made once: to make it takes longer than to send it."""
-    one, other = _ACCOUNTS, _ACCOUNTS.alias()
-    duplicate = and_(other.c.id != one.c.id, other.c.active.is_(True), may_be_same(other.c.email, one.c.email))
-    found = one.outerjoin(other, duplicate).outerjoin(SIGN_INS, SIGN_INS.c.account_id == one.c.id)
-    version = null() if policy_version is None else policy_version
-    account = (one.c.id, one.c.username, one.c.email, one.c.active, version)
-    columns = (*account, other.c.id, other.c.email, *sign_ins.COLUMNS)
-    return select(*columns).select_from(found).where(one.c.id == bindparam("account_id"))
+    one, other, noted = _ACCOUNTS, _ACCOUNTS.alias(), SIGN_INS.alias()
+    # An outer join of one row, so that there is one for what is read along, whether there is the account or not.
+    asked = select(cast(bindparam("account_id"), Integer).label("id")).subquery()
+    same = and_(noted.c.email_digest == SIGN_INS.c.email_digest, noted.c.account_id != SIGN_INS.c.account_id)
+    found = asked.outerjoin(one, one.c.id == asked.c.id).outerjoin(SIGN_INS, SIGN_INS.c.account_id == one.c.id)
+    found = found.outerjoin(noted, same)
+    found = found.outerjoin(other, and_(other.c.id == noted.c.account_id, other.c.active.is_(True)))
+    for table, condition in along.joins:
+        found = found.outerjoin(table, condition)
+    account = (one.c.id, one.c.username, one.c.email, one.c.active, other.c.id, other.c.email)
+    columns = (*account, SIGN_INS.c.email_digest, _has_newer_account(), *sign_ins.COLUMNS, *along.columns)
+    return select(*columns).select_from(found)
 
 
-def find_account(email: str, policy_version: Any = None) -> Account | None:
-    """Return the active account of a person; None when there is none, or more than one.
+def _has_newer_account() -> Any:
+    """Return whether there is an account that was made past FAB, so that it is not noted; a look at two indexes."""
+    newest, noted = func.max(_ACCOUNTS.alias().c.id), func.max(SIGN_INS.alias().c.account_id)
+    return select(newest).scalar_subquery() > select(noted).scalar_subquery()
 
-    Args:
-        email: of the person.
-        policy_version: as `load_account` has it.
+
+def note_emails() -> None:
+    """Note the e-mail of each account that is not noted as it is now.
+
+    What FAB changes is noted with the change. This is for accounts from before this plugin, and for those that are
+    written to the database past FAB.
 
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
+    statement = select(User.id, User.email, SIGN_INS.c.email_digest).outerjoin(
+        SIGN_INS, SIGN_INS.c.account_id == User.id
+    )
+    with connect() as connection:
+        missing = {row[0]: row[1] for row in connection.execute(statement) if row[2] != sign_ins.digest_of(row[1])}
+    if missing:
+        with database_engine().begin() as connection:
+            sign_ins.lock_accounts(connection)
+            for account_id, email in missing.items():
+                sign_ins.note_email(connection, account_id, email)
+
+
+def find_account(email: str) -> int | None:
+    """Return the id of the active account of a person; None when there is none, or more than one.
+
+    Args:
+        email: of the person.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    noted = select(User.id, User.username, User.active, User.email).join(SIGN_INS, SIGN_INS.c.account_id == User.id)
     with create_session(scoped=False) as session:
-        found = only_account([known for known in known_by(email, session) if known.active])
-    return None if found is None else load_account(found.id, policy_version)
+        rows = session.execute(noted.where(SIGN_INS.c.email_digest == sign_ins.digest_of(email))).all()
+        known = [Known(row[0], row[1], bool(row[2])) for row in rows if is_same_email(row[3], email)]
+        found = only_account([each for each in known or known_by(email, session) if each.active])
+    return None if found is None else found.id
 
 
 class Known(NamedTuple):

@@ -2,11 +2,13 @@
 
 The groups belong to the account with the e-mail that it had when it signed in; under another e-mail they have no
 effect until the next sign-in. The row also has the time before which the account's tokens and web
-sessions are revoked.
+sessions are revoked, and a digest of the account's e-mail in the form in which e-mails are compared: an index finds
+other accounts with the same e-mail by it, in whatever way a database compares text.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable
@@ -28,6 +30,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.runtime.database import metadata
 
 SIGN_INS = Table(
@@ -39,8 +42,14 @@ SIGN_INS = Table(
     Column("idp_groups", Text, nullable=False),
     Column("signed_in_at", BigInteger, nullable=False),
     Column("not_before", BigInteger, nullable=False),
+    Column("email_digest", String(64), index=True),
 )
 """Times are seconds since 1970; `signed_in_at` is 0 for an account that has not signed in."""
+
+
+def digest_of(email: str) -> str:
+    """Return the digest of an e-mail: two have the same one if they are compared as the same."""
+    return hashlib.sha256(user_subject(email).encode(errors="surrogatepass")).hexdigest()
 
 
 class SignIn(NamedTuple):
@@ -108,19 +117,25 @@ def end_all(connection: Connection | Session, account_id: int) -> None:
     _write(connection, account_id, {"not_before": int(time.time()) + LONGEST_WAIT})
 
 
-def begin(connection: Connection, account_id: int) -> None:
-    """Note that an account is new: what an earlier one was given is not its own.
+def begin(connection: Connection, account_id: int, email: str) -> None:
+    """Note that an account is new, and its e-mail: what an earlier one was given is not its own.
 
     Some databases give the number of the last account that was deleted to the next one.
     """
     ended = connection.scalar(select(SIGN_INS.c.not_before).where(SIGN_INS.c.account_id == account_id)) or 0
     # Not a second more, as at an end: a person's first sign-in makes the account, and a token at once.
-    _write(connection, account_id, {**_NOTHING, "not_before": max(ended, int(time.time()))})
+    values = {**_NOTHING, "email_digest": digest_of(email), "not_before": max(ended, int(time.time()))}
+    _write(connection, account_id, values)
+
+
+def note_email(connection: Connection | Session, account_id: int, email: str) -> None:
+    """Write the digest of the e-mail that an account has now."""
+    _write(connection, account_id, {"email_digest": digest_of(email)})
 
 
 def forget(connection: Connection, account_id: int) -> None:
     """Take away what is kept of a deleted account, and end what it was given, for its number may be given again."""
-    _write(connection, account_id, _NOTHING)
+    _write(connection, account_id, {**_NOTHING, "email_digest": None})
     end_all(connection, account_id)
 
 

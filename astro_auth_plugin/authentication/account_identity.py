@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from astro_auth_plugin.accounts.accounts import Account, load_account
+from astro_auth_plugin.accounts.accounts import Account
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 
 
-def load_active_account(account_id: int, policy_version: Any = None) -> Account:
-    """Return an account as it is now.
-
-    Args:
-        account_id: FAB's id of the account.
-        policy_version: a sub-select that is read in the same statement; None for nothing more.
+def active(account: Account | None) -> Account:
+    """Return an account that is active.
 
     Raises:
         ValueError: if there is no such account, or it is not active.
     """
-    account = load_account(account_id, policy_version)
     if account is None or not account.active:
-        raise ValueError(f"Account {account_id} does not exist or is not active")
+        raise ValueError("The account does not exist or is not active")
     return account
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
@@ -14,46 +15,38 @@ from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.runtime.identity import AstroIdentity
 
 
-class _Verifier(FabAuthManager):
-    """Airflow's verification of a JWT, which ends with its claims.
-
-    Airflow verifies and looks the user up in one step on the event loop, and to read an account is work for a thread.
-    """
-
-    def deserialize_user(self, token: dict[str, Any]) -> Any:  # type: ignore[override]
-        """Return the claims as they are."""
-        return token
-
-
 @functools.cache
 def _verifier() -> Any:
-    return _Verifier()  # type: ignore[no-untyped-call]
+    return FabAuthManager()  # type: ignore[no-untyped-call]
 
 
 async def verified_claims(token: str) -> dict[str, Any]:
-    """Return the claims of a JWT of Airflow.
+    """Return the claims of a JWT of Airflow, which may have been revoked.
+
+    `BaseAuthManager.get_user_from_token` looks that up and reads the user, each on the event loop and with a statement
+    of its own; here both are in the statement of the account.
 
     Raises:
-        InvalidTokenError: if Airflow has not issued it, it has expired, or it is revoked.
+        InvalidTokenError: if Airflow has not issued it, or it has expired.
     """
-    claims: dict[str, Any] = await _verifier().get_user_from_token(token)
+    claims: dict[str, Any] = await _verifier()._get_token_validator().avalidated_claims(token)  # noqa: SLF001 - as Airflow does
     return claims
 
 
-def account_of(claims: dict[str, Any], policy_version: Any) -> Account | None:
+def account_of(claims: dict[str, Any], read: Callable[[int | None], Account | None]) -> Account | None:
     """Return the account that the claims of a verified JWT name, as it is now; None when they name an API token.
 
     Args:
         claims: of the JWT.
-        policy_version: a sub-select that is read in the same statement; None for nothing more.
+        read: reads an account, and what else the request needs; without an id the latter only.
 
     Raises:
         ValueError: if there is no such account, or it is not active.
         KeyError: if a claim is missing.
     """
     if api_tokens.is_of_token(claims):
-        return None
-    return account_identity.load_active_account(api_tokens.account_id_of(claims), policy_version)
+        return read(None)
+    return account_identity.active(read(api_tokens.account_id_of(claims)))
 
 
 def identity_of(claims: dict[str, Any], account: Account | None, engine: Engine) -> AstroIdentity:

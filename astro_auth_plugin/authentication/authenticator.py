@@ -6,21 +6,28 @@ module for each verifies it with the policy that it is given, and returns an ide
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import HTTPException
 from jwt import ExpiredSignatureError, InvalidTokenError
 
-from astro_auth_plugin.accounts.accounts import Account
+from astro_auth_plugin.accounts import revoked_tokens
+from astro_auth_plugin.accounts.accounts import NOTHING, Account, read_account
+from astro_auth_plugin.accounts.revoked_tokens import IS_REVOKED
 from astro_auth_plugin.authentication import account_identity, airflow_jwts, api_tokens, external_tokens
 from astro_auth_plugin.authentication.trusted_issuers import Issuers
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model import token_secrets
+from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.runtime.database import Along
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.policy_source import PolicyUnavailable
 from astro_auth_plugin.runtime.policy_store import LOAD_SECONDS, LOOK_SECONDS, PolicyStore
@@ -30,6 +37,71 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+_READ_SECONDS = 30.0
+"""How long a request waits for its account, as long as Airflow waits for a connection to its database."""
+_CLEAN_SECONDS = 600.0
+"""How often Airflow is reminded of its table of revoked tokens, which it cleans when it looks for one itself."""
+
+
+class Dags(Protocol):
+    """Reads the Dag that a request is about along with the account."""
+
+    def along(self) -> Along:
+        """Return what to read for the Dag `dag_id`; nothing where that is not needed."""
+
+    def found(self, rows: Sequence[Sequence[Any]], dag_id: str) -> dict[str, Dag | None]:
+        """Return the Dag of what has been read; None in its place if it does not exist."""
+
+
+class _Reader:
+    """Reads the account of one request, and in the same statement everything else that is fresh in each request.
+
+    Args:
+        policy_column: the sub-select with the policy's version; None where it is not in the database.
+        jti: of the JWT, if it may have been revoked.
+        dags: reads the Dag.
+        dag_id: of the Dag that the path of the request names; None without.
+
+    Attributes:
+        version: of the policy; None where it is not in the database.
+        dags: the Dag.
+    """
+
+    def __init__(self, policy_column: Any, jti: str | None = None, dags: Dags | None = None) -> None:
+        context = current_request()
+        self._jti = jti
+        self._dags = dags
+        self._dag_id = context.path_dag_id if context and dags else None
+        self._policy_column = policy_column
+        self.version: Hashable = None
+        self.dags: dict[str, Dag | None] = {}
+
+    def read(self, account_id: int | None) -> Account | None:
+        """Read an account; only what else there is without an id.
+
+        Raises:
+            InvalidTokenError: if the JWT is revoked.
+        """
+        of_dag = self._dags.along() if self._dags and self._dag_id else NOTHING
+        along = _along(self._policy_column, self._jti is not None, of_dag)
+        if account_id is None and along == NOTHING:
+            return None
+        account, rows = read_account(account_id, along, {"jti": self._jti, "dag_id": self._dag_id})
+        values = list(rows[0])
+        if self._policy_column is not None:
+            self.version = values.pop(0)
+        if self._jti is not None and IS_REVOKED.columns and values.pop(0):
+            raise InvalidTokenError("The JWT is revoked")
+        if self._dags and self._dag_id and of_dag.columns:
+            self.dags = self._dags.found([row[-len(of_dag.columns) :] for row in rows], self._dag_id)
+        return account
+
+
+@functools.cache
+def _along(policy_column: Any, with_jti: bool, of_dag: Along) -> Along:
+    version = Along() if policy_column is None else Along((policy_column,))
+    return version + (IS_REVOKED if with_jti else NOTHING) + of_dag
+
 
 class Authenticator:
     """Verifies credentials against the newest policy.
@@ -37,11 +109,14 @@ class Authenticator:
     Args:
         policy_store: the running policy.
         issuers: the issuers that are trusted beside Airflow itself.
+        dags: reads the Dag that a request is about along with the account.
     """
 
-    def __init__(self, policy_store: PolicyStore, issuers: Issuers) -> None:
+    def __init__(self, policy_store: PolicyStore, issuers: Issuers, dags: Dags | None = None) -> None:
         self._policy_store = policy_store
         self._issuers = issuers
+        self._dags = dags
+        self._cleaned_at = -_CLEAN_SECONDS
 
     async def authenticate(self, credential: str) -> AstroIdentity:
         """Return who a bearer credential is of.
@@ -64,11 +139,9 @@ class Authenticator:
         try:
             if self._issuers.issued(credential):
                 external = await self._issuers.verify(credential)
-                account = await self._read(external_tokens.account_of, external)
-                return external_tokens.identity_of(external, account, await self._engine_with(account))
+                return await self._identity(external_tokens, external, None)
             claims = await airflow_jwts.verified_claims(credential)
-            account = await self._read(airflow_jwts.account_of, claims)
-            return airflow_jwts.identity_of(claims, account, await self._engine_with(account))
+            return await self._identity(airflow_jwts, claims, claims.get("jti"))
         except ExpiredSignatureError:
             raise api_tokens.refused("Token Expired") from None
         except InvalidTokenError:
@@ -77,12 +150,32 @@ class Authenticator:
             log.warning("Rejected a JWT: %s", error)
             raise api_tokens.refused("Invalid JWT token") from None
 
-    async def _read(self, account_of: Callable[[Any, Any], Account | None], said: Any) -> Account | None:
-        """Return the account that a verified JWT names, read in a thread; with it comes the policy's version."""
-        return await to_thread.run_sync(account_of, said, self._policy_store.column)
+    async def _identity(self, kind: Any, said: Any, jti: str | None) -> AstroIdentity:
+        """Return who a verified JWT names.
 
-    async def _engine_with(self, account: Account | None) -> Engine:
-        return await self._newest_engine(account and account.policy_version)
+        Args:
+            kind: the module of that kind of JWT.
+            said: what the JWT says.
+            jti: of the JWT, if it may have been revoked.
+        """
+        reader = _Reader(self._policy_store.column, jti, self._dags)
+
+        def look() -> tuple[Account | None, bool]:
+            self._clean_now_and_then()
+            account = kind.account_of(said, reader.read)
+            return account, self._policy_store.has_changed(reader.version)
+
+        with _answering(_READ_SECONDS):
+            account, changed = await _in_thread_of(self._read_threads, look)
+        identity: AstroIdentity = kind.identity_of(said, account, await self._engine(changed=changed))
+        identity.dags.update(reader.dags)
+        return identity
+
+    def _clean_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._cleaned_at >= _CLEAN_SECONDS:
+            self._cleaned_at = now
+            revoked_tokens.clean()
 
     def identity_of_secret(self, secret: str) -> AstroIdentity | None:
         """Return the API token that a secret is of; None when the secret is invalid or expired."""
@@ -95,9 +188,9 @@ class Authenticator:
             ValueError: if there is no such account or token, or it is not active.
             KeyError: if a claim is missing.
         """
-        account = airflow_jwts.account_of(claims, self._policy_store.column)
-        engine = self._policy_store.engine(account and account.policy_version)
-        return airflow_jwts.identity_of(claims, account, engine)
+        reader = _Reader(self._policy_store.column)
+        account = airflow_jwts.account_of(claims, reader.read)
+        return airflow_jwts.identity_of(claims, account, self._policy_store.engine(reader.version))
 
     def identity_of_user(self, user: Any) -> AstroIdentity:
         """Return whose access a hook checks: Airflow passes our object, FAB's pages pass FAB's own, or none.
@@ -122,8 +215,9 @@ class Authenticator:
         return identity
 
     def _identity_of_account(self, account_id: int) -> AstroIdentity:
-        account = account_identity.load_active_account(account_id, self._policy_store.column)
-        return account_identity.identity_of(self._policy_store.engine(account.policy_version), account)
+        reader = _Reader(self._policy_store.column)
+        account = account_identity.active(reader.read(account_id))
+        return account_identity.identity_of(self._policy_store.engine(reader.version), account)
 
     def revoke(self, token: str) -> None:
         """Revoke a JWT of Airflow.
@@ -135,27 +229,25 @@ class Authenticator:
 
     # -- the policy ------------------------------------------------------------------------------------------------
 
-    async def _newest_engine(self, version: Hashable = None) -> Engine:
+    async def _newest_engine(self) -> Engine:
         """Return the engine of the newest valid policy, while the event loop serves others.
 
         A large policy is checked for seconds, and a network mount may not answer at all. The threads are none of those
         that other requests need, and those that wait for a new policy leave the ones that only look for it alone.
-
-        Args:
-            version: the policy's version, if it has been read with the account.
         """
-        store = self._policy_store
-        try:
-            if version is None:
-                with fail_after(LOOK_SECONDS):
-                    changed = await _in_thread_of(self._look_threads, store.has_changed)
-            else:
-                changed = store.has_changed(version)
-            with fail_after(LOAD_SECONDS):
-                return await _in_thread_of(self._load_threads, store.engine) if changed else store.newest
-        except (PolicyUnavailable, TimeoutError):
-            log.error("Denied, because where the policy is kept nothing answers")  # noqa: TRY400 - that is all
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "The policy cannot be read at the moment.") from None
+        with _answering(LOOK_SECONDS):
+            changed = await _in_thread_of(self._look_threads, self._policy_store.has_changed)
+        return await self._engine(changed=changed)
+
+    async def _engine(self, *, changed: bool) -> Engine:
+        if not changed:
+            return self._policy_store.newest
+        with _answering(LOAD_SECONDS):
+            return await _in_thread_of(self._load_threads, self._policy_store.engine)
+
+    @cached_property
+    def _read_threads(self) -> CapacityLimiter:
+        return CapacityLimiter(16)
 
     @cached_property
     def _look_threads(self) -> CapacityLimiter:
@@ -168,3 +260,18 @@ class Authenticator:
 
 async def _in_thread_of(limiter: CapacityLimiter, work: Callable[[], R]) -> R:
     return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+
+
+@contextmanager
+def _answering(seconds: float) -> Iterator[None]:
+    """Answer 503 when a block takes longer, or when where the policy is kept nothing answers.
+
+    Raises:
+        HTTPException: 503.
+    """
+    try:
+        with fail_after(seconds):
+            yield
+    except (PolicyUnavailable, TimeoutError):
+        log.error("Denied, because where the policy is kept nothing answers")  # noqa: TRY400 - that is all
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "The policy cannot be read at the moment.") from None

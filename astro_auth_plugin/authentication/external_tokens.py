@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from airflow.utils.session import create_session
 from flask_appbuilder.const import AUTH_REMOTE_USER
@@ -23,24 +23,25 @@ log = logging.getLogger(__name__)
 _NOBODY = "Neither an active account nor an API token is behind it"
 
 
-def account_of(external: ExternalIdentity, policy_version: Any) -> Account | None:
+def account_of(external: ExternalIdentity, read: Callable[[int | None], Account | None]) -> Account | None:
     """Return the active account that a verified JWT of another issuer names; None when it names an API token.
 
     Args:
         external: what the JWT says.
-        policy_version: a sub-select that is read in the same statement; None for nothing more.
+        read: reads an account, and what else the request needs; without an id the latter only.
 
     Raises:
         InvalidTokenError: if there is no such account.
     """
     if external.token_id:
-        return None
+        return read(None)
     try:
-        account = find_account(external.email, policy_version)
+        account_id = find_account(external.email)
+        account = None if account_id is None else read(account_id)
     except ValueError:
         # An e-mail that no database can have.
         account = None
-    if account is None:
+    if account is None or not account.active:
         raise InvalidTokenError(_NOBODY)
     with create_session(scoped=False) as database:
         bound = identities.identity_of(database, account.id)

@@ -23,14 +23,9 @@ from flask_login import current_user, user_logged_in
 from sqlalchemy import exists, select
 
 from astro_auth_plugin.accounts import sign_ins, web_sessions
+from astro_auth_plugin.accounts.revoked_tokens import RevokedToken
 from astro_auth_plugin.authentication.authenticator import Authenticator
 from astro_auth_plugin.runtime import audit_log, state
-
-try:
-    from airflow.models.revoked_token import RevokedToken
-except ImportError:
-    # Airflow 3.1 cannot end a single token or session, so there everything ends that the account was given.
-    RevokedToken = None  # type: ignore[assignment,misc]
 
 MOST_SIGN_INS, MOST_MESSAGES = 2, 10
 """How many sign-ins begun at a provider, and messages that no page has shown, a web session keeps besides the newest

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 from astro_auth_plugin.authorization import dag_lookup
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.runtime import state
+from astro_auth_plugin.runtime.database import Along
 
 MAX_KEPT = 50_000
 """How many Dags are kept at most; those read first go first."""
@@ -54,6 +55,15 @@ class DagCache:
             self._keep(read, now)
             found |= read
         return found
+
+    def along(self) -> Along:
+        """Return what a request reads along with its account to know a Dag; nothing where Dags are kept."""
+        return Along() if self._ttl else dag_lookup.ALONG
+
+    @staticmethod
+    def found(rows: Sequence[Sequence[Any]], dag_id: str) -> dict[str, Dag | None]:
+        """Return the Dag of what was read along; None in its place if it does not exist."""
+        return dag_lookup.dags_of(rows, dag_id)
 
     def _counts(self, kept: _Kept, now: float) -> bool:
         return now - kept.read_at < self._ttl

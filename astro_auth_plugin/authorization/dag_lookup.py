@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -31,7 +31,7 @@ from astro_auth_plugin.authorization import dag_filters
 from astro_auth_plugin.authorization.lazy_set import LazySet, SubSelect
 from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
-from astro_auth_plugin.runtime.database import connect, database_engine
+from astro_auth_plugin.runtime.database import Along, connect, database_engine
 
 # Above this many values the whole table is read instead: databases limit the parameters of a statement.
 MAX_PARAMETERS = 10_000
@@ -95,6 +95,18 @@ def _one_dag(files: bool) -> Select[Any]:
     return _dags_with_tags(files=files).where(_DAG.c.dag_id == bindparam("dag_id"))
 
 
+ALONG = Along(
+    (_DAG.c.dag_id, _TAG.c.name, *_FILE),
+    ((_DAG, _DAG.c.dag_id == bindparam("dag_id")), (_TAG, _TAG.c.dag_id == _DAG.c.dag_id)),
+)
+"""The Dag `dag_id` with its tags and file, to be read with something else; of this `dags_of` makes Dags."""
+
+
+def dags_of(rows: Iterable[Sequence[Any]], dag_id: str) -> dict[str, Dag | None]:
+    """Return the Dag of the rows that were read along; None in its place if it does not exist."""
+    return {dag_id: None, **{dag.id: dag for dag in _dags_of(rows) if dag.id == dag_id}}
+
+
 def _condition(clause: Clause) -> ColumnElement[bool]:
     by_tag = select(DagTag.dag_id).where(DagTag.name.in_(clause.tags))
     return or_(
@@ -104,15 +116,18 @@ def _condition(clause: Clause) -> ColumnElement[bool]:
 
 
 def _read(statement: Select[Any], values: dict[str, Any] | None = None) -> list[Dag]:
+    with connect() as connection:
+        return _dags_of(connection.execute(statement, values or {}))
+
+
+def _dags_of(rows: Iterable[Sequence[Any]]) -> list[Dag]:
     tags: dict[str, set[str]] = defaultdict(set)
     files: dict[str, DagFile] = {}
-    with connect() as connection:
-        rows: Iterable[Any] = connection.execute(statement, values or {})
-        for dag_id, tag, *file in rows:
-            # A Dag without tags comes as one row without a tag.
-            tags[dag_id] |= {tag} if tag is not None else set()
-            if file:
-                files[dag_id] = _file(*file)
+    for dag_id, tag, *file in rows:
+        # A Dag without tags comes as one row without a tag.
+        tags[dag_id] |= {tag} if tag is not None else set()
+        if file:
+            files[dag_id] = _file(*file)
     return [Dag(dag_id, frozenset(names), files.get(dag_id)) for dag_id, names in tags.items()]
 
 

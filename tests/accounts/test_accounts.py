@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from astro_auth_plugin.accounts.accounts import load_account
+from astro_auth_plugin.accounts import accounts as login_accounts
+from astro_auth_plugin.accounts.accounts import find_account, load_account
 from tests.conftest import CountStatements
 
 
 def test_account(accounts: Any, statements: CountStatements) -> None:
-    """An account is its row, and the subject of its e-mail; it is read in one statement."""
+    """An account is its row, and the subject of its e-mail; it is read in one statement once it is noted."""
     account_id = accounts("ana", "Ana@Example.COM")
     accounts("bo", "bo@example.com")
+    login_accounts.note_emails()
     with statements() as sent:
         account = load_account(account_id)
-    assert account == (account_id, "ana", "Ana@Example.COM", True, "ana@example.com", frozenset(), 0, None)
+    assert account == (account_id, "ana", "Ana@Example.COM", True, "ana@example.com", frozenset(), 0)
     assert len(sent) == 1
 
 
@@ -89,6 +91,45 @@ def test_idle_twin(accounts: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert found is not None
     assert (found.active, found.subject) == (False, "")
     assert caplog.text == ""
+
+
+def test_duplicate_past_fab(accounts: Any) -> None:
+    """A duplicate that is written to the database past FAB counts at once, though the other account is noted."""
+    first = accounts("ana", "ana@example.com")
+    assert load_account(first).subject == "ana@example.com"
+    second = accounts("twin", "ANA@example.com")
+    assert [load_account(number).subject for number in (first, second)] == ["", ""]
+
+
+def test_email_changed_past_fab(accounts: Any, metadata_database: Any) -> None:
+    """An e-mail that is changed in the database past FAB counts from that account's next request on, for both."""
+    from airflow.providers.fab.auth_manager.models import User
+    from sqlalchemy import update
+
+    first, second = accounts("ana", "ana@example.com"), accounts("bo", "bo@example.com")
+    assert load_account(first).subject == "ana@example.com"
+    with metadata_database.begin() as connection:
+        connection.execute(update(User).where(User.id == second).values(email="ANA@example.com"))
+    assert load_account(second).subject == ""
+    assert load_account(first).subject == ""
+    with metadata_database.begin() as connection:
+        connection.execute(update(User).where(User.id == second).values(email="bo@example.com"))
+    # What is noted is compared with what the account has now.
+    assert load_account(first).subject == "ana@example.com"
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_find(accounts: Any, noted: bool) -> None:
+    """The one active account with an e-mail is found, noted or not; of several none is."""
+    first = accounts("ana", "jos\u00e9@example.com")
+    accounts("idle", "JOS\u00c9@example.com", active=False)
+    if noted:
+        login_accounts.note_emails()
+    assert find_account("JOSE\u0301@example.com") == first
+    assert find_account("jose@example.com") is None
+    accounts("twin", "Jose\u0301@example.com")
+    login_accounts.note_emails()
+    assert find_account("jos\u00e9@example.com") is None
 
 
 def test_twin_that_leaves(accounts: Any, metadata_database: Any) -> None:

@@ -23,7 +23,7 @@ def ana(accounts: Any) -> int:
 
 def test_kept_and_replaced(ana: int, statements: CountStatements) -> None:
     """A sign-in replaces what the one before it brought; the account is still read in one statement."""
-    assert load_account(ana).groups == frozenset()
+    assert load_account(ana).groups == frozenset()  # And noted.
     for groups in (["b", "a", "b"], ["c"], []):
         sign_ins.keep(ana, EMAIL, groups)
         with statements() as sent:
@@ -98,11 +98,11 @@ def test_a_number_that_is_given_again(ana: int, metadata_database: Any, monkeypa
     assert (load_account(ana).groups, sign_ins.tokens_valid_after(ana)) == (frozenset(), 1002)
     monkeypatch.setattr(sign_ins.time, "time", lambda: 1000.95)
     with metadata_database.begin() as connection:
-        sign_ins.begin(connection, ana)
+        sign_ins.begin(connection, ana, EMAIL)
     assert sign_ins.tokens_valid_after(ana) == 1002
     monkeypatch.setattr(sign_ins.time, "time", lambda: 2000.9)
     with metadata_database.begin() as connection:
-        sign_ins.begin(connection, ana)
+        sign_ins.begin(connection, ana, EMAIL)
     assert (load_account(ana).groups, sign_ins.tokens_valid_after(ana)) == (frozenset(), 2000)
 
 
