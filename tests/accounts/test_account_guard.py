@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.providers.fab.auth_manager.models import User
 from flask_appbuilder.const import AUTH_LDAP, AUTH_OAUTH, AUTH_REMOTE_USER
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts import account_guard, sign_ins
@@ -320,6 +320,27 @@ def test_refusals_are_logged(
     said = change(person(engine, "wowner"), account, password="mine")
     assert f"Refused a change of the account {account} by <AstroIdentity 7 wowner@example.com>: {said}" in caplog.text
     assert "mine" not in caplog.text
+
+
+def test_email_is_noted(accounts: Any, metadata_database: Any) -> None:
+    """The digest of an e-mail is written with each change of an account through FAB, and goes with the account."""
+
+    def noted(account_id: int) -> str | None:
+        with metadata_database.connect() as connection:
+            column = select(sign_ins.SIGN_INS.c.email_digest).where(sign_ins.SIGN_INS.c.account_id == account_id)
+            return connection.scalar(column)
+
+    with Session(metadata_database) as session:
+        session.add(account := User(username="new", email="New@example.com", **NAMES))
+        session.commit()
+        account_id = account.id
+        assert noted(account_id) == sign_ins.digest_of("new@EXAMPLE.com")
+        account.email = "other@example.com"
+        session.commit()
+        assert noted(account_id) == sign_ins.digest_of("other@example.com")
+        session.delete(account)
+        session.commit()
+    assert noted(account_id) is None
 
 
 def test_installed_once() -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import delete, func, insert, select, text
 
 from astro_auth_plugin.accounts.revoked_tokens import RevokedToken
 from astro_auth_plugin.auth_manager import AstroAuthManager
+from astro_auth_plugin.authorization import dag_lookup
 from astro_auth_plugin.authorization.dag_cache import DagCache
 from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.runtime import state
@@ -113,6 +114,12 @@ def test_another_dag(manager: AstroAuthManager, vera: str) -> None:
     """What is decided on is the Dag that the hook is asked about, whatever the path names."""
     assert may_see(manager, vera, "ops_sync", asked="fin_daily")
     assert not may_see(manager, vera, "fin_daily", asked="ops_sync")
+
+
+def test_loose_database() -> None:
+    """A Dag that only a database takes for the one that was asked for is none."""
+    rows = [("FIN_DAILY", "finance", "bundle", "file.py"), ("fin_daily ", None, "bundle", "file.py")]
+    assert dag_lookup.dags_of(rows, "fin_daily") == {"fin_daily": None}
 
 
 def test_kept_dags(manager: AstroAuthManager, vera: str, tmp_path: Path, statements: CountStatements) -> None:

@@ -65,14 +65,14 @@ FAULTS = (
     ),
     Fault(
         "inactive accounts come in",
-        "load_active_account",
+        "active",
         "account is None or not account.active",
         "account is None",
         LOGIN,
     ),
     Fault(
         "two accounts of one person hold roles",
-        "load_account",
+        "_account",
         "(user_subject(email), sign_in.groups) if only else ('', frozenset[str]())",
         "(user_subject(email), sign_in.groups)",
         LOGIN,

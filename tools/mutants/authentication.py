@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tools.mutants.fault import LOGIN, RBAC, Fault
 
+_ONE_STATEMENT = ("tests/authentication/test_one_statement.py",)
+
 FAULTS = (
     Fault(
         "FAB says that sessions go on after a new password",
@@ -386,9 +388,65 @@ FAULTS = (
     ),
     Fault(
         "loading a policy keeps others from looking",
-        "Authenticator._newest_engine",
-        "_in_thread_of(self._load_threads, store.engine)",
-        "_in_thread_of(self._look_threads, store.engine)",
+        "Authenticator._engine",
+        "_in_thread_of(self._load_threads, self._policy_store.engine)",
+        "_in_thread_of(self._look_threads, self._policy_store.engine)",
         ("tests/test_auth_manager.py",),
+    ),
+    Fault(
+        "a revoked JWT counts",
+        "_Reader.read",
+        "self._jti is not None and IS_REVOKED.columns and values.pop(0)",
+        "self._jti is not None and IS_REVOKED.columns and values.pop(0) and False",
+        _ONE_STATEMENT,
+    ),
+    Fault(
+        "Airflow's table of revoked tokens is never cleaned",
+        "Authenticator._identity",
+        "self._clean_now_and_then()",
+        "pass",
+        _ONE_STATEMENT,
+    ),
+    Fault(
+        "the Dag of the path has a statement of its own",
+        "Authenticator._identity",
+        "identity.dags.update(reader.dags)",
+        "pass",
+        _ONE_STATEMENT,
+    ),
+    Fault(
+        "the Dag of the path counts for another one that a database compares alike",
+        "dags_of",
+        "if dag.id == dag_id",
+        "if dag.id",
+        _ONE_STATEMENT,
+    ),
+    Fault(
+        "an account that is written past FAB is no duplicate until its own request",
+        "read_account",
+        "rows[0][_HAS_NEWER]",
+        "False",
+        ("tests/accounts/test_accounts.py",),
+    ),
+    Fault(
+        "the e-mail of an account is noted once",
+        "read_account",
+        "rows[0][_DIGEST] != sign_ins.digest_of(rows[0][2])",
+        "rows[0][_DIGEST] is None",
+        ("tests/accounts/test_accounts.py",),
+    ),
+    Fault(
+        "an e-mail that is changed through FAB is not noted",
+        "_on_update",
+        "sign_ins.note_email(connection, account.id, account.email)",
+        "pass",
+        ("tests/accounts/test_account_guard.py",),
+    ),
+    Fault(
+        "what was noted of an e-mail counts, whatever the account has now",
+        "_account",
+        "row[5] is not None and is_same_email(row[5], email)",
+        "row[5] is not None",
+        ("tests/accounts/test_accounts.py",),
     ),
 )
