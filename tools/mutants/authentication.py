@@ -417,8 +417,8 @@ FAULTS = (
     Fault(
         "the Dag of the path counts for another one that a database compares alike",
         "dags_of",
-        "if dag.id == dag_id",
-        "if dag.id",
+        "dag.id == dag_id",
+        "dag.id",
         _ONE_STATEMENT,
     ),
     Fault(
