@@ -7,6 +7,7 @@ import multiprocessing
 from typing import NoReturn
 
 from airflow.exceptions import AirflowConfigException
+from sqlalchemy.exc import SQLAlchemyError
 
 from astro_auth_plugin.access_management import policy_audit
 from astro_auth_plugin.accounts import account_guard, accounts, db_manager
@@ -58,7 +59,7 @@ def start() -> None:
     issuers.fetch_keys()
     audit_rows.install()
     dag_cache = DagCache(settings.tag_cache_ttl)
-    accounts.note_emails()
+    _note_emails()
     state.start(
         State(
             settings=settings,
@@ -67,6 +68,14 @@ def start() -> None:
             dag_cache=dag_cache,
         )
     )
+
+
+def _note_emails() -> None:
+    try:
+        accounts.note_emails()
+    except SQLAlchemyError:
+        # Requests do it again, or do without.
+        log.exception("Cannot note the e-mails of accounts")
 
 
 def _stop_server(why: str) -> NoReturn:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import Integer, and_, bindparam, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, cast, func, literal, or_, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts import sign_ins
@@ -75,10 +77,23 @@ def read_account(
     """
     asked = {"account_id": account_id, **values}
     rows = _rows(along, asked)
-    if rows[0][0] is not None and (rows[0][_HAS_NEWER] or rows[0][_DIGEST] != sign_ins.digest_of(rows[0][2])):
+    if account_id is None or (_is_noted(rows[0]) and not rows[0][_HAS_NEWER]):
+        return _account(rows), _along_of(rows)
+    try:
         note_emails()
         rows = _rows(along, asked)
-    return _account(rows), [tuple(row[_ALONG:]) for row in rows]
+    except SQLAlchemyError:
+        # Nothing can be written, or not now: the duplicates are found as long as it takes, by comparing every account.
+        log.exception("Cannot note the e-mails of accounts, which makes each request slow")
+    with connect() as connection:
+        return _account(
+            rows, {known.id for known in known_by(rows[0][2] or "", connection) if known.active}
+        ), _along_of(rows)
+
+
+def _is_noted(row: Any) -> bool:
+    """Whether the e-mail that an account has is the one that is noted; also where there is no account."""
+    return row[0] is None or row[_DIGEST] == sign_ins.digest_of(row[2])
 
 
 def _rows(along: Along, values: dict[str, Any]) -> Sequence[Any]:
@@ -87,12 +102,18 @@ def _rows(along: Along, values: dict[str, Any]) -> Sequence[Any]:
         return connection.execute(_one_account(along), values).all()
 
 
-def _account(rows: Sequence[Any]) -> Account | None:
+def _along_of(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row[_ALONG:]) for row in rows]
+
+
+def _account(rows: Sequence[Any], known: Collection[int] = ()) -> Account | None:
+    """Return the account of the rows, of which `known` are other active accounts of the same person, or itself."""
     account_id, username, email, active = rows[0][:4]
     if account_id is None:
         return None
     # Compared again: an account can have another e-mail by now than the one that was noted.
     duplicates = {row[4] for row in rows if row[5] is not None and is_same_email(row[5], email)}
+    duplicates = (duplicates | {*known}) - {account_id}
     if duplicates and active:
         _log_duplicates(tuple(sorted([account_id, *duplicates])))
     sign_in = sign_in_of(rows[0][_SIGN_IN:_ALONG], email)
@@ -110,7 +131,7 @@ def _one_account(along: Along) -> Any:
     """Return the statement that every request sends, made once: to make it takes longer than to send it."""
     one, other, noted = _ACCOUNTS, _ACCOUNTS.alias(), SIGN_INS.alias()
     # An outer join of one row, so that there is one for what is read along, whether there is the account or not.
-    asked = select(cast(bindparam("account_id"), Integer).label("id")).subquery()
+    asked = select(cast(bindparam("account_id"), BigInteger).label("id")).subquery()
     same = and_(noted.c.email_digest == SIGN_INS.c.email_digest, noted.c.account_id != SIGN_INS.c.account_id)
     found = asked.outerjoin(one, one.c.id == asked.c.id).outerjoin(SIGN_INS, SIGN_INS.c.account_id == one.c.id)
     found = found.outerjoin(noted, same)
@@ -124,29 +145,40 @@ def _one_account(along: Along) -> Any:
 
 def _has_newer_account() -> Any:
     """Return whether there is an account that was made past FAB, so that it is not noted; a look at two indexes."""
-    newest, noted = func.max(_ACCOUNTS.alias().c.id), func.max(SIGN_INS.alias().c.account_id)
-    return select(newest).scalar_subquery() > select(noted).scalar_subquery()
+    account, noted = _ACCOUNTS.alias(), SIGN_INS.alias()
+    newest = select(account.c.id).order_by(account.c.id.desc()).limit(1)
+    newest_noted = select(noted.c.account_id).where(noted.c.email_digest.is_not(None))
+    newest_noted = newest_noted.order_by(noted.c.account_id.desc()).limit(1)
+    return newest.scalar_subquery() > newest_noted.scalar_subquery()
+
+
+_noting = threading.Lock()
+_AT_ONCE = 500
 
 
 def note_emails() -> None:
     """Note the e-mail of each account that is not noted as it is now.
 
     What FAB changes is noted with the change. This is for accounts from before this plugin, and for those that are
-    written to the database past FAB.
+    written to the database past FAB. In one thread at a time, and in short transactions: a sign-in waits for each of
+    them, and what is noted stays noted if the process ends.
 
     Raises:
         SQLAlchemyError: if the database does not answer.
     """
-    statement = select(User.id, User.email, SIGN_INS.c.email_digest).outerjoin(
-        SIGN_INS, SIGN_INS.c.account_id == User.id
-    )
-    with connect() as connection:
-        missing = {row[0]: row[1] for row in connection.execute(statement) if row[2] != sign_ins.digest_of(row[1])}
-    if missing:
-        with database_engine().begin() as connection:
-            sign_ins.lock_accounts(connection)
-            for account_id, email in missing.items():
-                sign_ins.note_email(connection, account_id, email)
+    noted = select(User.id, User.email, SIGN_INS.c.email_digest, SIGN_INS.c.account_id)
+    noted = noted.outerjoin(SIGN_INS, SIGN_INS.c.account_id == User.id)
+    with _noting:
+        with connect() as connection:
+            missing = [row[0] for row in connection.execute(noted) if row[2] != sign_ins.digest_of(row[1])]
+        for at in range(0, len(missing), _AT_ONCE):
+            with database_engine().begin() as connection:
+                sign_ins.lock_accounts(connection)
+                # Again, under the lock: another process, or a change through FAB, may have been faster.
+                rows: Sequence[Any] = connection.execute(noted.where(User.id.in_(missing[at : at + _AT_ONCE]))).all()
+                changed = [row for row in rows if row[2] != sign_ins.digest_of(row[1])]
+                sign_ins.note_emails(connection, {row[0]: row[1] for row in changed if row[3] is not None}, new=False)
+                sign_ins.note_emails(connection, {row[0]: row[1] for row in changed if row[3] is None}, new=True)
 
 
 def find_account(email: str) -> int | None:
@@ -162,7 +194,8 @@ def find_account(email: str) -> int | None:
     with create_session(scoped=False) as session:
         rows = session.execute(noted.where(SIGN_INS.c.email_digest == sign_ins.digest_of(email))).all()
         known = [Known(row[0], row[1], bool(row[2])) for row in rows if is_same_email(row[3], email)]
-        found = only_account([each for each in known or known_by(email, session) if each.active])
+        active = [each for each in known if each.active]
+        found = only_account(active or [each for each in known_by(email, session) if each.active])
     return None if found is None else found.id
 
 

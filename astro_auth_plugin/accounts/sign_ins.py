@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from airflow.utils.session import create_session
@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
     insert,
     select,
     update,
@@ -131,6 +132,23 @@ def begin(connection: Connection, account_id: int, email: str) -> None:
 def note_email(connection: Connection | Session, account_id: int, email: str) -> None:
     """Write the digest of the e-mail that an account has now."""
     _write(connection, account_id, {"email_digest": digest_of(email)})
+
+
+def note_emails(connection: Connection, emails: Mapping[int, str], *, new: bool) -> None:
+    """Write the digests of the e-mails of several accounts, in one statement.
+
+    Args:
+        connection: with the lock on accounts.
+        emails: of the accounts, by id.
+        new: whether there is no row of any of them yet, or of all.
+    """
+    digests = {account_id: digest_of(email) for account_id, email in emails.items()}
+    if digests and new:
+        rows = [{"account_id": each, "not_before": 0, **_NOTHING, "email_digest": digests[each]} for each in digests]
+        connection.execute(insert(SIGN_INS), rows)
+    elif digests:
+        by_id = case(digests, value=SIGN_INS.c.account_id)
+        connection.execute(update(SIGN_INS).where(SIGN_INS.c.account_id.in_(digests)).values(email_digest=by_id))
 
 
 def forget(connection: Connection, account_id: int) -> None:

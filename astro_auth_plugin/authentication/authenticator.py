@@ -37,8 +37,10 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+_UNREAD = "The policy cannot be read at the moment."
 _READ_SECONDS = 30.0
 """How long a request waits for its account, as long as Airflow waits for a connection to its database."""
+_LONGEST_DAG_ID = 250
 _CLEAN_SECONDS = 600.0
 """How often Airflow is reminded of its table of revoked tokens, which it cleans when it looks for one itself."""
 
@@ -71,7 +73,9 @@ class _Reader:
         context = current_request()
         self._jti = jti
         self._dags = dags
-        self._dag_id = context.path_dag_id if context and dags else None
+        dag_id = context.path_dag_id if context and dags else None
+        # What no Dag can be called, a database may refuse; that is for the hook, which denies.
+        self._dag_id = dag_id if dag_id and dag_id.isprintable() and len(dag_id) <= _LONGEST_DAG_ID else None
         self._policy_column = policy_column
         self.version: Hashable = None
         self.dags: dict[str, Dag | None] = {}
@@ -165,10 +169,12 @@ class Authenticator:
             account = kind.account_of(said, reader.read)
             return account, self._policy_store.has_changed(reader.version)
 
-        with _answering(_READ_SECONDS):
+        with _answering(_READ_SECONDS, "The database or the policy does not answer at the moment."):
             account, changed = await _in_thread_of(self._read_threads, look)
         identity: AstroIdentity = kind.identity_of(said, account, await self._engine(changed=changed))
-        identity.dags.update(reader.dags)
+        if not changed:
+            # Else the tags are from before the wait for the new policy.
+            identity.dags.update(reader.dags)
         return identity
 
     def _clean_now_and_then(self) -> None:
@@ -263,8 +269,12 @@ async def _in_thread_of(limiter: CapacityLimiter, work: Callable[[], R]) -> R:
 
 
 @contextmanager
-def _answering(seconds: float) -> Iterator[None]:
+def _answering(seconds: float, late: str = _UNREAD) -> Iterator[None]:
     """Answer 503 when a block takes longer, or when where the policy is kept nothing answers.
+
+    Args:
+        seconds: how long the block may take.
+        late: what to answer if it takes longer.
 
     Raises:
         HTTPException: 503.
@@ -272,6 +282,7 @@ def _answering(seconds: float) -> Iterator[None]:
     try:
         with fail_after(seconds):
             yield
-    except (PolicyUnavailable, TimeoutError):
-        log.error("Denied, because where the policy is kept nothing answers")  # noqa: TRY400 - that is all
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "The policy cannot be read at the moment.") from None
+    except (PolicyUnavailable, TimeoutError) as error:
+        detail = _UNREAD if isinstance(error, PolicyUnavailable) else late
+        log.error("Denied: %s", detail)  # noqa: TRY400 - that is all
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail) from None

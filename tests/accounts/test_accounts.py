@@ -6,9 +6,14 @@ import logging
 from typing import Any
 
 import pytest
+from airflow.providers.fab.auth_manager.models import User
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from astro_auth_plugin.accounts import accounts as login_accounts
+from astro_auth_plugin.accounts import sign_ins
 from astro_auth_plugin.accounts.accounts import find_account, load_account
+from astro_auth_plugin.accounts.sign_ins import SIGN_INS
 from tests.conftest import CountStatements
 
 
@@ -103,9 +108,6 @@ def test_duplicate_past_fab(accounts: Any) -> None:
 
 def test_email_changed_past_fab(accounts: Any, metadata_database: Any) -> None:
     """An e-mail that is changed in the database past FAB counts from that account's next request on, for both."""
-    from airflow.providers.fab.auth_manager.models import User
-    from sqlalchemy import update
-
     first, second = accounts("ana", "ana@example.com"), accounts("bo", "bo@example.com")
     assert load_account(first).subject == "ana@example.com"
     with metadata_database.begin() as connection:
@@ -132,11 +134,62 @@ def test_find(accounts: Any, noted: bool) -> None:
     assert find_account("jos\u00e9@example.com") is None
 
 
+def test_found_beside_an_inactive_one(accounts: Any) -> None:
+    """An active account that is not noted is found, also if an inactive one with the e-mail is."""
+    accounts("old", "bob@example.com", active=False)
+    login_accounts.note_emails()
+    active = accounts("bob", "BOB@example.com")
+    assert find_account("bob@example.com") == active
+
+
+@pytest.mark.parametrize("failure", [OperationalError("INSERT", {}, Exception("locked")), None])
+def test_not_noted(accounts: Any, monkeypatch: pytest.MonkeyPatch, failure: Exception | None) -> None:
+    """Where e-mails cannot be noted, or another change comes between, duplicates are found all the same."""
+
+    def fail() -> None:
+        if failure:
+            raise failure
+
+    monkeypatch.setattr(login_accounts, "note_emails", fail)
+    first, second = accounts("ana", "ana@example.com"), accounts("twin", "ANA@example.com")
+    other = accounts("bo", "bo@example.com")
+    assert [load_account(number).subject for number in (first, second, other)] == ["", "", "bo@example.com"]
+
+
+def test_id_given_again(accounts: Any, metadata_database: Any) -> None:
+    """The id of a deleted account is noticed when the database gives it again, past FAB."""
+    first, gone = accounts("ana", "ana@example.com"), accounts("gone", "gone@example.com")
+    login_accounts.note_emails()
+    with metadata_database.begin() as connection:
+        connection.execute(delete(User).where(User.id == gone))
+        sign_ins.forget(connection, gone)
+        row = {"id": gone, "username": "twin", "email": "ANA@example.com", "active": True}
+        connection.execute(insert(User).values(first_name="F", last_name="L", **row))
+    assert load_account(first).subject == ""
+
+
+def test_noted_once(accounts: Any, metadata_database: Any, statements: CountStatements) -> None:
+    """Many accounts are noted in few statements, with rows of theirs or without, and a second time in one."""
+    ids = [accounts(f"u{number}", f"U{number}@example.com") for number in range(20)]
+    with metadata_database.begin() as connection:
+        for account_id in ids[:10]:
+            sign_ins.end_all(connection, account_id)
+    with statements() as sent:
+        login_accounts.note_emails()
+    assert len(sent) < 12
+    with statements() as sent:
+        login_accounts.note_emails()
+    assert len(sent) == 1
+    with metadata_database.connect() as connection:
+        found = dict(connection.execute(select(SIGN_INS.c.account_id, SIGN_INS.c.email_digest)).tuples().all())
+    assert [found[each] for each in ids] == [sign_ins.digest_of(f"u{number}@example.com") for number in range(20)]
+    with metadata_database.connect() as connection:
+        ended = connection.scalars(select(SIGN_INS.c.account_id).where(SIGN_INS.c.not_before > 0)).all()
+    assert set(ended) == set(ids[:10])
+
+
 def test_twin_that_leaves(accounts: Any, metadata_database: Any) -> None:
     """Nothing is remembered: when one of two accounts goes, the other holds its roles again."""
-    from airflow.providers.fab.auth_manager.models import User
-    from sqlalchemy import delete
-
     stays, leaves = accounts("ana", "ana@example.com"), accounts("twin", "ANA@example.com")
     assert load_account(stays).subject == ""
     with metadata_database.begin() as connection:

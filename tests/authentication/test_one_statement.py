@@ -122,6 +122,15 @@ def test_loose_database() -> None:
     assert dag_lookup.dags_of(rows, "fin_daily") == {"fin_daily": None}
 
 
+@pytest.mark.parametrize("dag_id", ["a\0b", "x" * 251])
+def test_no_id_of_a_dag(manager: AstroAuthManager, vera: str, dag_id: str, statements: CountStatements) -> None:
+    """A path that no Dag can have is not read along; the JWT is valid all the same."""
+    with serving(of_dag(dag_id)), statements() as sent:
+        assert signed_in(manager, vera).dags == {}
+    assert len(sent) == 1
+    assert "dag_tag" not in sent[0]
+
+
 def test_kept_dags(manager: AstroAuthManager, vera: str, tmp_path: Path, statements: CountStatements) -> None:
     """With the tag cache the Dag is read once, and not along with the account."""
     process_state.start(tmp_path / "policy.yaml", dag_cache=DagCache(60))
