@@ -28,7 +28,7 @@ export function tabsOf({ rights }: Me): [string, string][] {
 const state = ({ policy }: Me): string => {
   if (policy.store === "file") return `managed in ${policy.file ?? "a file"}: read only`;
   const when = policy.changed_at ? `, ${ago(policy.changed_at)}` : "";
-  return `version ${policy.version}${when}${policy.author ? ` by ${policy.author}` : ""}`;
+  return `policy version ${policy.version}${when}${policy.author ? ` by ${policy.author}` : ""}`;
 };
 
 export function Frame({

@@ -49,7 +49,7 @@ function Detail({ access, title }: { access: DagAccess; title: boolean }) {
         {users ? <Tags tags={tags} /> : <Words words={tags} empty="This Dag has no tag." />}
       </Section>
       {users ? (
-        <Section title="Who else" action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}>
+        <Section title="Who has access" action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}>
           <WhoMayTable users={users} label={`Who may do what on ${dag_id}`} />
         </Section>
       ) : null}

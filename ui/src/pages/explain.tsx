@@ -1,11 +1,11 @@
 // "Why may I, or why not, and whom to ask": for oneself, and for others by those who may read access.
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { ApiError, call, query } from "../api/client";
 import { asApiError } from "../api/hooks";
 import type { Advice, Explained, Me } from "../api/types";
 import { Box, Button, Flex, Text } from "../chakra";
-import { useShared } from "../context";
+import { useActionWords, useShared } from "../context";
 import { ActionWords, CopyBox, Section } from "../parts/basics";
 import { SelectField, SuggestField } from "../parts/fields";
 import { HeldGrants } from "../parts/grants";
@@ -18,17 +18,24 @@ const WHOLE = "";
 
 export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: string }) {
   const { actions } = useShared();
+  const words = useActionWords();
+  const box = useRef<HTMLDivElement>(null);
   const [action, setAction] = useState("see");
   const [dagId, setDagId] = useState(dag);
-  const [answer, setAnswer] = useState<Explained>();
+  const [answer, setAnswer] = useState<Explained & { asked: string }>();
   const [error, setError] = useState<ApiError>();
   const wide = actions.find(({ name }) => name === action)?.deployment_wide ?? false;
+  useEffect(() => {
+    if (answer) box.current?.scrollIntoView({ block: "nearest" });
+  }, [answer]);
   const ask = async () => {
     setAnswer(undefined);
     setError(undefined);
     const body = { as, action, dag_id: wide ? null : dagId.trim() || null };
-    await call<Explained>("POST", "explain", { body }).then(setAnswer, (failure: unknown) =>
-      setError(asApiError(failure)),
+    const asked = `${words(action)}${wide ? "" : `: ${body.dag_id ?? "all Dags"}`}`;
+    await call<Explained>("POST", "explain", { body }).then(
+      (given) => setAnswer({ ...given, asked }),
+      (failure: unknown) => setError(asApiError(failure)),
     );
   };
   return (
@@ -56,7 +63,7 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
           </Button>
         </Flex>
       </form>
-      <Box aria-live="polite">
+      <Box aria-live="polite" ref={box}>
         {error ? <Failure error={error} retry={() => void ask()} /> : null}
         {answer ? <Answered answer={answer} as={as} /> : null}
       </Box>
@@ -67,10 +74,10 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
 const TITLES = { yes: "Yes", no: "No", depends: "It depends" };
 const STATUS = { yes: "success", no: "warning", depends: "info" } as const;
 
-function Answered({ answer, as }: { answer: Explained; as: string | null }) {
+function Answered({ answer, as }: { answer: Explained & { asked: string }; as: string | null }) {
   return (
     <>
-      <Notice status={STATUS[answer.answer]} title={`${TITLES[answer.answer]}. ${answer.question}`}>
+      <Notice status={STATUS[answer.answer]} title={`${TITLES[answer.answer]}. ${answer.asked}`}>
         <Lines lines={answer.why.split("\n")} />
         {answer.missing.length ? <Text>Missing: {list(answer.missing)}</Text> : null}
       </Notice>

@@ -5,7 +5,7 @@ import { Link as RouterLink } from "react-router-dom";
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { Result, Version, VersionDifference, Versions } from "../api/types";
-import { Button, Flex, Heading, Text } from "../chakra";
+import { Box, Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, More, Row, Rows } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -54,32 +54,27 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
   <A key="version" href={to("history", String(Math.max(1, one.version - 1)), String(one.version))}>
     {one.version}
   </A>,
-  <time key="when" dateTime={one.created_at}>
-    {time(one.created_at)}
-  </time>,
+  <Text key="when" whiteSpace="nowrap">
+    <time dateTime={one.created_at}>{time(one.created_at)}</time>
+  </Text>,
   <span key="who">
     {one.author}
     <Text color="fg.muted">{how(one)}</Text>
   </span>,
   one.reason || "–",
-  <span key="what">
+  <Box key="what" minW="16rem">
     {one.changes.length > FOLDED ? (
       <More label={plural(one.changes.length, "change")} lines={one.changes} />
     ) : (
       <Lines lines={one.changes} />
     )}
     {one.hidden ? <Text color="fg.muted">and {one.hidden} that you may not see</Text> : null}
-  </span>,
+  </Box>,
   one.version === newest ? (
     "newest"
   ) : mayRevert ? (
-    <Button
-      size="xs"
-      variant="outline"
-      onClick={() => revert(one.version)}
-      aria-label={`Revert to version ${one.version}`}
-    >
-      Revert to
+    <Button size="xs" variant="outline" onClick={() => revert(one.version)}>
+      Revert to version {one.version}
     </Button>
   ) : (
     "–"
@@ -105,7 +100,7 @@ export function RevertDialog({ version, onClose }: { version: number; onClose: (
         call("POST", `history/${version}/revert${query({ dry_run: dryRun || null })}`, { etag, body: { reason } })
       }
     >
-      <Text>Everything that was changed since then is taken back. The preview says what that is.</Text>
+      <Text>Everything that was changed since then is taken back, except API tokens. The preview says what that is.</Text>
     </ChangeDialog>
   );
 }

@@ -27,7 +27,9 @@ export function Teams() {
             <Button size="sm" colorPalette="brand" onClick={() => setAdding(true)}>
               Create a Team
             </Button>
-          ) : null
+          ) : (
+            <Text color="fg.muted">Organization Owners create Teams.</Text>
+          )
         }
       >
         {({ teams, support_access }) => (

@@ -212,7 +212,7 @@ const Secret = ({ secret, onClose }: { secret: string; onClose: () => void }) =>
       It cannot be read again, here or elsewhere. Put it where your other secrets are.
     </Notice>
     <CopyBox label="Secret" text={secret} />
-    <CopyBox label="Try it" text={`curl -H "Authorization: Bearer $TOKEN" ${address("api/v2/dags?limit=1")}`} />
+    <CopyBox label="Try it" text={`curl -H "Authorization: Bearer $TOKEN" "${address("api/v2/dags?limit=1")}"`} />
     <Flex justify="end" mt={4}>
       <Button size="sm" colorPalette="brand" onClick={onClose}>
         I have kept it

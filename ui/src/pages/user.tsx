@@ -29,6 +29,11 @@ export function UserPage({ email }: { email: string }) {
   return <Loaded answer={answer}>{(user) => <Detail user={user} />}</Loaded>;
 }
 
+function signedIn({ accounts, last_sign_in }: User): string {
+  if (!accounts?.length) return "No account has this e-mail yet: roles take effect once one does.";
+  return last_sign_in ? `Signed in ${ago(last_sign_in)}` : "Never signed in";
+}
+
 type Opened = { revoke: OwnGrant } | { leave: string } | undefined;
 
 function Detail({ user }: { user: User }) {
@@ -46,7 +51,7 @@ function Detail({ user }: { user: User }) {
         {user.accounts ? <AccountState accounts={user.accounts} /> : null}
       </Flex>
       {user.accounts ? (
-        <Text color="fg.muted">{user.last_sign_in ? `Signed in ${ago(user.last_sign_in)}` : "Never signed in"}</Text>
+        <Text color="fg.muted">{signedIn(user)}</Text>
       ) : null}
       <Section title="What this user may do here">
         <Text mb={2}>Sees {plural(user.sees_dags, "Dag")}. In the whole Deployment:</Text>

@@ -16,7 +16,7 @@ const filters = (accounts: boolean): Filter[] => [
     name: "has",
     label: "Show",
     choices: [
-      { value: "", label: "All users" },
+      { value: "", label: "In the policy" },
       { value: "grants", label: "With roles" },
       ...(accounts ? OF_ACCOUNTS : []),
     ],
@@ -51,7 +51,7 @@ export function Users() {
           <Rows
             label="Users"
             head={["User", "Roles", "Teams", ...(accounts ? ["Account", "Last sign-in"] : [])]}
-            empty={<Text>No user matches. Clear the search, or give a user the first role.</Text>}
+            empty={<Text>No user matches. Clear the search, choose who is shown, or give a user the first role.</Text>}
           >
             {users.map((user) => (
               <Row key={user.email} cells={cells(user)} />

@@ -1,10 +1,14 @@
 // What a change does: the sentences of `plan`.
+import { useEffect, useRef } from "react";
+
 import type { Difference, Effect, Result } from "../api/types";
 import { useActionWords } from "../context";
 import { Box, Text } from "../chakra";
-import { list } from "../words";
-import { CopyBox } from "./basics";
+import { list, plural } from "../words";
+import { CopyBox, More } from "./basics";
 import { Lines, Notice } from "./states";
+
+const FOLDED = 5;
 
 const smallFirst = (words: string): string => words.charAt(0).toLowerCase() + words.slice(1);
 
@@ -33,29 +37,35 @@ export const Differences = ({ difference }: { difference: Difference }) => {
       <Effects title="Who gains" effects={gains} verb="may then" />
       <Effects title="Who loses" effects={losses} verb="may then no longer" />
       {changes.length && !gains.length && !losses.length ? (
-        <Text my={2}>No one gains or loses anything by this.</Text>
+        <Text my={2}>No one gains or loses anything now.</Text>
       ) : null}
     </>
   );
 };
 
 /** What the server says a change would do, before it is done. */
-export const Preview = ({ result, file }: { result: Result; file: string | null }) => (
-  <Box aria-live="polite">
-    {result.own_losses.length ? (
-      <Notice status="warning" title="You would lose access yourself">
-        <Lines lines={result.own_losses} />
-      </Notice>
-    ) : null}
-    {result.warnings.length ? (
-      <Notice status="warning" title="Warnings">
-        <Lines lines={result.warnings} />
-      </Notice>
-    ) : null}
-    <Differences difference={result} />
-    {result.patch ? <Patch patch={result.patch} file={file} /> : null}
-  </Box>
-);
+export function Preview({ result, file }: { result: Result; file: string | null }) {
+  const box = useRef<HTMLDivElement>(null);
+  // The button that had the focus is another one now: the keyboard goes on here, not at the top of the page.
+  useEffect(() => box.current?.focus(), []);
+  const lost = result.own_losses;
+  return (
+    <Box ref={box} tabIndex={-1} outline="none" aria-live="polite">
+      {lost.length ? (
+        <Notice status="warning" title="You would lose access yourself">
+          {lost.length > FOLDED ? <More label={plural(lost.length, "permission")} lines={lost} /> : <Lines lines={lost} />}
+        </Notice>
+      ) : null}
+      {result.warnings.length ? (
+        <Notice status="warning" title="Warnings">
+          <Lines lines={result.warnings} />
+        </Notice>
+      ) : null}
+      <Differences difference={result} />
+      {result.patch ? <Patch patch={result.patch} file={file} /> : null}
+    </Box>
+  );
+}
 
 export const Patch = ({ patch, file }: { patch: string; file: string | null }) => (
   <Notice status="info" title={`The policy is managed in ${file ?? "a file"}`}>

@@ -64,7 +64,7 @@ export function RevokeDialog({ entry, grant, onClose }: Props & { grant: OwnGran
     <PatchDialog
       entry={entry}
       onClose={onClose}
-      title={`Revoke ${grantLine({ role, scope }, me)} of ${entry.name}`}
+      title={`Revoke ${grantLine({ role, scope }, me)} from ${entry.name}`}
       body={{ revoke: [{ role, scope }] }}
       mine={[`without ${grantLine({ role, scope }, me)}`]}
     />

@@ -79,14 +79,19 @@ export const EndFields = ({
   </>
 );
 
-/** A text field that proposes what the server knows, and takes anything. */
-export function SuggestField({ kind, ...field }: Text & { kind: "dag" | "tag" | "user" | "team" | "role" }) {
+/** A text field that proposes what the server knows, and takes anything; `unknown` says that a value is none of it. */
+export function SuggestField({
+  kind,
+  unknown,
+  ...field
+}: Text & { kind: "dag" | "tag" | "user" | "team" | "role"; unknown?: string }) {
   const id = useId();
   const search = useSettled(field.value);
   const { data } = useGet<Suggestions>(`suggest${query({ kind, search })}`);
+  const isNew = unknown && search.trim() && data && !data.suggestions.some(({ value }) => value === search.trim());
   return (
     <>
-      <TextField {...field} list={id} />
+      <TextField {...field} list={id} help={isNew ? unknown : field.help} />
       <datalist id={id}>
         {data?.suggestions.map(({ value, label }) => (
           <option key={value} value={value} label={label} />
@@ -150,11 +155,19 @@ export function NamesField({
     if (name && !names.includes(name)) onChange([...names, name]);
     onType("");
   };
+  const onKey = (event: React.KeyboardEvent) => {
+    // Enter adds a name, as the button does, and does not send the form. Half an e-mail may be a choice in the list.
+    if (event.key !== "Enter" || !typed.trim() || (kind === "user" && !typed.includes("@"))) return;
+    event.preventDefault();
+    add();
+  };
   const field = { label, value: typed, onChange: onType, help };
   return (
     <Box my={2}>
       <Flex align="start" gap={2}>
-        <Box flex="1">{kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}</Box>
+        <Box flex="1" onKeyDown={onKey}>
+          {kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}
+        </Box>
         <Button
           size="sm"
           variant="outline"

@@ -68,6 +68,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
   const places = placesOf(catalogue, me);
   const roles = catalogue.grantable.filter(({ level }) => level === LEVEL[draft.kind]);
   const chosen = roles.find(({ role }) => role === draft.role);
+  const elsewhere = Boolean(draft.deployment) && draft.deployment !== me.deployment.id;
   const move = (value: string) => {
     const [kind, id, deployment] = JSON.parse(value) as [Kind, string, string];
     const keeps = LEVEL[kind] === LEVEL[draft.kind];
@@ -88,6 +89,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
           value={draft.id}
           onChange={(id) => set({ id })}
           required
+          unknown={elsewhere ? undefined : draft.kind === "tag" ? "No Dag that you see has this tag." : "You see no Dag of this id."}
         />
       ) : null}
       <SelectField

@@ -3,7 +3,10 @@ import { useRef, type ReactNode } from "react";
 import { Button, Dialog, Portal } from "../chakra";
 import { layer } from "./layer";
 
-/** A dialog that is open for as long as it is there. With `keep` only its own buttons close it. */
+/**
+ * A dialog that is open for as long as it is there, with the focus in its first field. With `keep` only its own
+ * buttons close it.
+ */
 export function Modal({
   title,
   onClose,
@@ -19,7 +22,7 @@ export function Modal({
   return (
     <Dialog.Root
       open
-      initialFocusEl={() => content.current}
+      initialFocusEl={() => content.current?.querySelector<HTMLElement>("form input, form select") ?? content.current}
       size="lg"
       scrollBehavior="inside"
       role={keep ? "alertdialog" : "dialog"}
