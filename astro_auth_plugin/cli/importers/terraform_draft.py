@@ -12,9 +12,12 @@ from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.importers import terraform_shapes as shapes
 from astro_auth_plugin.cli.importers.policy_draft import Draft, Entry
 from astro_auth_plugin.cli.importers.pruning import prune
-from astro_auth_plugin.cli.importers.terraform_facts import Facts
+from astro_auth_plugin.cli.importers.terraform_facts import Facts, Said
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
-from astro_auth_plugin.rbac.model.subjects import is_email
+from astro_auth_plugin.rbac.model.subjects import is_email, normalize_email
+
+_KEYS = ("workspace_roles", "deployment_roles", "dag_roles")
+_NONE = shapes.Roles()
 
 MADE = "Made by `astro-auth import terraform` from a Terraform state."
 _GROUPS = "The identity provider manages this Team: name its groups in `idp_groups`, or keep `members` up to date."
@@ -62,9 +65,10 @@ def draft_of(facts: Facts, organization_id: str) -> Draft:
     ]
     draft.lists["roles"], doubtful = _custom_roles(facts, draft.left_out)
     draft.lists["teams"] = _teams(facts, doubtful, draft.left_out)
-    draft.lists["users"] = _users(facts, doubtful, draft.left_out)
+    members = {email for team in draft.lists["teams"] for email in team.values.get("members", ())}
+    draft.lists["users"] = _users(facts, doubtful, draft.left_out, members)
     draft.lists["workspaces"] = _workspaces(facts, draft)
-    draft.left_out += [_token(token) for token in sorted(facts.tokens, key=lambda token: token.name)]
+    draft.left_out += [_token(token) for token in sorted(facts.tokens.values(), key=lambda token: token.name)]
     prune(draft)
     return draft
 
@@ -120,78 +124,110 @@ def _teams(facts: Facts, doubtful: set[str], left_out: list[str]) -> list[Entry]
     for team in sorted(facts.teams.values(), key=lambda team: (team.name, team.id)):
         who = f"Team `{team.name}`"
         members = _members(facts, team, who, left_out)
-        roles = _one(facts.roles_of_teams.get(team.id, []), who, left_out)
-        if roles or isinstance(team, shapes.Team):
-            values = _filled(name=team.name, description=team.description, members=members) | _grants(roles, doubtful)
-            entries.append(Entry(values, (_GROUPS,) if team.is_idp_managed else ()))
-    left_out += [f"Team {each}: its name is unknown" for each in sorted(set(facts.roles_of_teams) - set(facts.teams))]
+        roles = _decided(facts.said_of_team(team.id), who, left_out)
+        values = _filled(name=team.name, description=team.description, members=members) | _grants(roles, doubtful)
+        entries.append(Entry(values, (_GROUPS,) if team.is_idp_managed else ()))
+    nameless = {*facts.roles_of_teams, *(team_id for team_id, _ in facts.memberships)} - set(facts.teams)
+    for team_id in sorted(nameless):
+        who = f"Team {team_id}: its name is unknown"
+        roles = _decided(facts.said_of_team(team_id), who, left_out)
+        joined = ", ".join(sorted(_user(facts, user_id) for each, user_id in facts.memberships if each == team_id))
+        more = [f"its roles: {roles}" if roles and roles != _NONE else "", f"its members: {joined}" if joined else ""]
+        left_out.append("; ".join(filter(None, [who, *more])))
     return entries
 
 
 def _members(facts: Facts, team: shapes.Team | shapes.TeamData, who: str, left_out: list[str]) -> list[str]:
     """Return the e-mails of a Team's people.
 
-    `member_ids` is the whole Team where it is set; what resources say of single members is used where it is not.
+    `member_ids` is the whole Team where it is set; what is said of single members is used where it is not.
     """
     joined = {user_id for team_id, user_id in facts.memberships if team_id == team.id}
-    if isinstance(team, shapes.TeamData):
-        listed = {member.user_id for member in team.team_members}
-    else:
-        listed = set(team.member_ids)
+    listed = set(team.member_ids) if isinstance(team, shapes.Team) else set()
     if listed:
-        left_out += [f"{who}: member {each}, who is not in its list" for each in sorted(joined - listed)]
-    emails = {each: _email(facts, each, f"{who}: member {each}", left_out) for each in sorted(listed or joined)}
-    return sorted(filter(None, emails.values()))
+        left_out += [f"{who}: member {_user(facts, each)}, who is not in its list" for each in sorted(joined - listed)]
+    emails = [_email(facts, each, f"{who}: member {_user(facts, each)}", left_out) for each in sorted(listed or joined)]
+    return sorted(filter(None, emails))
 
 
-def _users(facts: Facts, doubtful: set[str], left_out: list[str]) -> list[Entry]:
+def _users(facts: Facts, doubtful: set[str], left_out: list[str], members: set[str]) -> list[Entry]:
     entries = []
     for user_id in sorted(facts.roles_of_users):
-        who = f"user {user_id}"
-        email = _email(facts, user_id, who, left_out)
-        roles = _one(facts.roles_of_users[user_id], who, left_out)
-        if email and roles:
+        who = f"user {_user(facts, user_id)}"
+        roles = _decided(facts.roles_of_users[user_id], who, left_out)
+        email = _email(facts, user_id, who, left_out, roles)
+        if email and roles and roles != _NONE:
             entries.append(Entry({"email": email} | _grants(roles, doubtful)))
+        elif email and roles and email not in members:
+            left_out.append(f"{who}: has no role and is in no Team")
+    taken = {entry.values["email"] for entry in entries} | members
+    left_out += [
+        f"invite of `{invite.email}`: unknown whether it was accepted; {invite.role or 'no role'} is not given"
+        for invite in facts.invites
+        if invite.user_id not in facts.statuses and normalize_email(invite.email) not in taken
+    ]
     return sorted(entries, key=lambda entry: str(entry.values["email"]))
 
 
-def _email(facts: Facts, user_id: str, who: str, left_out: list[str]) -> str:
-    """Return a user's e-mail; '' with the reason listed when it is unknown."""
+def _user(facts: Facts, user_id: str) -> str:
     known = facts.emails.get(user_id, set())
-    if user_id in facts.inactive:
-        left_out.append(f"{who}: not an active user")
+    return f"`{next(iter(known))}`" if len(known) == 1 else user_id
+
+
+def _email(facts: Facts, user_id: str, who: str, left_out: list[str], roles: shapes.Roles | None = None) -> str:
+    """Return a user's e-mail; '' with the reason listed, and the roles that are lost, when it is unknown."""
+    known = facts.emails.get(user_id, set())
+    inactive = facts.statuses.get(user_id, set()) - {"ACTIVE"}
+    if "PENDING" in inactive:
+        why = "has not accepted the invite (PENDING); add the user afterwards"
+    elif inactive:
+        why = f"not an active user ({', '.join(sorted(inactive))})"
     elif not known:
-        left_out.append(f"{who}: the e-mail is unknown; add it in a file with --emails")
+        why = "the e-mail is unknown; add it in a file with --emails"
     elif len(known) > 1:
-        left_out.append(f"{who}: the state has several e-mails; name the right one in a file with --emails")
+        why = "the state has several e-mails; name the right one in a file with --emails"
     else:
         return next(iter(known))
+    left_out.append(f"{who}: {why}" + (f"; its roles: {roles}" if roles else ""))
     return ""
 
 
-def _one(several: list[shapes.Roles], who: str, left_out: list[str]) -> shapes.Roles | None:
-    """Return what a user has, None when it is unknown or when resources disagree."""
-    if len(several) > 1:
-        left_out.append(f"{who}: resources disagree on its roles, so none is used")
-    return several[0] if len(several) == 1 else None
+def _decided(said: Said, who: str, left_out: list[str]) -> shapes.Roles | None:
+    """Return the roles of a user or Team, None when they are unknown or when resources disagree."""
+    several = said.managed or said.bare or _together(said.read)
+    organization_roles = {each.organization_role for each in [*several, *said.bare]}
+    if len(several) > 1 or len(organization_roles) > 1:
+        differing = " | ".join(sorted(map(str, [*several, *said.bare])))
+        left_out.append(f"{who}: resources disagree on its roles, so none is used: {differing}")
+        return None
+    roles = several[0] if several else _NONE
+    # Data sources are read before resources are changed, so what only they have may have been taken away.
+    only_read = {str(each) for read in said.read for each in read.each() - roles.each()}
+    only_read |= {read.organization_role for read in said.read} - {roles.organization_role, ""}
+    left_out += [f"{who}: {each} is only in a data source and not in its resource" for each in sorted(only_read)]
+    return roles
+
+
+def _together(read: list[shapes.Roles]) -> list[shapes.Roles]:
+    """Return what data sources say as one answer, but for different roles in the Organization."""
+    by_role: dict[str, shapes.Roles] = {}
+    for each in read:
+        known = by_role.get(each.organization_role, _NONE)
+        lists = {key: list(dict.fromkeys([*getattr(known, key), *getattr(each, key)])) for key in _KEYS}
+        by_role[each.organization_role] = each.model_copy(update=lists)
+    return list(by_role.values())
 
 
 def _grants(roles: shapes.Roles | None, doubtful: set[str]) -> dict[str, Any]:
     if roles is None:
         return {}
     values = roles.model_dump()
-    for key in ("workspace_roles", "deployment_roles", "dag_roles"):
+    for key in _KEYS:
         values[key] = [_filled(**grant) for grant in values[key] if grant["role"] not in doubtful]
     return _filled(**values)
 
 
 def _token(token: shapes.ApiToken) -> str:
-    roles = "; ".join(_spell(role) for role in sorted(token.roles, key=lambda role: sorted(role.model_dump().items())))
-    return f"API token `{token.name}`: its secret is not imported; create a new token with {roles or 'no role'}"
-
-
-def _spell(role: shapes.TokenRole) -> str:
-    # The provider says TAG where Astro's API says DAG_TAG.
-    entity_type = "DAG_TAG" if role.entity_type == "TAG" else role.entity_type
-    where = f" in `{role.deployment_id}`" if role.deployment_id else ""
-    return f"{role.role} on {entity_type} `{role.entity_id}`{where}"
+    roles = "; ".join(map(str, sorted(token.roles, key=lambda role: sorted(role.model_dump().items()))))
+    end = f", until {token.end_at}" if token.end_at else ""
+    return f"API token `{token.name}`: its secret is not imported; create a new token with {roles or 'no role'}{end}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 # Terraform writes null where nothing is set.
 _Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
@@ -14,25 +14,63 @@ def _no_list(value: Any) -> Any:
     return [] if value is None else value
 
 
-class _Shape(BaseModel):
+_List = BeforeValidator(_no_list)
+_HISTORY = ("created_at", "created_by", "updated_at", "updated_by")
+
+
+class _Place(BaseModel):
+    """An Organization, a Workspace or a Deployment: it gives nothing to users, so the rest of it is not looked at."""
+
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-class WorkspaceRole(_Shape):
+class Shape(BaseModel):
+    """What may give access.
+
+    Attributes:
+        harmless: attributes that are not read and give nothing.
+        not_understood: the names of all others that are set. No values: a state has secrets.
+    """
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    harmless: ClassVar[frozenset[str]] = frozenset()
+    not_understood: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_rest(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        read = cls.model_fields.keys() - {"not_understood"}
+        rest = sorted(key for key in values.keys() - read - cls.harmless if values[key] not in (None, "", [], {}))
+        return {key: values[key] for key in values.keys() & read} | {"not_understood": tuple(rest)}
+
+
+class Grant(Shape):
+    """A role somewhere. One with an attribute that is not understood may give less than the same without it."""
+
+
+class WorkspaceRole(Grant):
     """A role in a Workspace."""
 
     workspace_id: str
     role: str
 
+    def __str__(self) -> str:
+        return f"{self.role} on `{self.workspace_id}`"
 
-class DeploymentRole(_Shape):
+
+class DeploymentRole(Grant):
     """A role in a Deployment."""
 
     deployment_id: str
     role: str
 
+    def __str__(self) -> str:
+        return f"{self.role} on `{self.deployment_id}`"
 
-class DagRole(_Shape):
+
+class DagRole(Grant):
     """A role on a Dag or tag."""
 
     deployment_id: str
@@ -40,14 +78,25 @@ class DagRole(_Shape):
     tag: _Text = ""
     role: str
 
+    def __str__(self) -> str:
+        where = f"tag `{self.tag}`" if self.tag else f"Dag `{self.dag_id}`"
+        return f"{self.role} on {where} in `{self.deployment_id}`"
 
-class Roles(_Shape):
+
+class Roles(Shape):
     """What a user has."""
 
     organization_role: _Text = ""
-    workspace_roles: Annotated[list[WorkspaceRole], BeforeValidator(_no_list)] = []
-    deployment_roles: Annotated[list[DeploymentRole], BeforeValidator(_no_list)] = []
-    dag_roles: Annotated[list[DagRole], BeforeValidator(_no_list)] = []
+    workspace_roles: Annotated[list[WorkspaceRole], _List] = []
+    deployment_roles: Annotated[list[DeploymentRole], _List] = []
+    dag_roles: Annotated[list[DagRole], _List] = []
+
+    def each(self) -> set[Grant]:
+        """Return the roles below the Organization."""
+        return {*self.workspace_roles, *self.deployment_roles, *self.dag_roles}
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, [self.organization_role, *sorted(map(str, self.each()))])) or "no role"
 
 
 class UserRoles(Roles):
@@ -62,81 +111,68 @@ class TeamRoles(Roles):
     team_id: str
 
 
-class User(_Shape):
+class User(Roles):
     """`data.astro_user`, and an entry of `data.astro_users` and `data.astro_users_list`."""
 
+    harmless = frozenset({"full_name", "avatar_url", "created_at", "updated_at"})
     id: str
     username: _Text = ""
     status: _Text = ""
 
 
-class Users(_Shape):
-    """`data.astro_users` and `data.astro_users_list`."""
-
-    users: list[User]
-
-
-class Invite(_Shape):
+class Invite(Shape):
     """`astro_user_invite`."""
 
+    harmless = frozenset({"expires_at", "invite_id", "invitee", "inviter"})
     email: str
+    role: _Text = ""
     user_id: _Text = ""
 
 
-class Team(Roles):
-    """`astro_team`."""
-
+class _AnyTeam(Roles):
+    harmless = frozenset({"roles_count", *_HISTORY})
     id: str
     name: str
     description: _Text = ""
     is_idp_managed: bool | None = None
-    member_ids: Annotated[list[str], BeforeValidator(_no_list)] = []
 
 
-class TeamMember(_Shape):
+class Team(_AnyTeam):
+    """`astro_team`."""
+
+    member_ids: Annotated[list[str], _List] = []
+
+
+class TeamMember(Shape):
     """An entry of the members that a data source has of a Team."""
 
+    harmless = frozenset({"full_name", "avatar_url", "created_at"})
     user_id: str
     username: _Text = ""
 
 
-class TeamData(_Shape):
-    """`data.astro_team`, and an entry of `data.astro_teams`. What it has belongs to anyone who manages it."""
+class TeamData(_AnyTeam):
+    """`data.astro_team`, and an entry of `data.astro_teams`."""
 
-    id: str
-    name: str
-    description: _Text = ""
-    is_idp_managed: bool | None = None
-    team_members: Annotated[list[TeamMember], BeforeValidator(_no_list)] = []
+    team_members: Annotated[list[TeamMember], _List] = []
 
 
-class Teams(_Shape):
-    """`data.astro_teams`."""
-
-    teams: list[TeamData]
-
-
-class TeamMembership(_Shape):
+class TeamMembership(Shape):
     """`astro_team_membership`."""
 
+    harmless = frozenset({"id"})
     team_id: str
     user_id: str
 
 
-class Workspace(_Shape):
+class Workspace(_Place):
     """`astro_workspace`, its data source, and an entry of `data.astro_workspaces`."""
 
     id: str
     name: _Text = ""
 
 
-class Workspaces(_Shape):
-    """`data.astro_workspaces`."""
-
-    workspaces: list[Workspace]
-
-
-class Deployment(_Shape):
+class Deployment(_Place):
     """`astro_deployment`, its data source, and an entry of `data.astro_deployments`."""
 
     id: str
@@ -144,23 +180,18 @@ class Deployment(_Shape):
     workspace_id: str
 
 
-class Deployments(_Shape):
-    """`data.astro_deployments`."""
-
-    deployments: list[Deployment]
-
-
-class CustomRole(_Shape):
+class CustomRole(Shape):
     """`astro_custom_role` and its data source."""
 
+    harmless = frozenset({"id", *_HISTORY})
     name: str
     description: _Text = ""
     scope_type: str
     permissions: list[str]
-    restricted_workspace_ids: Annotated[list[str], BeforeValidator(_no_list)] = []
+    restricted_workspace_ids: Annotated[list[str], _List] = []
 
 
-class TokenRole(_Shape):
+class TokenRole(Grant):
     """A role of an API token."""
 
     role: str
@@ -168,15 +199,29 @@ class TokenRole(_Shape):
     entity_id: str
     deployment_id: _Text = ""
 
+    def __str__(self) -> str:
+        # The provider says TAG where Astro's API says DAG_TAG.
+        entity_type = "DAG_TAG" if self.entity_type == "TAG" else self.entity_type
+        where = f" in `{self.deployment_id}`" if self.deployment_id else ""
+        return f"{self.role} on {entity_type} `{self.entity_id}`{where}"
 
-class ApiToken(_Shape):
-    """`astro_api_token`, without its secret: that is in the state, and is not looked at."""
 
+class ApiToken(Shape):
+    """`astro_api_token`, its data source, and an entry of `data.astro_api_tokens`.
+
+    Without its secret: that is in the state, and is not looked at.
+    """
+
+    harmless = frozenset(
+        {"description", "type", "token", "short_token", "start_at", "expiry_period_in_days", "last_used_at", *_HISTORY}
+    )
+    id: _Text = ""
     name: str
-    roles: list[TokenRole]
+    end_at: _Text = ""
+    roles: Annotated[list[TokenRole], _List] = []
 
 
-class Organization(_Shape):
+class Organization(_Place):
     """`data.astro_organization`."""
 
     id: str

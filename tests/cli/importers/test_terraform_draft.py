@@ -11,6 +11,7 @@ import pytest
 
 from astro_auth_plugin.cli.main import main
 from astro_auth_plugin.rbac.policy import loader, yaml_reader
+from tests.cli.importers import astro_organization
 
 SECRET = "this-is-a-secret-of-the-state"
 NOBODY = {
@@ -114,6 +115,7 @@ POLICY = {
     ],
     "users": [{"email": "ana@example.com", "organization_role": "ORGANIZATION_OWNER"}],
 }
+BANNED = "user `cy@example.com`: not an active user (BANNED); its roles: no role"
 TOKEN = (
     "API token `ci`: its secret is not imported; create a new token with "
     "ORGANIZATION_MEMBER on ORGANIZATION `clorg`; DAG_AUTHOR on DAG_TAG `team:data` in `cldep`"
@@ -205,8 +207,10 @@ def test_state(run: Any, form: Any) -> None:
     ran = run(form(STATE))
     assert ran[0] == 0
     assert ran.values == POLICY
-    assert ran.left_out == [TOKEN]
-    assert ran[1].startswith("# Made by `astro-auth import terraform` from a Terraform state.\n#\n# Left out:\n# - API")
+    assert ran.left_out == [BANNED, TOKEN]
+    assert ran[1].startswith(
+        "# Made by `astro-auth import terraform` from a Terraform state.\n#\n# Left out:\n# - user"
+    )
 
 
 def test_configuration(run: Any, state: dict[str, list[Any]]) -> None:
@@ -214,7 +218,21 @@ def test_configuration(run: Any, state: dict[str, list[Any]]) -> None:
     state["astro_user_roles"].append({"user_id": "${astro_user_invite.x.user_id}", **NOBODY})
     ran = run(configuration(state))
     assert ran.values == POLICY
-    assert ran.left_out == ["astro_user_roles.x1: it has expressions; a state has their values", TOKEN]
+    assert ran.left_out == ["astro_user_roles.x1: it has expressions; a state has their values", BANNED, TOKEN]
+
+
+@pytest.mark.parametrize("form", [tfstate, shown])
+def test_organization_after_the_first_apply(run: Any, form: Any) -> None:
+    """Each user, Team, invite and token that a state of all kinds names is in the policy or listed."""
+    ran = run(form(astro_organization.STATE))
+    assert ran.values == astro_organization.POLICY
+    assert ran.left_out == [
+        "1 resource of `astro_agent_token`, a token of Remote Execution agents, which gives users nothing",
+        "1 resource of `astro_allowed_ip_address_ranges`, which the proxy in front of Airflow has to check",
+        *astro_organization.LEFT_OUT[:3],
+        "invite of `gus@example.com`: unknown whether it was accepted; ORGANIZATION_OWNER is not given",
+        *astro_organization.LEFT_OUT[3:],
+    ]
 
 
 def test_stable(run: Any, state: dict[str, list[Any]]) -> None:
@@ -234,7 +252,7 @@ def test_emails(run: Any, state: dict[str, list[Any]], tmp_path: Path) -> None:
     assert ran.left_out[:3] == [
         "Team `data`: member u1: the e-mail is unknown; add it in a file with --emails",
         "Team `data`: member u2: the e-mail is unknown; add it in a file with --emails",
-        "user u1: the e-mail is unknown; add it in a file with --emails",
+        "user u1: the e-mail is unknown; add it in a file with --emails; its roles: ORGANIZATION_OWNER",
     ]
     emails = tmp_path / "emails.yaml"
     emails.write_text("u1: ana@example.com\nu2: bo@example.com\n")
@@ -267,11 +285,13 @@ def test_where_emails_come_from(run: Any, state: dict[str, list[Any]]) -> None:
         {"id": "clother", "name": "o", "team_members": [{"user_id": "u2", "username": "bo@example.com"}]}
     ]
     state["astro_user_invite"] = [{"email": "ana@example.com", "role": "ORGANIZATION_MEMBER", "user_id": "u1"}]
-    assert run(tfstate(state)).values == POLICY
+    other = {"name": "o", "members": ["bo@example.com"]}
+    assert run(tfstate(state)).values == POLICY | {"teams": [POLICY["teams"][0], other]}
     state["astro_user_invite"][0]["email"] = "other@example.com"
     ran = run(tfstate(state))
     assert "users" not in ran.values
-    assert "user u1: the state has several e-mails; name the right one in a file with --emails" in ran.left_out
+    why = "user u1: the state has several e-mails; name the right one in a file with --emails"
+    assert f"{why}; its roles: ORGANIZATION_OWNER" in ran.left_out
 
 
 def test_inactive(run: Any, state: dict[str, list[Any]]) -> None:
@@ -280,7 +300,10 @@ def test_inactive(run: Any, state: dict[str, list[Any]]) -> None:
     ran = run(tfstate(state))
     assert "users" not in ran.values
     assert ran.values["teams"][0]["members"] == ["bo@example.com"]
-    assert ran.left_out[:2] == ["Team `data`: member u1: not an active user", "user u1: not an active user"]
+    assert ran.left_out[:2] == [
+        "Team `data`: member `ana@example.com`: not an active user (INACTIVE)",
+        "user `ana@example.com`: not an active user (INACTIVE); its roles: ORGANIZATION_OWNER",
+    ]
 
 
 def test_roles_of_teams(run: Any, state: dict[str, list[Any]]) -> None:
@@ -297,11 +320,74 @@ def test_roles_of_teams(run: Any, state: dict[str, list[Any]]) -> None:
         "organization_role": "ORGANIZATION_MEMBER",
         "deployment_roles": [{"deployment_id": "cldep", "role": "DEPLOYMENT_ADMIN"}],
     }
-    assert "Team clnone: its name is unknown" in ran.left_out
+    given = "ORGANIZATION_MEMBER, DEPLOYMENT_ADMIN on `cldep`"
+    assert f"Team clnone: its name is unknown; its roles: {given}" in ran.left_out
     state["astro_team_roles"] = [{"team_id": "clteam", **roles}]
     ran = run(tfstate(state))
     assert set(ran.values["teams"][0]) == {"name", "description", "members"}
-    assert "Team `data`: resources disagree on its roles, so none is used" in ran.left_out
+    (line,) = [
+        line for line in ran.left_out if line.startswith("Team `data`: resources disagree on its roles, so none")
+    ]
+    assert "is used: ORGANIZATION_MEMBER, DAG_VIEWER on Dag `report` in `cldep`, " in line
+    assert line.endswith(f" | {given}")
+
+
+def test_roles_after_the_first_apply(run: Any, state: dict[str, list[Any]]) -> None:
+    """A Team whose roles another resource sets has none of them in the state until the next refresh."""
+    team = state["astro_team"][0]
+    lists = {key: team[key] for key in ("workspace_roles", "deployment_roles", "dag_roles")}
+    team.update(dict.fromkeys(lists))
+    state["astro_team_roles"] = [{"team_id": "clteam", "organization_role": "ORGANIZATION_MEMBER", **lists}]
+    assert run(tfstate(state)).values == POLICY
+    state["astro_team_roles"][0]["organization_role"] = "ORGANIZATION_OWNER"
+    ran = run(tfstate(state))
+    assert set(ran.values["teams"][0]) == {"name", "description", "members"}
+    assert any(line.startswith("Team `data`: resources disagree on its roles, so none") for line in ran.left_out)
+
+
+def test_roles_in_data_sources(run: Any, state: dict[str, list[Any]]) -> None:
+    """Data sources with a filter have a part of the roles each; a resource has all, and is newer."""
+    owner, member = ({"workspace_id": "clws", "role": f"WORKSPACE_{role}"} for role in ("OWNER", "MEMBER"))
+    admin = {"deployment_id": "cldep", "role": "DEPLOYMENT_ADMIN"}
+    bo = {"id": "u2", "username": "bo@example.com", "status": "ACTIVE", **NOBODY}
+    state["data.astro_users"] = [
+        {"workspace_id": "clws", "users": [bo | {"workspace_roles": [member]}]},
+        {"deployment_id": "cldep", "users": [bo | {"deployment_roles": [admin]}]},
+    ]
+    del state["data.astro_users_list"][0]["users"][1]
+    assert run(tfstate(state)).values["users"][1] == {
+        "email": "bo@example.com",
+        "organization_role": "ORGANIZATION_MEMBER",
+        "workspace_roles": [member],
+        "deployment_roles": [admin],
+    }
+    state["data.astro_users"][1]["users"][0]["organization_role"] = "ORGANIZATION_OWNER"
+    ran = run(tfstate(state))
+    assert [user["email"] for user in ran.values["users"]] == ["ana@example.com"]
+    assert any(line.startswith("user `bo@example.com`: resources disagree on its roles") for line in ran.left_out)
+    state["astro_user_roles"].append({"user_id": "u2", **NOBODY, "workspace_roles": [member]})
+    state["data.astro_users"][0]["users"][0]["workspace_roles"] = [owner]
+    ran = run(tfstate(state))
+    assert ran.values["users"][1] == {
+        "email": "bo@example.com",
+        "organization_role": "ORGANIZATION_MEMBER",
+        "workspace_roles": [member],
+    }
+    assert [line for line in ran.left_out if "only in a data source" in line] == [
+        f"user `bo@example.com`: {each} is only in a data source and not in its resource"
+        for each in ("DEPLOYMENT_ADMIN on `cldep`", "ORGANIZATION_OWNER", "WORKSPACE_OWNER on `clws`")
+    ]
+
+
+def test_first_page_of_members(run: Any, state: dict[str, list[Any]]) -> None:
+    """The provider's data sources have one page of a Team's members, and do not say so."""
+    members = [{"user_id": f"m{number}", "username": f"m{number}@example.com"} for number in range(20)]
+    state["data.astro_team"] = [{"id": "cl2", "name": "many", **NOBODY, "team_members": members}]
+    ran = run(tfstate(state))
+    assert len(ran.values["teams"][1]["members"]) == 20
+    assert "Team `many`: its data source has 20 members at most, so there may be more" in ran.left_out
+    members.pop()
+    assert "so there may be more" not in run(tfstate(state))[2]
 
 
 def test_members(run: Any, state: dict[str, list[Any]]) -> None:
@@ -310,6 +396,8 @@ def test_members(run: Any, state: dict[str, list[Any]]) -> None:
     ran = run(tfstate(state))
     assert ran.values == POLICY
     assert "Team `data`: member u9, who is not in its list" in ran.left_out
+    state["astro_team_membership"] = [{"team_id": "clother", "user_id": "u1"}]
+    assert "Team clother: its name is unknown; its members: `ana@example.com`" in run(tfstate(state)).left_out
     state["astro_team"][0]["member_ids"] = None
     state["astro_team_membership"] = [{"team_id": "clteam", "user_id": each} for each in ("u1", "u2")]
     assert run(tfstate(state)).values == POLICY
@@ -327,10 +415,50 @@ def test_unknown_resources(run: Any, state: dict[str, list[Any]]) -> None:
     """What is not read is counted, by kind where it is Astro's."""
     state.update({"astro_cluster": [{}, {}], "data.astro_clusters": [{}], "null_resource": [{}]})
     assert run(tfstate(state)).left_out[:3] == [
-        "1 resource of other providers",
         "2 resources of `astro_cluster`, which a policy does not need",
         "1 resource of `data.astro_clusters`, which a policy does not need",
+        "1 resource of other providers",
     ]
+
+
+def test_unknown_types(run: Any, state: dict[str, list[Any]]) -> None:
+    """Each resource of a type that is not known is listed: it may give access."""
+    state.update({"astro_group": [{"roles": [SECRET]}, {}], "data.astro_group": [{}]})
+    assert run(tfstate(state)).left_out[:3] == [
+        "astro_group.x[0]: its type is not known; check what access it gives",
+        "astro_group.x[1]: its type is not known; check what access it gives",
+        "data.astro_group.x[0]: its type is not known; check what access it gives",
+    ]
+
+
+def test_unknown_attributes(run: Any, state: dict[str, list[Any]]) -> None:
+    """An attribute that is not known is listed, and what it may restrict is not given."""
+    state["data.astro_users_list"][0]["users"][0]["object_roles"] = [{"secret": SECRET}]
+    state["data.astro_users_list"][0]["users"][1] |= {"object_roles": [], "last_seen": None}
+    team = state["astro_team"][0]
+    team["not_understood"] = [SECRET]
+    team["dag_roles"].append({"deployment_id": "cldep", "tag": "b", "role": "DAG_AUTHOR", "expires_at": SECRET})
+    state["astro_user_roles"][0]["dag_roles"] = [{"deployment_id": "cldep", "bundle": "b", "role": "DAG_AUTHOR"}]
+    ran = run(tfstate(state))
+    assert ran.values == POLICY
+    check = "is not known, so it is not used (1 time); check what access it gives"
+    assert ran.left_out[:4] == [
+        "astro_team.x[0]: `expires_at` is not known, so DAG_AUTHOR on tag `b` in `cldep` is not used",
+        "astro_user_roles.x[0]: `bundle` is not known, so DAG_AUTHOR on Dag `` in `cldep` is not used",
+        f"astro_team.x[0]: `not_understood` {check}",
+        f"data.astro_users_list.x[0]: `object_roles` {check}",
+    ]
+
+
+def test_unknown_attribute_of_a_role(run: Any, state: dict[str, list[Any]]) -> None:
+    """A role with an attribute that is not known is given by no grant: it may be narrower than its permissions say."""
+    state["astro_custom_role"][0]["denied_permissions"] = ["dag.airflow.dag.get"]
+    ran = run(tfstate(state))
+    assert "roles" not in ran.values
+    assert [grant["role"] for grant in ran.values["teams"][0]["dag_roles"]] == ["DAG_VIEWER"]
+    assert ran.left_out[0] == (
+        "astro_custom_role.x[0]: `denied_permissions` is not known, so the role `run operator` is not used"
+    )
 
 
 def test_odd_values(run: Any, state: dict[str, list[Any]]) -> None:
@@ -365,7 +493,7 @@ def test_what_no_policy_may_say(run: Any, state: dict[str, list[Any]]) -> None:
     state["astro_custom_role"][0]["permissions"].append("dag.airflow.dag.fly")
     ran = run(tfstate(state))
     assert ran.values == POLICY | {"users": [{"email": "ana@example.com"}]}
-    assert [line.partition(":")[0] for line in ran.left_out[1:]] == [
+    assert [line.partition(":")[0] for line in ran.left_out[2:]] == [
         "user `ana@example.com`",
         "Team `data`",
         "Team `data`",
