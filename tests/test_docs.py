@@ -42,6 +42,8 @@ KNOWN_ADDRESSES = (
     # Issuers of tokens.
     "https://sso.example.com",
     "https://workloads.example.com",
+    # Astro's API, from which a policy can be made.
+    "https://api.astronomer.io",
 )
 
 

@@ -67,6 +67,11 @@ ORGANIZATION_ID = Option(
     "The Organization of the new policy. Default: [astro_auth] organization_id.",
     {"metavar": "ID"},
 )
+EMAILS = Option(
+    ("--emails",),
+    "A YAML or JSON file that maps user ids to e-mails, for users without a known e-mail.",
+    {"metavar": "FILE"},
+)
 OUT = Option(("--out",), "The file to create. Default: print the policy.", {"metavar": "FILE"})
 
 _IMPORT = Group(
@@ -110,16 +115,30 @@ _IMPORT = Group(
                     "The output of `terraform show -json`, a terraform.tfstate, or resources as .tf.json.",
                     {"metavar": "FILE"},
                 ),
-                Option(
-                    ("--emails",),
-                    "A YAML or JSON file that maps user ids to e-mails, for users without an e-mail in the state.",
-                    {"metavar": "FILE"},
-                ),
+                EMAILS,
                 ORGANIZATION_ID,
                 OUT,
             ),
-            "Read the role resources of Astronomer's Terraform provider and create a policy from them. What a policy "
-            "cannot express is left out and listed. Secrets are not read.",
+            "Read the resources and data sources of Astronomer's Terraform provider and create a policy from them. "
+            "What is not in the policy is listed with the reason. Secrets are not read.",
+        ),
+        Command(
+            "astro",
+            "Create a policy from responses of Astro's API",
+            f"{CLI}.importers.commands.astro",
+            (
+                Option(
+                    ("folder",),
+                    "The folder of users.json, teams.json, team-members-ID.json, roles.json, role-ID.json, "
+                    "tokens.json, workspaces.json and deployments.json.",
+                    {"metavar": "FOLDER"},
+                ),
+                EMAILS,
+                ORGANIZATION_ID,
+                OUT,
+            ),
+            "Read responses of Astro's API from a folder and create a policy from them. What is not in the policy is "
+            "listed with the reason. Secrets are not read.",
         ),
     ),
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed, command
 from astro_auth_plugin.cli.importers import policy_draft
+from astro_auth_plugin.cli.importers.api_answers import read_answers
 from astro_auth_plugin.cli.importers.policy_draft import named_id
+from astro_auth_plugin.cli.importers.terraform_state import Resource, read_resources
 from astro_auth_plugin.cli.inputs import read_dags
 from astro_auth_plugin.cli.output import only_on_stderr
 from astro_auth_plugin.rbac.engine.engine import Engine
@@ -54,12 +57,25 @@ def fab_tables() -> Tables:
 @command
 def terraform(args: Namespace) -> None:
     """Write a policy from the `astro_*` resources of a Terraform state."""
-    from astro_auth_plugin.cli.importers.terraform_draft import draft_of, organization_of, read_emails  # noqa: PLC0415 - pydantic
-    from astro_auth_plugin.cli.importers.terraform_facts import gather  # noqa: PLC0415 - likewise
-    from astro_auth_plugin.cli.importers.terraform_state import read_resources  # noqa: PLC0415 - likewise
+    _write(args, read_resources(Path(args.file)), "Made by `astro-auth import terraform` from a Terraform state.")
 
-    facts = gather(read_resources(Path(args.file)))
+
+@command
+def astro(args: Namespace) -> None:
+    """Write a policy from a folder with responses of Astro's API."""
+    answers = read_answers(Path(args.folder))
+    _write(
+        args, answers.resources, "Made by `astro-auth import astro` from responses of Astro's API.", answers.left_out
+    )
+
+
+def _write(args: Namespace, resources: list[Resource], made: str, left_out: Sequence[str] = ()) -> None:
+    from astro_auth_plugin.cli.importers.astro_draft import draft_of, organization_of, read_emails  # noqa: PLC0415 - pydantic
+    from astro_auth_plugin.cli.importers.astro_facts import gather  # noqa: PLC0415 - likewise
+
+    facts = gather(resources)
+    facts.left_out[:0] = left_out
     for user_id, email in read_emails(Path(args.emails)).items() if args.emails else ():
         facts.emails[user_id] = {email}
     organization_id = args.organization or organization_of(facts) or named_id(args, "organization")
-    policy_draft.write(draft_of(facts, organization_id), args.out)
+    policy_draft.write(draft_of(facts, made, organization_id), args.out)

@@ -290,7 +290,7 @@ def test_where_emails_come_from(run: Any, state: dict[str, list[Any]]) -> None:
     state["astro_user_invite"][0]["email"] = "other@example.com"
     ran = run(tfstate(state))
     assert "users" not in ran.values
-    why = "user u1: the state has several e-mails; name the right one in a file with --emails"
+    why = "user u1: several e-mails are known; name the right one in a file with --emails"
     assert f"{why}; its roles: ORGANIZATION_OWNER" in ran.left_out
 
 
@@ -521,6 +521,7 @@ def test_two_roles_of_one_name(run: Any, state: dict[str, list[Any]], name: str)
     assert name not in {grant["role"] for grant in ran.values["teams"][0]["dag_roles"]}
     assert name not in {role["name"] for role in ran.values.get("roles", [])}
     assert f"role `{name}`: built in, or another of this name differs; no grant is taken" in ran.left_out
+    assert f"Team `data`: {name} on Dag `a` in `cldep`: unknown what the role gives" in ran.left_out
 
 
 def test_same_role_twice(run: Any, state: dict[str, list[Any]]) -> None:
@@ -546,7 +547,7 @@ def test_organization(run: Any, state: dict[str, list[Any]], monkeypatch: pytest
     assert ran == (
         1,
         "",
-        "error: the state is of several Organizations: name one of `clorg`, `clorg2` with --organization\n",
+        "error: several Organizations are named: name one of `clorg`, `clorg2` with --organization\n",
     )
     del state["data.astro_organization"], state["astro_api_token"]
     assert "no Organization: name it with --organization" in run(tfstate(state))[2]

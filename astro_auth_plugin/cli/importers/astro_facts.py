@@ -1,4 +1,4 @@
-"""What the resources of a Terraform state say about who may do what, gathered by id."""
+"""What the resources of a Terraform state or answers of Astro's API say about who may do what, gathered by id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from astro_auth_plugin.cli.importers import terraform_shapes as shapes
+from astro_auth_plugin.cli.importers import astro_shapes as shapes
 from astro_auth_plugin.cli.importers.terraform_state import Resource
 from astro_auth_plugin.cli.output import count
 from astro_auth_plugin.rbac.model.subjects import is_email, normalize_email
@@ -35,14 +35,14 @@ class Said:
 
 @dataclass(slots=True)
 class Facts:
-    """What a state says, by id; `left_out` is what of it cannot be used, and why."""
+    """What is said, by id; `left_out` is what of it cannot be used, and why."""
 
     organizations: set[str] = field(default_factory=set)
     workspaces: dict[str, shapes.Workspace] = field(default_factory=dict)
     deployments: dict[str, shapes.Deployment] = field(default_factory=dict)
     custom_roles: list[shapes.CustomRole] = field(default_factory=list)
     teams: dict[str, shapes.Team | shapes.TeamData] = field(default_factory=dict)
-    memberships: set[tuple[str, str]] = field(default_factory=set)
+    memberships: dict[str, set[str]] = field(default_factory=dict)
     roles_of_users: dict[str, Said] = field(default_factory=dict)
     roles_of_teams: dict[str, Said] = field(default_factory=dict)
     emails: dict[str, set[str]] = field(default_factory=dict)
@@ -76,14 +76,23 @@ class Facts:
     def team_data(self, team: shapes.TeamData) -> None:
         """Take a Team as a data source has it, and the e-mails of its members."""
         self.teams.setdefault(team.id, team)
+        self.organization(team.organization_id)
         _add(self.said_of_team(team.id).read, team)
         for member in team.team_members:
-            self.email(member.user_id, member.username)
-            self.memberships.add((team.id, member.user_id))
+            self.member(team.id, member)
         if len(team.team_members) == _PAGE:
             self.left_out.append(
                 f"Team `{team.name}`: its data source has {_PAGE} members at most, so there may be more"
             )
+
+    def member(self, team_id: str, member: shapes.TeamMember) -> None:
+        """Take a member of a Team, and its e-mail where it is known."""
+        self.memberships.setdefault(team_id, set()).add(member.user_id)
+        self.email(member.user_id, member.username)
+
+    def organization(self, organization_id: str) -> None:
+        """Take the id of the Organization, where it is known."""
+        self.organizations |= {organization_id} - {""}
 
     def said_of_user(self, user_id: str) -> Said:
         """Return what is said of a user's roles, to add to it."""
@@ -200,10 +209,12 @@ def _has_expression(value: Any) -> bool:
 
 def _workspace(facts: Facts, found: shapes.Workspace) -> None:
     facts.workspaces[found.id] = found
+    facts.organization(found.organization_id)
 
 
 def _deployment(facts: Facts, found: shapes.Deployment) -> None:
     facts.deployments[found.id] = found
+    facts.organization(found.organization_id)
 
 
 def _custom_role(facts: Facts, found: shapes.CustomRole) -> None:
@@ -223,10 +234,7 @@ _READERS: Mapping[str, tuple[type[BaseModel], Callable[[Facts, Any], None]]] = {
     "astro_custom_role": (shapes.CustomRole, _custom_role),
     "astro_deployment": (shapes.Deployment, _deployment),
     "astro_team": (shapes.Team, Facts.team),
-    "astro_team_membership": (
-        shapes.TeamMembership,
-        lambda facts, found: facts.memberships.add((found.team_id, found.user_id)),
-    ),
+    "astro_team_membership": (shapes.TeamMembership, lambda facts, found: facts.member(found.team_id, found)),
     "astro_team_roles": (
         shapes.TeamRoles,
         lambda facts, found: _add(facts.said_of_team(found.team_id).managed, found),
@@ -240,7 +248,7 @@ _READERS: Mapping[str, tuple[type[BaseModel], Callable[[Facts, Any], None]]] = {
     "data.astro_api_token": (shapes.ApiToken, Facts.token),
     "data.astro_custom_role": (shapes.CustomRole, _custom_role),
     "data.astro_deployment": (shapes.Deployment, _deployment),
-    "data.astro_organization": (shapes.Organization, lambda facts, found: facts.organizations.add(found.id)),
+    "data.astro_organization": (shapes.Organization, lambda facts, found: facts.organization(found.id)),
     "data.astro_team": (shapes.TeamData, Facts.team_data),
     "data.astro_user": (shapes.User, Facts.user),
     "data.astro_workspace": (shapes.Workspace, _workspace),

@@ -1,4 +1,4 @@
-"""A policy from what a Terraform state of Astronomer's provider says."""
+"""A policy from what a Terraform state of Astronomer's provider or answers of Astro's API say."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 import yaml
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
-from astro_auth_plugin.cli.importers import terraform_shapes as shapes
+from astro_auth_plugin.cli.importers import astro_shapes as shapes
+from astro_auth_plugin.cli.importers.astro_facts import Facts, Said
 from astro_auth_plugin.cli.importers.policy_draft import Draft, Entry
 from astro_auth_plugin.cli.importers.pruning import prune
-from astro_auth_plugin.cli.importers.terraform_facts import Facts, Said
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.subjects import is_email, normalize_email
 
 _KEYS = ("workspace_roles", "deployment_roles", "dag_roles")
 _NONE = shapes.Roles()
 
-MADE = "Made by `astro-auth import terraform` from a Terraform state."
 _GROUPS = "The identity provider manages this Team: name its groups in `idp_groups`, or keep `members` up to date."
 
 
@@ -44,20 +43,20 @@ def read_emails(path: Path) -> dict[str, str]:
 
 
 def organization_of(facts: Facts) -> str:
-    """Return the Organization that a state names, '' if none.
+    """Return the Organization that is named, '' if none.
 
     Raises:
         CommandFailed: if it names several.
     """
     if len(facts.organizations) > 1:
         ids = ", ".join(f"`{each}`" for each in sorted(facts.organizations))
-        raise CommandFailed(f"the state is of several Organizations: name one of {ids} with --organization")
+        raise CommandFailed(f"several Organizations are named: name one of {ids} with --organization")
     return next(iter(facts.organizations), "")
 
 
-def draft_of(facts: Facts, organization_id: str) -> Draft:
-    """Return a policy of what can be expressed; what cannot is listed."""
-    draft = Draft(MADE, organization_id, left_out=list(facts.left_out))
+def draft_of(facts: Facts, made: str, organization_id: str) -> Draft:
+    """Return a policy of what can be expressed; what cannot is listed. `made` says by which command and from what."""
+    draft = Draft(made, organization_id, left_out=list(facts.left_out))
     draft.lists["workspaces"] = []
     draft.lists["deployments"] = [
         Entry(_filled(id=found.id, workspace_id=found.workspace_id, name=found.name))
@@ -83,7 +82,7 @@ def _filled(**values: Any) -> dict[str, Any]:
 
 
 def _workspaces(facts: Facts, draft: Draft) -> list[Entry]:
-    """Return every Workspace that the state has or that something in the policy names: grants have their ids."""
+    """Return every Workspace that is known or that something in the policy names: grants have their ids."""
     named = {found.workspace_id for found in facts.deployments.values()}
     for entry in [*draft.lists["teams"], *draft.lists["users"]]:
         named |= {grant["workspace_id"] for grant in entry.values.get("workspace_roles", ())}
@@ -125,13 +124,13 @@ def _teams(facts: Facts, doubtful: set[str], left_out: list[str]) -> list[Entry]
         who = f"Team `{team.name}`"
         members = _members(facts, team, who, left_out)
         roles = _decided(facts.said_of_team(team.id), who, left_out)
-        values = _filled(name=team.name, description=team.description, members=members) | _grants(roles, doubtful)
+        values = _filled(name=team.name, description=team.description, members=members)
+        values |= _grants(roles, doubtful, who, left_out)
         entries.append(Entry(values, (_GROUPS,) if team.is_idp_managed else ()))
-    nameless = {*facts.roles_of_teams, *(team_id for team_id, _ in facts.memberships)} - set(facts.teams)
-    for team_id in sorted(nameless):
+    for team_id in sorted({*facts.roles_of_teams, *facts.memberships} - set(facts.teams)):
         who = f"Team {team_id}: its name is unknown"
         roles = _decided(facts.said_of_team(team_id), who, left_out)
-        joined = ", ".join(sorted(_user(facts, user_id) for each, user_id in facts.memberships if each == team_id))
+        joined = ", ".join(sorted(_user(facts, each) for each in facts.memberships.get(team_id, ())))
         more = [f"its roles: {roles}" if roles and roles != _NONE else "", f"its members: {joined}" if joined else ""]
         left_out.append("; ".join(filter(None, [who, *more])))
     return entries
@@ -142,7 +141,7 @@ def _members(facts: Facts, team: shapes.Team | shapes.TeamData, who: str, left_o
 
     `member_ids` is the whole Team where it is set; what is said of single members is used where it is not.
     """
-    joined = {user_id for team_id, user_id in facts.memberships if team_id == team.id}
+    joined = facts.memberships.get(team.id, set())
     listed = set(team.member_ids) if isinstance(team, shapes.Team) else set()
     if listed:
         left_out += [f"{who}: member {_user(facts, each)}, who is not in its list" for each in sorted(joined - listed)]
@@ -157,7 +156,7 @@ def _users(facts: Facts, doubtful: set[str], left_out: list[str], members: set[s
         roles = _decided(facts.roles_of_users[user_id], who, left_out)
         email = _email(facts, user_id, who, left_out, roles)
         if email and roles and roles != _NONE:
-            entries.append(Entry({"email": email} | _grants(roles, doubtful)))
+            entries.append(Entry({"email": email} | _grants(roles, doubtful, who, left_out)))
         elif email and roles and email not in members:
             left_out.append(f"{who}: has no role and is in no Team")
     taken = {entry.values["email"] for entry in entries} | members
@@ -185,7 +184,7 @@ def _email(facts: Facts, user_id: str, who: str, left_out: list[str], roles: sha
     elif not known:
         why = "the e-mail is unknown; add it in a file with --emails"
     elif len(known) > 1:
-        why = "the state has several e-mails; name the right one in a file with --emails"
+        why = "several e-mails are known; name the right one in a file with --emails"
     else:
         return next(iter(known))
     left_out.append(f"{who}: {why}" + (f"; its roles: {roles}" if roles else ""))
@@ -218,9 +217,11 @@ def _together(read: list[shapes.Roles]) -> list[shapes.Roles]:
     return list(by_role.values())
 
 
-def _grants(roles: shapes.Roles | None, doubtful: set[str]) -> dict[str, Any]:
+def _grants(roles: shapes.Roles | None, doubtful: set[str], who: str, left_out: list[str]) -> dict[str, Any]:
     if roles is None:
         return {}
+    lost = sorted(str(each) for each in roles.each() if each.role in doubtful)
+    left_out += [f"{who}: {each}: unknown what the role gives" for each in lost]
     values = roles.model_dump()
     for key in _KEYS:
         values[key] = [_filled(**grant) for grant in values[key] if grant["role"] not in doubtful]

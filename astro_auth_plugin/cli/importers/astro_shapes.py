@@ -1,4 +1,4 @@
-"""The values that are read of Astronomer's Terraform resources, in the words of their provider."""
+"""The values that are read of Astronomer's Terraform resources and Astro's API, in the words of the provider."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Roles(Shape):
     deployment_roles: Annotated[list[DeploymentRole], _List] = []
     dag_roles: Annotated[list[DagRole], _List] = []
 
-    def each(self) -> set[Grant]:
+    def each(self) -> set[WorkspaceRole | DeploymentRole | DagRole]:
         """Return the roles below the Organization."""
         return {*self.workspace_roles, *self.deployment_roles, *self.dag_roles}
 
@@ -132,6 +132,7 @@ class Invite(Shape):
 class _AnyTeam(Roles):
     harmless = frozenset({"roles_count", *_HISTORY})
     id: str
+    organization_id: _Text = ""
     name: str
     description: _Text = ""
     is_idp_managed: bool | None = None
@@ -146,7 +147,7 @@ class Team(_AnyTeam):
 class TeamMember(Shape):
     """An entry of the members that a data source has of a Team."""
 
-    harmless = frozenset({"full_name", "avatar_url", "created_at"})
+    harmless = frozenset({"id", "full_name", "avatar_url", "created_at"})
     user_id: str
     username: _Text = ""
 
@@ -157,18 +158,17 @@ class TeamData(_AnyTeam):
     team_members: Annotated[list[TeamMember], _List] = []
 
 
-class TeamMembership(Shape):
-    """`astro_team_membership`."""
+class TeamMembership(TeamMember):
+    """`astro_team_membership`, and an entry of the members that the API has of a Team."""
 
-    harmless = frozenset({"id"})
     team_id: str
-    user_id: str
 
 
 class Workspace(_Place):
     """`astro_workspace`, its data source, and an entry of `data.astro_workspaces`."""
 
     id: str
+    organization_id: _Text = ""
     name: _Text = ""
 
 
@@ -176,6 +176,7 @@ class Deployment(_Place):
     """`astro_deployment`, its data source, and an entry of `data.astro_deployments`."""
 
     id: str
+    organization_id: _Text = ""
     name: _Text = ""
     workspace_id: str
 
@@ -213,8 +214,8 @@ class ApiToken(Shape):
     """
 
     harmless = frozenset(
-        {"description", "type", "token", "short_token", "start_at", "expiry_period_in_days", "last_used_at", *_HISTORY}
-    )
+        {"description", "type", "scope", "kind", "token", "short_token", "start_at", "expiry_period_in_days", *_HISTORY}
+    ) | {"last_used_at", "last_rotated_at"}
     id: _Text = ""
     name: str
     end_at: _Text = ""
