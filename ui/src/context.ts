@@ -3,7 +3,7 @@ import { createContext, useContext } from "react";
 import type { Actions, Me, Result } from "./api/types";
 
 /** What is kept of a change that is done: never the secret of an API token. */
-export type Saved = Pick<Result, "version">;
+export type Saved = Pick<Result, "version"> & { revertible: boolean };
 
 /** What every page knows: who is signed in, what users do, and whom to tell that a change is done. */
 export type Shared = { me: Me; actions: Actions["actions"]; done: (saved: Saved) => void };

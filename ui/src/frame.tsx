@@ -99,7 +99,7 @@ function Done({ saved, forget }: { saved: Saved | undefined; forget: () => void 
           title={version ? `Done: version ${version}` : "Nothing was to be changed"}
           action={
             <Flex gap={2}>
-              {version && version > 1 && me.rights.history ? (
+              {saved.revertible && version && version > 1 && me.rights.history ? (
                 <Button size="xs" variant="outline" onClick={() => setUndo(version - 1)}>
                   Undo
                 </Button>

@@ -69,7 +69,7 @@ def test_header(front: tuple[str, DemoStack]) -> None:
         ("/plugin/access", "ana@example.com"),
         (f"{USERS}/vera@example.com", "Sees 4 Dags"),
         ("/plugin/my-access", "WORKSPACE_OWNER"),
-        ("/dags/invoice_totals/plugin/access-dag", "Who else"),
+        ("/dags/invoice_totals/plugin/access-dag", "Who has access"),
     ],
 )
 def test_page(page: str, text: str, visitors: Visitors) -> None:

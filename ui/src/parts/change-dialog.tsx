@@ -45,7 +45,8 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
       const result = await props.send({ dryRun, reason, etag: tag });
       if (dryRun) return setPreview(result);
       props.onClose();
-      done({ version: result.version });
+      // An older version does not take API tokens back, so a secret that was revoked stays invalid.
+      done({ version: result.version, revertible: result.changes.some((line) => !/^. API token /.test(line)) });
       // First to the next page, if there is one: of what was deleted nothing is to be asked.
       await props.onSaved?.(result);
       policyChanged();
