@@ -151,7 +151,7 @@ def test_a_grant_by_tag_counts_on_the_next_request_and_revert_takes_it_back(serv
     shown = server.ask(ADMIN, "PATCH", f"{path}?dry_run=true", json=grant, etag=etag).json()
     assert shown["dry_run"] and shown["version"] is None and server.version() == before
     assert shown["gains"][0]["who"] == ["deployment.accessor@example.com"]
-    assert shown["gains"][0]["where"] == "tag `team:ops`" and "see" in shown["gains"][0]["may"]
+    assert shown["gains"][0]["where"] == "Dags tagged `team:ops`" and "see" in shown["gains"][0]["may"]
     assert server.ask(ADMIN, "PATCH", path, json=grant).status_code == 428
     done = server.ask(ADMIN, "PATCH", path, json=grant | {"reason": "a test"}, etag=etag)
     assert done.status_code == 200 and done.json()["version"] == before + 1
