@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.fab.www import app as fab_application
 from flask import Flask
+from werkzeug.test import Client
 
 from astro_auth_plugin.runtime import log_filters
 from astro_auth_plugin.runtime.log_filters import FEW, FEW_FAULTS, FewLines
@@ -157,7 +158,7 @@ def test_pages_that_fail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
     app.add_url_rule("/page", view_func=lambda: 1 / 0, endpoint="page")
     monkeypatch.setattr(app.logger, "propagate", True)
     for _ in range(100):
-        assert app.test_client().get("/page").status_code == 500
+        assert Client(app).get("/page").status_code == 500
     assert len(caplog.records) == FEW_FAULTS
 
 
