@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from time import monotonic
@@ -19,6 +20,8 @@ from astro_auth_plugin.runtime import audit_log, state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.log_filters import EndedOnPurpose
 from astro_auth_plugin.runtime.request_context import CUT_OFF, RequestContext
+
+log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0
 """How old what is known of the access may be when a further part of an answer is sent."""
@@ -67,6 +70,10 @@ async def _is_still_allowed(context: RequestContext) -> bool:
             identities[identity.id] = identity
         return await to_thread.run_sync(_all_allowed, asked, identities)
     except (HTTPException, ValueError):
+        return False
+    except Exception:
+        # Unknown is denied; and after an error a layer above could end the answer as if it were complete.
+        log.exception("Cannot look again whether the rest of an answer may be sent")
         return False
     finally:
         context.denial = denial

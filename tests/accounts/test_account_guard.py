@@ -263,7 +263,7 @@ def test_own_password(engine: Engine, accounts: Any, change: Callable[..., str])
 def test_own_password_past_a_provider(
     auth_type: int, engine: Engine, accounts: Any, change: Callable[..., str]
 ) -> None:
-    """Where users sign in otherwise, nobody gives the own account a password; who may change accounts still may."""
+    """Where users sign in otherwise, users cannot set their own password; those who may change accounts still can."""
     start_with(
         policy_store=SimpleNamespace(engine=lambda: engine),
         fab_app=SimpleNamespace(config={"AUTH_TYPE": auth_type}),

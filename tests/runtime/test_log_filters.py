@@ -152,7 +152,7 @@ def test_every_module_of_signing_in() -> None:
 
 
 def test_pages_that_fail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a page that fails for whoever requests it, some tracebacks are logged."""
+    """Of a page that fails in each request, some tracebacks are logged."""
     log_filters.install()
     app = Flask("airflow.providers.fab.www.app")
     app.add_url_rule("/page", view_func=lambda: 1 / 0, endpoint="page")

@@ -39,6 +39,7 @@ OLGA = "users: [{email: olga@example.com, organization_role: ORGANIZATION_OWNER}
 BEFORE = HEAD + TOKEN.replace("ROLES", ADMIN) + OLGA
 WITHOUT_ROLE = HEAD + TOKEN.replace("ROLES", "[]") + OLGA
 WITHOUT_TOKEN = HEAD + OLGA
+AUTHORIZE = "astro_auth_plugin.web.long_answers.authorizer.authorize"
 START: Any = {"type": "http.response.start", "status": 200, "headers": []}
 
 
@@ -104,11 +105,24 @@ def test_access_that_ends(
     assert events == ([] if parts == "1234" else ended)
 
 
+def test_unknown(
+    policy: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it cannot be found out whether access has ended, nothing more is sent either, and the log says why."""
+
+    def fail() -> None:
+        error = sa.exc.OperationalError("SELECT", {}, Exception("gone"))
+        monkeypatch.setattr(AUTHORIZE, lambda *_: (_ for _ in ()).throw(error))
+
+    assert parts_of(fail, with_token) == ["1", "2"]
+    assert "Cannot look again" in caplog.text
+
+
 @pytest.mark.parametrize(("active", "parts"), [(True, "1234"), (False, "12")])
 def test_pages(
     active: bool, parts: str, policy: Callable[[str], None], accounts: Callable[..., int], metadata_database: Any
 ) -> None:
-    """A page of a plugin, for which Airflow makes out nobody, ends with the account."""
+    """A page of a plugin, whose user Airflow does not look up, ends with the account."""
     olga = SimpleNamespace(id=accounts("olga", "olga@example.com"), is_anonymous=False)
 
     async def with_session() -> None:

@@ -1,4 +1,4 @@
-"""`import astro`: a policy from responses of Astro's API, with nothing guessed and no secret told."""
+"""`import astro`: a policy from responses of Astro's API, with nothing guessed and no secret shown."""
 
 from __future__ import annotations
 

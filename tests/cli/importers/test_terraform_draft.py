@@ -1,4 +1,4 @@
-"""`import terraform`: a policy from the state of Astronomer's provider, with nothing guessed and no secret told."""
+"""`import terraform`: a policy from the state of Astronomer's provider, with nothing guessed and no secret shown."""
 
 from __future__ import annotations
 
