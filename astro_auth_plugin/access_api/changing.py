@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import BaseModel
 
-from astro_auth_plugin.access_api import effects, shapes
+from astro_auth_plugin.access_api import effects, redaction, shapes
 from astro_auth_plugin.access_api.caller import READERS, Caller, as_of_now
 from astro_auth_plugin.access_api.errors import ApiError, denied, invalid
 from astro_auth_plugin.access_api.etags import Entity, Stale, required, unchanged
@@ -141,7 +141,8 @@ def _made(who: Caller, wish: Wish, edit: Edit) -> shapes.Result:
     except InvalidProposal as error:
         # Else only what the change names can be wrong; after a revert, it is any part of the policy.
         shown = wish.reverts is None or who.visibility.everything
-        raise invalid(f"The policy would be invalid:\n{error if shown else _HIDDEN}") from None
+        text = redaction.problems(who, str(error)) if shown else _HIDDEN
+        raise invalid(f"The policy would be invalid:\n{text}") from None
 
 
 def _stale(who: Caller, wish: Wish) -> ApiError:
@@ -199,11 +200,11 @@ def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shap
     return shapes.Result(
         version=None,
         dry_run=wish.dry_run,
-        changes=[str(each) for each in proposal.changes],
+        changes=[text for text in map(str, proposal.changes) if redaction.is_shown(who, text)],
         gains=found.gains,
         losses=found.losses,
         own_losses=found.own_losses,
-        warnings=[warning.message for warning in proposal.new_warnings],
+        warnings=redaction.new_warnings(who, entity, before, proposal),
         etag=entity.etag(entity.read(proposal.values)) if entity is not None else None,
     )
 
@@ -214,10 +215,11 @@ def _after(wish: Wish) -> Entity | None:
 
 
 def _not_allowed(who: Caller, parts: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
-    scopes = concerned_scopes([each.change for each in parts], before.document, after.document)
+    listed = [each for each in parts if redaction.is_shown(who, str(each.change))]
+    scopes = concerned_scopes([each.change for each in listed], before.document, after.document)
     shown = (
         str(each) if all(map(who.visibility.sees, about)) else _HIDDEN
-        for each, about in zip(parts, scopes, strict=True)
+        for each, about in zip(listed, scopes, strict=True)
     )
     return _refused(who, *dict.fromkeys(shown))
 

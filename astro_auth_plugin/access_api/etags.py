@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from astro_auth_plugin.access_api.errors import ApiError
 from astro_auth_plugin.rbac.changes.edits import Edit, Values
 from astro_auth_plugin.rbac.model.subjects import is_same_email, normalize_email
-from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, Team, User
+from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, PolicyDocument, Team, User
 
 _LISTS: dict[str, tuple[type[BaseModel], str]] = {
     "users": (User, "email"),
@@ -37,6 +37,12 @@ class Entity(NamedTuple):
         name_key = _LISTS[self.key][1]
         is_same = is_same_email if name_key == "email" else str.__eq__
         return next((each for each in values.get(self.key, []) if is_same(each[name_key], self.name)), None)
+
+    def of(self, document: PolicyDocument) -> BaseModel | None:
+        """Return the entry of a policy document; None where there is none."""
+        name_key = _LISTS[self.key][1]
+        is_same = is_same_email if name_key == "email" else str.__eq__
+        return next((each for each in getattr(document, self.key) if is_same(getattr(each, name_key), self.name)), None)
 
     def read(self, values: Values) -> BaseModel | None:
         """Return the entry in the plain values of a policy without errors; None where there is none."""

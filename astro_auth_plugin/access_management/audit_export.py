@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.models.log import Log
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from astro_auth_plugin.runtime import policy_versions
 from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
@@ -39,20 +39,37 @@ def events(since: datetime) -> Iterator[dict[str, Any]]:
     """
     changes = [_of_version(record) for record in reversed(policy_versions.history(since=int(since.timestamp())))]
     known = {change["details"]["version"] for change in changes}
-    columns = (Log.dttm, Log.event, Log.owner, Log.dag_id, Log.extra)
-    statement = select(*columns).where(Log.event.startswith("astro_auth.", autoescape=True), Log.dttm >= since)
-    with create_session(scoped=False) as session:
-        rows: Iterable[Any] = session.execute(
-            statement.order_by(Log.dttm, Log.id).execution_options(yield_per=_AT_ONCE)
-        )
-        for row in rows:
-            event = _of_row(*row)
-            if event["event"] == POLICY_CHANGED and event["details"].get("version") in known:
-                continue
-            while changes and changes[0]["time"] <= event["time"]:
-                yield changes.pop(0)
-            yield event
+    for row in _rows(since):
+        event = _of_row(*row)
+        if event["event"] == POLICY_CHANGED and event["details"].get("version") in known:
+            continue
+        while changes and changes[0]["time"] <= event["time"]:
+            yield changes.pop(0)
+        yield event
     yield from changes
+
+
+def _rows(since: datetime) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the audit log page by page.
+
+    Each page has a session of its own: as long as a client takes to read an answer, or after it broke it off, no
+    connection to the database is taken.
+    """
+    statement = (
+        select(Log.id, Log.dttm, Log.event, Log.owner, Log.dag_id, Log.extra)
+        .where(Log.event.startswith("astro_auth.", autoescape=True), Log.dttm >= since)
+        .order_by(Log.dttm, Log.id)
+        .limit(_AT_ONCE)
+    )
+    page = statement
+    while True:
+        with create_session(scoped=False) as session:
+            rows = session.execute(page).all()
+        yield from (tuple(row[1:]) for row in rows)
+        if len(rows) < _AT_ONCE:
+            return
+        number, moment = rows[-1][:2]
+        page = statement.where(or_(Log.dttm > moment, and_(Log.dttm == moment, Log.id > number)))
 
 
 def _of_version(record: policy_versions.Record) -> dict[str, Any]:

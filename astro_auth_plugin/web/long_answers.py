@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from anyio import to_thread
 from fastapi import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Send
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from astro_auth_plugin.authorization import authorizer
 from astro_auth_plugin.runtime import audit_log, state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.log_filters import EndedOnPurpose
 from astro_auth_plugin.runtime.request_context import CUT_OFF, RequestContext
+from astro_auth_plugin.web.status_codes import SERVICE_UNAVAILABLE, UNPROCESSABLE
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0
 """How old what is known of the access may be when a further part of an answer is sent."""
+
+SHORTEST_WAIT = 1.0
+"""Seconds between two looks at a run. Airflow takes any number, and queries on the event loop as fast as it can."""
+MOST_WAITS = 50
+"""How many requests that wait for a run a process serves."""
+_WAIT = "/wait"
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{0,9})?")
 
 
 class AccessEnded(EndedOnPurpose):
@@ -88,3 +99,39 @@ def _all_allowed(asked: Iterable[tuple[int | str, Any]], identities: dict[int | 
         if not authorizer.authorize(identities[user_id], request).allowed:
             return False
     return True
+
+
+def is_wait(path: str) -> bool:
+    """Whether a path is that of `GET .../dagRuns/{run_id}/wait`, which queries the database until a run has ended."""
+    return path.rstrip("/").endswith(_WAIT)
+
+
+class RunWaits:
+    """Serves a number of requests that wait for a run at once. One for a server."""
+
+    def __init__(self) -> None:
+        self._served = 0
+
+    async def serve(
+        self, serve: Callable[[Receive, Send], Awaitable[None]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a request; with 422 where its interval is too short, and with 503 where there are too many."""
+        if not _is_long_enough(scope):
+            detail = f"`interval` is a number of seconds of at least {SHORTEST_WAIT:g}, such as 5."
+            await JSONResponse({"detail": detail}, UNPROCESSABLE)(scope, receive, send)
+        elif self._served >= MOST_WAITS:
+            detail = f"There are {MOST_WAITS} requests that wait for runs. Try again later, or ask for the run itself."
+            await JSONResponse({"detail": detail}, SERVICE_UNAVAILABLE, {"Retry-After": "30"})(scope, receive, send)
+        else:
+            self._served += 1
+            try:
+                await serve(receive, send)
+            finally:
+                self._served -= 1
+
+
+def _is_long_enough(scope: Scope) -> bool:
+    # Without the parameter, Airflow says that it is missing.
+    query = scope.get("query_string", b"").decode("latin-1")
+    values = parse_qs(query, keep_blank_values=True).get("interval", ())
+    return all(_SECONDS.fullmatch(value) and float(value) >= SHORTEST_WAIT for value in values)

@@ -6,6 +6,8 @@ It is pure ASGI, so that the context it sets is the one in which the request is 
 
 from __future__ import annotations
 
+from functools import partial
+
 from anyio import to_thread
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +52,7 @@ class RequestMiddleware:
         self.app = app
         self._tls = served_over_tls()
         self._doors = passwords.Doors()
+        self._waits = long_answers.RunWaits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything that is no HTTP request passes as it is."""
@@ -78,7 +81,10 @@ class RequestMiddleware:
         context = RequestContext(scope, body if request_bodies.needs_body(scope["method"], path) else None)
         if path in logout.PATHS:
             context.events += await logout.end(scope)
-        await self._serve(context, path, receive, send)
+        if long_answers.is_wait(path):
+            await self._waits.serve(partial(self._serve, context, path), scope, receive, send)
+        else:
+            await self._serve(context, path, receive, send)
 
     async def _serve(self, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Let Airflow answer, or the page for people without access, and record what the request leaves."""

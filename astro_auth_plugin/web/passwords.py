@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin.authentication import rate_limit, revocation
 from astro_auth_plugin.runtime.request_context import RequestContext
 from astro_auth_plugin.runtime.turns import Turn
-from astro_auth_plugin.web.status_codes import BAD_REQUEST
+from astro_auth_plugin.web.status_codes import BAD_REQUEST, SERVICE_UNAVAILABLE
 
 AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 AT_PROVIDERS = 10
@@ -27,7 +27,6 @@ MOST_WAITING = 200
 MOST_OF_ONE = MOST_WAITING // 2
 """How many of those may be of one address: a flood from there must leave room for others."""
 TOO_MANY_REQUESTS = 429
-SERVICE_UNAVAILABLE = 503
 
 _DOORS = ("/auth/login", "/auth/token", "/auth/token/cli", "/auth/api/v1/security/login")
 _FORM = "/auth/login"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +193,73 @@ def test_changes_that_wait_for_each_other_leave_threads_for_others(api: Api, mon
     assert found[0] == (503, "too_many_changes") and len(found) == changing.MOST_AT_ONCE
     assert changing.turns.acquire(blocking=False)
     changing.turns.release()
+
+
+@pytest.mark.parametrize("name", ["mo", "wendy"])
+def test_a_user_with_grants_elsewhere_is_answered_as_one_without_any(more: Api, name: str) -> None:
+    """Whether fred has an entry, and how many grants, is not told by what a change would be or why it cannot be made."""
+    wrong = [
+        {**NEAR, "expires_at": "0001-01-01T00:00:00Z"},
+        {**NEAR, "role": "nosuch"},
+        {**NEAR, "scope": {**NEAR["scope"], "id": ""}},
+    ]
+    answers: dict[str, list[Any]] = {}
+    for user in ("fred", "bo"):
+        path = f"/users/{user}@example.com"
+        etag = more.ask(name, "GET", path).json()["etag"]
+        found = [
+            more.ask(name, "PATCH", f"{path}?dry_run=true", etag, json={"grant": [each]}) for each in (NEAR, *wrong)
+        ]
+        answers[user] = [
+            (each.status_code, re.sub(r'"etag":"\w+"', "", each.text).replace(user, "USER")) for each in found
+        ]
+    assert answers["fred"] == answers["bo"]
+    assert [status for status, _ in answers["bo"]] == [200 if name == "wendy" else 403, 422, 422, 422]
+    assert not re.search(r"\[\d", "".join(text for _, text in answers["bo"][1:]))
+
+
+def test_what_was_changed_tells_nothing_of_grants_elsewhere(more: Api) -> None:
+    """The result of a change and the history of users with and without grants elsewhere read the same."""
+    shown = {}
+    for user in ("fred", "bo"):
+        path = f"/users/{user}@example.com"
+        for body in ({"grant": [NEAR]}, {"revoke": [NEAR]}):
+            etag = more.ask("wendy", "GET", path).json()["etag"]
+            result = more.ask("wendy", "PATCH", path, etag, json={**body, "reason": "why"}).json()
+            newest = more.ask("wendy", "GET", "/history").json()["versions"][0]
+            what = (result["changes"], newest["changes"], newest["hidden"], newest["reason"])
+            shown.setdefault(user, []).append(json.loads(json.dumps(what).replace(user, "USER")))
+    assert shown["fred"] == shown["bo"] and len(shown["bo"][0][0]) == 1 and shown["bo"][0][3] == "why"
+    assert "+ user `bo@example.com`" in more.ask("olga", "GET", "/history").text
+
+
+def test_names_of_api_tokens_elsewhere_are_not_told_by_warnings(more: Api) -> None:
+    """A token may have the name of another one; who does not see that one is not warned."""
+    soon = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    new = {"expires_at": soon, "roles": [{"role": "WORKSPACE_MEMBER", "scope": OWNER_THERE["scope"] | {"id": "ws"}}]}
+    told = {
+        (who, token): more.ask(who, "POST", "/tokens?dry_run=true", json={**new, "name": token}).json()["warnings"]
+        for who in ("wendy", "olga")
+        for token in ("Afar", "new")
+    }
+    ends = ["this API token expires within 14 days"]
+    assert told[("wendy", "Afar")] == told[("wendy", "new")] == told[("olga", "new")] == ends
+    assert any("another API token" in text for text in told[("olga", "Afar")])
+
+
+def test_warnings_are_of_the_grants_that_are_seen(more: Api) -> None:
+    """A grant that ends soon is pointed out, whatever grants elsewhere end soon."""
+    soon = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    fred = "/users/fred@example.com"
+    etag = more.ask("olga", "GET", fred).json()["etag"]
+    far = {"role": "WORKSPACE_MEMBER", "scope": OWNER_THERE["scope"], "expires_at": soon}
+    body = {"grant": [far], "revoke": [OWNER_THERE]}
+    assert more.ask("olga", "PATCH", fred, etag, json=body).status_code == 200
+    near = {"role": "WORKSPACE_MEMBER", "scope": {"kind": "Workspace", "id": "ws"}}
+    warned = []
+    for grant in (near, {**near, "expires_at": soon}):
+        etag = more.ask("wendy", "GET", fred).json()["etag"]
+        warned.append(
+            more.ask("wendy", "PATCH", f"{fred}?dry_run=true", etag, json={"grant": [grant]}).json()["warnings"]
+        )
+    assert warned == [[], ["this grant of `WORKSPACE_MEMBER` ends within 14 days"]]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.models.log import Log
 from airflow.utils.session import create_session
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, update
 
 from astro_auth_plugin.access_management import audit_export
 from astro_auth_plugin.cli.main import main
@@ -79,6 +79,31 @@ def test_order_and_once() -> None:
     assert found[1]["details"]["reason"] == "why"
     assert (found[2]["dag_id"], found[2]["details"]) == ("sales", {"extra": "no JSON"})
     assert [each["time"][11:16] for each in audit_export.events(NOW + timedelta(minutes=4))] == ["12:04", "12:05"]
+
+
+def test_no_connection_is_taken_while_an_export_is_read(
+    metadata_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row comes once, also where a page ends between rows of one moment; between two rows no connection is out."""
+    monkeypatch.setattr(audit_export, "_AT_ONCE", 2)
+    for minutes in (1, 1, 1, 2, 2, 3):
+        row("astro_auth.signed_in", minutes)
+    out: list[Any] = []
+
+    def taken(connection: Any, *_: Any) -> None:
+        out.append(connection)
+
+    def given_back(connection: Any, *_: Any) -> None:
+        out.remove(connection)
+
+    event.listen(metadata_database, "checkout", taken)
+    event.listen(metadata_database, "checkin", given_back)
+    try:
+        read = [(each["time"][14:16], len(out)) for each in audit_export.events(NOW)]
+    finally:
+        event.remove(metadata_database, "checkout", taken)
+        event.remove(metadata_database, "checkin", given_back)
+    assert read == [("01", 0), ("01", 0), ("01", 0), ("02", 0), ("02", 0), ("03", 0)]
 
 
 def test_change_whose_version_is_not_there() -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from airflow.providers.fab.auth_manager.models import User
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from astro_auth_plugin.auth_manager import AstroAuthManager
@@ -198,3 +199,56 @@ def test_one_line(caplog: pytest.LogCaptureFixture) -> None:
     logger.error("Exception in ASGI application\n", exc_info=long_answers.AccessEnded("Ended the answer to x"))
     [record] = caplog.records
     assert (record.getMessage(), record.exc_info) == ("Ended the answer to x", None)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer at once."""
+    await PlainTextResponse("ok")(scope, receive, send)
+
+
+WAIT = "/api/v2/dags/d/dagRuns/r/wait"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["0.0000001", "0", ".5", "0.999", "1e-7", "inf", "nan", "-1", "%30.1", "", "5&interval=0.1", "1_0", "%2B5", "%205"],
+)
+def test_runs_are_not_looked_at_in_a_loop(query: str) -> None:
+    """An interval below a second, in any spelling, is invalid; on other routes the name means nothing."""
+    middleware = RequestMiddleware(echo)
+    for path in (WAIT, f"{WAIT}/"):
+        answer = asyncio.run(ask(middleware, "GET", f"{path}?interval={query}"))
+        assert (answer.status, answer.detail) == (422, "`interval` is a number of seconds of at least 1, such as 5.")
+    assert asyncio.run(ask(middleware, "GET", f"/api/v2/dags?interval={query}")).status == 200
+
+
+@pytest.mark.parametrize("query", ["interval=1", "interval=2.5&result=t", "interval=60", ""])
+def test_usual_intervals(query: str) -> None:
+    """Others are served, and Airflow says that the parameter is missing."""
+    assert asyncio.run(ask(RequestMiddleware(echo), "GET", f"{WAIT}?{query}")).status == 200
+
+
+def test_a_process_waits_for_so_many_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more gets 503 at once; as soon as one has ended, the next one is served, also where that ended by an error."""
+    monkeypatch.setattr(long_answers, "MOST_WAITS", 2)
+
+    async def run() -> list[int]:
+        going, began = asyncio.Event(), asyncio.Semaphore(0)
+
+        async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+            began.release()
+            await going.wait()
+            if scope["query_string"] == b"interval=7":
+                raise ValueError("no")
+            await echo(scope, receive, send)
+
+        middleware = RequestMiddleware(waiting)
+        first, second = (asyncio.ensure_future(ask(middleware, "GET", f"{WAIT}?interval={n}")) for n in (7, 5))
+        await began.acquire()
+        await began.acquire()
+        found = [(await ask(middleware, "GET", f"{WAIT}?interval=5")).status]
+        going.set()
+        await asyncio.gather(first, second, return_exceptions=True)
+        return [*found, (await ask(middleware, "GET", f"{WAIT}?interval=5")).status]
+
+    assert asyncio.run(run()) == [503, 200]

@@ -412,4 +412,18 @@ FAULTS = (
         "False",
         ("tests/web/test_middleware.py",),
     ),
+    Fault(
+        "runs are looked at as often as a client likes",
+        "_is_long_enough",
+        "float(value) >= SHORTEST_WAIT",
+        "True",
+        ("tests/web/test_long_answers.py",),
+    ),
+    Fault(
+        "a wait that has ended keeps its place",
+        "RunWaits.serve",
+        "self._served -= 1",
+        "pass",
+        ("tests/web/test_long_answers.py",),
+    ),
 )

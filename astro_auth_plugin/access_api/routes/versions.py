@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
 
-from astro_auth_plugin.access_api import changing, effects, shapes
+from astro_auth_plugin.access_api import changing, effects, redaction, shapes
 from astro_auth_plugin.access_api.caller import Caller, CallerDep, ChangeReaderDep
 from astro_auth_plugin.access_api.changing import Wish
 from astro_auth_plugin.access_api.errors import ApiError, denied, invalid, not_found
@@ -32,6 +33,8 @@ router = APIRouter(tags=["History"])
 _MOST_CHANGES = 200
 _MOST_VERSIONS = 2000
 """How many of the newest versions are looked through for callers who may see a part of each."""
+
+_LINES_AT_ONCE = 500
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Days = Annotated[int, Query(ge=1, le=3650, description="Of how many days.")]
@@ -65,10 +68,11 @@ def compare_versions(who: ChangeReaderDep, number: Number, other: Number) -> sha
     """Show what two versions have different, and who gains and loses what from the first to the second."""
     _, older = _stored(who, number)
     _, newer = _stored(who, other)
-    parts = list(changes(older.document, newer.document))
+    every = list(changes(older.document, newer.document))
+    parts = [each for each in every if redaction.is_shown(who, str(each))]
     about = concerned_scopes(parts, older.document, newer.document)
     shown = [each for each, scopes in zip(parts, about, strict=True) if all(map(who.visibility.sees, scopes))]
-    found = effects.of(who, parts, older, newer)
+    found = effects.of(who, every, older, newer)
     return shapes.VersionDifference(
         older=number,
         newer=other,
@@ -114,7 +118,13 @@ def audit(who: CallerDep, format: Literal["jsonl", "csv"] = "jsonl", days: Days 
     lines = audit_export.as_csv(found) if format == "csv" else audit_export.as_json_lines(found)
     kind = "text/csv" if format == "csv" else "application/x-ndjson"
     headers = {"Content-Disposition": f'attachment; filename="access-audit.{format}"', "Cache-Control": "no-store"}
-    return StreamingResponse(lines, media_type=kind, headers=headers)
+    return StreamingResponse(_batches(lines), media_type=kind, headers=headers)
+
+
+def _batches(lines: Iterator[str]) -> Iterator[str]:
+    # Each part of an answer takes a thread anew.
+    while batch := "".join(islice(lines, _LINES_AT_ONCE)):
+        yield batch
 
 
 def _of(who: Caller) -> Callable[[Record], shapes.Version]:
@@ -124,11 +134,8 @@ def _of(who: Caller) -> Callable[[Record], shapes.Version]:
 def _version(who: Caller, record: Record) -> shapes.Version:
     sees = who.visibility
     known = len(record.scopes) == len(record.changes)
-    shown = [
-        text
-        for index, text in enumerate(record.changes)
-        if sees.everything or (known and all(map(sees.sees, record.scopes[index])))
-    ]
+    parts = [(index, text) for index, text in enumerate(record.changes) if redaction.is_shown(who, text)]
+    shown = [text for index, text in parts if sees.everything or (known and all(map(sees.sees, record.scopes[index])))]
     return shapes.Version(
         version=record.id,
         created_at=datetime.fromtimestamp(record.created_at, UTC),
@@ -136,11 +143,11 @@ def _version(who: Caller, record: Record) -> shapes.Version:
         author_kind=record.author_kind,
         source=record.source,
         # It may be about what is hidden.
-        reason=record.reason if len(shown) == len(record.changes) else "",
+        reason=record.reason if len(shown) == len(parts) else "",
         reverts=record.reverts,
         changes=shown[:_MOST_CHANGES],
         more=max(len(shown) - _MOST_CHANGES, 0),
-        hidden=len(record.changes) - len(shown),
+        hidden=len(parts) - len(shown),
     )
 
 
