@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-_NAME = "TESTS_SHARED_FOLDER"
+FOLDER_VARIABLE = "TESTS_SHARED_FOLDER"
 
 
 def shared_folder() -> Path:
     """The folder of this run: the first process makes and removes it, those that it starts inherit its name."""
-    if _NAME not in os.environ:
-        os.environ[_NAME] = tempfile.mkdtemp(prefix="astro-auth-tests-shared-")
-        atexit.register(shutil.rmtree, os.environ[_NAME], ignore_errors=True)
-    return Path(os.environ[_NAME])
+    if FOLDER_VARIABLE not in os.environ:
+        os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="astro-auth-tests-shared-")
+        atexit.register(shutil.rmtree, os.environ[FOLDER_VARIABLE], ignore_errors=True)
+    return Path(os.environ[FOLDER_VARIABLE])
 
 
 @contextmanager
