@@ -239,6 +239,12 @@ def test_links_lead_somewhere(name: str) -> None:
             assert anchor in map(slug, headings), link
 
 
+def test_every_page_is_in_the_site() -> None:
+    """The navigation has every page of docs; the list of decisions has the others."""
+    listed = set(re.findall(r"([\w-]+\.md)$", text_of("mkdocs.yml"), re.MULTILINE))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= listed
+
+
 @pytest.mark.parametrize("image", sorted((ROOT / "docs" / "images").iterdir()), ids=lambda image: image.name)
 def test_images(image: Path) -> None:
     """Every image is a small PNG that a page shows."""
