@@ -14,7 +14,12 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parent.parent
-AT_ROOT = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+AT_ROOT = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "report-a-vulnerability.md",
+}
 """Where pages of the root are in the site."""
 LINKED = {"LICENSE": "LICENSE.txt", "dev_dags/policy.yaml": "dev_dags/policy.yaml"}
 """Where other files that pages link to are in the site."""
