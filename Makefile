@@ -33,7 +33,7 @@ COMPILE = $(UV) --no-config pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: ui ui-check mutants bench bench-policy soak help install demo test test-postgres test-mariadb test-3.1 test-3.2 check format lock clean
+.PHONY: dist docs ui ui-check mutants bench bench-policy soak help install demo test test-postgres test-mariadb test-3.1 test-3.2 check format lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9. -]*:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,23 @@ soak: .venv-bench/.installed ## ask a server for ten minutes while policy and ta
 bench-policy: $(INSTALLED) ## measure the commands with a large policy; ARGS=--write updates the page of it
 	$(BIN)/python -m tools.bench_policy $(ARGS)
 
+docs: .venv-docs/.installed ## build the documentation as a site in site/, and check its links
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/.installed .venv-release/.installed: .venv-%/.installed: locks/%.txt locks/uv.txt tools/install.sh
+	@sh tools/install.sh --only-lock .venv-$* locks/$*.txt $(PYTHON)
+	@touch $@
+
+dist: .venv-release/.installed ## build the wheel and the source distribution in dist/, check them, and list what they bring in build/
+	rm -rf dist build
+	.venv-release/bin/python -m build --no-isolation
+	.venv-release/bin/twine check --strict dist/*
+	.venv-release/bin/python -m venv build/installed
+	build/installed/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	build/installed/bin/astro-auth validate dev_dags/policy.yaml
+	build/installed/bin/python -m pip uninstall --quiet --yes pip setuptools
+	.venv-release/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.cdx.json build/installed
+
 check: $(INSTALLED) ## format, lint, types, and which module may import which
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -116,12 +133,14 @@ lock: $(if $(filter $(BIN)/uv,$(UV)),$(INSTALLED)) ## make locks/*.txt again (UP
 	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.2.in --output-file locks/airflow-3.2.txt
 	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.1.in --output-file locks/airflow-3.1.txt
 	$(COMPILE) --extra airflow --group dev pyproject.toml locks/airflow-3.3.in locks/bench.in --constraints $(LOCK) --output-file locks/bench.txt
+	$(COMPILE) locks/docs.in --output-file locks/docs.txt
+	$(COMPILE) locks/release.in --constraints $(LOCK) --output-file locks/release.txt
 	$(COMPILE) locks/ldap.in --constraints $(LOCK) --output-file locks/ldap.txt
 	$(COMPILE) locks/mariadb.in --constraints $(LOCK) --output-file locks/mariadb.txt
 	$(COMPILE) locks/uv.in --constraints $(LOCK) --output-file locks/uv.txt
 	@! grep -nE '://|^ *(-i|-f|--(extra-)?index-url|--find-links) ' locks/*.txt
 
 clean: ## remove .venv*, .demo and what the tools left
-	rm -rf $(VENV) .venv-3.1 .venv-3.2 .venv-bench ui/node_modules .demo .bench build dist htmlcov .coverage .coverage.* .hypothesis test-results
+	rm -rf $(VENV) .venv-3.1 .venv-3.2 .venv-bench .venv-docs .venv-release site ui/node_modules .demo .bench build dist htmlcov .coverage .coverage.* .hypothesis test-results
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find astro_auth_plugin tests tools dev_dags -name __pycache__ -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from astro_auth_plugin.provider_info import get_provider_info
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DEPLOYMENT_WORDS
 from astro_auth_plugin.rbac.policy import loader, policy_schema
+from astro_auth_plugin.runtime import metrics
 from tools import generated_docs
 from tools.demo_people import read_people
 from tools.demo_stack import DEV_DAGS
@@ -102,8 +103,9 @@ def test_ways_to_sign_in_are_those_of_the_tests() -> None:
 
 
 def test_policies_are_shown() -> None:
-    """README shows a first policy of ten lines and a custom role, and the reference a whole file."""
-    first, custom = blocks("README.md", "yaml policy")
+    """README shows a first policy of ten lines, the page of roles a custom one, and the reference a whole file."""
+    (first,) = blocks("README.md", "yaml policy")
+    (custom,) = blocks("docs/roles.md", "yaml policy")
     assert len(first.splitlines()) == 10
     assert "\nroles:" in custom
     (whole,) = blocks("docs/policy-file.md", "yaml policy")
@@ -117,6 +119,11 @@ def test_examples_are_well_formed(name: str) -> None:
         assert isinstance(yaml.safe_load(block), dict)
     for block in blocks(name, "python"):
         compile(block, name, "exec")
+
+
+def test_readme_is_short() -> None:
+    """README is what a new user reads first; everything else is on a page of docs."""
+    assert len(text_of("README.md").splitlines()) <= 250
 
 
 def test_demo_is_described() -> None:
@@ -152,8 +159,9 @@ def test_airflow_commands_exist(name: str) -> None:
 
 
 def test_own_commands_are_described() -> None:
-    """README names every command of `airflow astro-auth`."""
-    named = {line.split()[2] for line in commands("README.md", "airflow") if line.startswith("airflow astro-auth ")}
+    """The docs name every command of `airflow astro-auth`."""
+    page = commands("docs/commands.md", "airflow")
+    named = {line.split()[2] for line in page if line.startswith("airflow astro-auth ")}
     assert named == {command.name for command in airflow_commands()["astro-auth"].subcommands}
 
 
@@ -182,8 +190,31 @@ def test_options_exist(name: str) -> None:
 
 
 def test_options_are_described() -> None:
-    """README has a row for every option."""
-    assert set(re.findall(r"^\| `([a-z_]+)` \|", text_of("README.md"), re.MULTILINE)) == OPTIONS
+    """The page of the configuration has a row for every option."""
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", text_of("docs/configuration.md"), re.MULTILINE)) == OPTIONS
+
+
+# -- monitoring ----------------------------------------------------------------------------------------------------
+
+
+def rows_of(name: str, heading: str) -> list[str]:
+    """Return the first cells of the table below a heading."""
+    _, _, section = text_of(name).partition(f"## {heading}\n")
+    return re.findall(r"^\| (.+?) \|", section.partition("\n## ")[0], re.MULTILINE)[2:]
+
+
+def test_metrics_are_described() -> None:
+    """Every metric has a row, and every row is about one."""
+    known = {value for name, value in vars(metrics).items() if name.isupper()}
+    assert {row.strip("`") for row in rows_of("docs/monitoring.md", "Metrics")} == known
+
+
+def test_log_lines_exist() -> None:
+    """What operators search a log for is what the code writes."""
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "astro_auth_plugin").rglob("*.py"))
+    shown = [part for row in rows_of("docs/monitoring.md", "Log lines") for part in re.findall(r"`(.+?)`", row)]
+    assert len(shown) > 10
+    assert [part for part in shown if f'"{part}' not in source and f" {part}" not in source] == []
 
 
 # -- links, files, words -------------------------------------------------------------------------------------------
@@ -208,12 +239,21 @@ def test_links_lead_somewhere(name: str) -> None:
             assert anchor in map(slug, headings), link
 
 
+def test_every_page_is_in_the_site() -> None:
+    """The navigation has every page of docs; the list of decisions has the others."""
+    listed = set(re.findall(r"([\w-]+\.md)$", text_of("mkdocs.yml"), re.MULTILINE))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= listed
+
+
 @pytest.mark.parametrize("image", sorted((ROOT / "docs" / "images").iterdir()), ids=lambda image: image.name)
 def test_images(image: Path) -> None:
     """Every image is a small PNG that a page shows."""
     assert image.read_bytes().startswith(b"\x89PNG")
     assert image.stat().st_size < 100_000
-    assert any(f"({image.relative_to(page.parent)})" in page.read_text(encoding="utf-8") for page in PAGES)
+    shown = {
+        (page.parent / link).resolve() for page in PAGES for link in LINK.findall(page.read_text(encoding="utf-8"))
+    }
+    assert image in shown
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,15 +1,19 @@
-"""The tables of README and docs that come from the code: `python -m tools.generated_docs` writes them anew.
+"""The tables of docs that come from the code: `python -m tools.generated_docs` writes them anew.
 
 Each stands between two comments that name it. tests/test_docs.py fails when one is not what is made here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from astro_auth_plugin.access_api.app import make_app
 from astro_auth_plugin.authorization import action_map, exposures
+from astro_auth_plugin.cli.catalogue import COMMANDS
+from astro_auth_plugin.cli.command import Command, Group, Option
+from astro_auth_plugin.provider_info import get_provider_info
 from astro_auth_plugin.rbac.model.actions import ACTIONS, Action
 from astro_auth_plugin.rbac.model.permissions import TABLE, mask, names
 from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Level, Role
@@ -18,6 +22,8 @@ from tools import routes_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
+_SETTING = re.compile(rf"\[astro_auth\](?: (?:{'|'.join(get_provider_info()['config']['astro_auth']['options'])})\b)?")
 
 # A column shows a role for all that hold the same.
 COLUMNS = {
@@ -39,7 +45,7 @@ _LEVELS: dict[Level, str] = {
 
 
 def actions_by_role() -> str:
-    """Return README's table: who may do what."""
+    """Return the table of what each role may do."""
     together: dict[str, list[Action]] = {}
     for action in ACTIONS:
         together.setdefault(action.row, []).append(action)
@@ -70,7 +76,7 @@ def actions() -> str:
 
 
 def roles() -> str:
-    """Return README's table of roles: where each is given, what it holds, and which roles its holder may give."""
+    """Return the table of roles: where each is given, what it holds, and which roles its holder may give."""
     rows = []
     for role in BUILT_IN.values():
         holds = f"`{role.today}`, by its earlier name" if _only_a_name(role) else role.description
@@ -191,6 +197,42 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
+def commands() -> str:
+    """Return every command with its arguments and options."""
+    parts = []
+    for entry in COMMANDS:
+        grouped = isinstance(entry, Group)
+        if grouped:
+            parts.append(f"## {entry.name}\n\n{entry.help}.\n")
+        for command in entry.commands if isinstance(entry, Group) else (entry,):
+            words = f"{entry.name} {command.name}" if grouped else command.name
+            parts.append(f"{'###' if grouped else '##'} {words}\n\n{_command(words, command)}")
+    return "\n".join(parts)
+
+
+def _command(words: str, command: Command) -> str:
+    rows = [[_flags(option), _plain(option.help), _choices(option)] for option in command.options]
+    text = f"`airflow astro-auth {words}`: {_plain(command.description or command.help).removesuffix('.')}.\n"
+    return f"{text}\n{_table(['Argument', 'Meaning', 'Values'], rows)}" if rows else text
+
+
+def _flags(option: Option) -> str:
+    metavar = option.more.get("metavar", "")
+    value = metavar if isinstance(metavar, str) else " ".join(metavar)
+    if not option.flags[0].startswith("-"):
+        return f"`{value or option.flags[0]}`"
+    return ", ".join(f"`{flag} {value}`" if value else f"`{flag}`" for flag in option.flags).replace("|", "\\|")
+
+
+def _choices(option: Option) -> str:
+    return " ".join(f"`{choice}`" for choice in option.more.get("choices", ()))
+
+
+def _plain(words: str) -> str:
+    in_code = _SETTING.sub(r"`\g<0>`", words.replace("%%", "%"))
+    return in_code.replace("|", "\\|")
+
+
 def lint_rules() -> str:
     """Return every rule of `lint`."""
     rows = [[f"`{name}`", rule.severity, rule.why, rule.advice] for name, rule in RULES.items()]
@@ -212,7 +254,9 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "docs/api.md": {"api-routes": api_routes},
-    "README.md": {"actions-by-role": actions_by_role, "roles": roles, "exposures": exposed},
+    "docs/roles.md": {"actions-by-role": actions_by_role, "roles": roles},
+    "docs/limits.md": {"exposures": exposed},
+    "docs/commands.md": {"commands": commands},
     "docs/asking.md": {"actions": actions},
     "docs/permissions.md": {
         "permissions": permissions,

@@ -1,9 +1,15 @@
 #!/bin/sh
 # Makes a virtual environment with exactly the packages of a lock, and this project editable on top.
-#   sh tools/install.sh VENV LOCK [PYTHON]
+#   sh tools/install.sh [--only-lock] VENV LOCK [PYTHON]
+# With --only-lock, without this project.
 # Uses no more than a Python >= 3.11 with its venv module: pip installs uv by hash, uv installs the rest.
 set -eu
 
+only_lock=
+if [ "$1" = --only-lock ]; then
+    only_lock=yes
+    shift
+fi
 venv=$1
 lock=$2
 wanted=${3:-}
@@ -46,6 +52,7 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
 # Compiled now, since Airflow takes half as long to start then, also where Python is told to write no bytecode.
 "$venv/bin/uv" pip sync --compile-bytecode --python "$venv/bin/python" --require-hashes "$lock"
+[ -z "$only_lock" ] || exit 0
 "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --no-deps --no-build-isolation --editable .
 
 # The LDAP tests need a package that there is as source only, so they are for where it can be built.

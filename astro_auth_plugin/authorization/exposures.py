@@ -1,6 +1,7 @@
 """What an Airflow shows to users who should not see it, and no check can deny, because Airflow has no check there.
 
-One table: README lists it, and `airflow astro-auth validate` warns of the rows that apply to its Airflow and policy.
+One table: docs/limits.md lists it, and `airflow astro-auth validate` warns of the rows that apply to its Airflow and
+policy.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from astro_auth_plugin.runtime.settings import SettingsError, read_settings
 
 AUTH_MANAGER = "astro_auth_plugin.auth_manager.AstroAuthManager"
 RECOMMENDED = "3.3"
-"""The oldest version of Airflow that README recommends."""
+"""The oldest version of Airflow that docs/versions.md recommends."""
 
 # The secrets that Airflow generates have 24 characters.
 _SHORT = 24
@@ -103,7 +103,7 @@ def version(_: Installation) -> Iterator[Diagnostic]:
     if reason := version_compat.unsupported(airflow_version):
         yield wrong("Airflow", reason)
     elif Version(airflow_version) < Version(RECOMMENDED):
-        less = "users with Dag roles see less of their own Dags, see Limits in the README"
+        less = "users with Dag roles see less of their own Dags, see docs/limits.md"
         yield hint("Airflow", f"{airflow_version} is older than {RECOMMENDED}: {less}.")
     else:
         yield ok("Airflow", f"{airflow_version}.")

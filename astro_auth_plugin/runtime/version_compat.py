@@ -1,6 +1,6 @@
 """Which releases of Airflow are supported, the smallest patch release of each line, and what differs between them.
 
-README and pyproject.toml name the same ones, and the locks of the tests have exactly these.
+docs/versions.md and pyproject.toml name the same ones, and the locks of the tests have exactly these.
 """
 
 from __future__ import annotations

@@ -99,12 +99,12 @@ def test_secrets(set_up: Callable[..., Installation]) -> None:
 def test_version(
     version: str, verdict: str, set_up: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An Airflow that is older than README recommends is a hint, and one that is not supported is wrong."""
+    """An Airflow that is older than the docs recommend is a hint, and one that is not supported is wrong."""
     monkeypatch.setattr(check_basics, "airflow_version", version)
     assert [found for found, _ in reported(check_basics.version, set_up())] == [verdict]
 
 
 def test_recommended_version() -> None:
-    """It is the one in README."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert f"**Airflow {check_basics.RECOMMENDED} or newer is recommended.**" in readme
+    """It is the one in the docs."""
+    page = (Path(__file__).parents[2] / "docs" / "versions.md").read_text(encoding="utf-8")
+    assert f"**Airflow {check_basics.RECOMMENDED} or newer is recommended.**" in page

@@ -92,8 +92,8 @@ def test_installed() -> None:
     assert f"{airflow_version}".rsplit(".", 1)[0] in version_compat.SMALLEST
 
 
-def test_readme() -> None:
-    """README names the same releases."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_docs() -> None:
+    """The docs name the same releases."""
+    page = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
     for line, smallest in version_compat.SMALLEST.items():
-        assert f"| {line} | {smallest.release} | {smallest.before[0].upper()}{smallest.before[1:]} |" in readme
+        assert f"| {line} | {smallest.release} | {smallest.before[0].upper()}{smallest.before[1:]} |" in page

@@ -1,6 +1,6 @@
 """The one table of what people do, in plain words, and what each of it needs.
 
-The commands take these names, and README's table under "Roles and what they allow" is made from them. Every word of a
+The commands take these names, and the table of docs/roles.md is made from them. Every word of a
 permission is an action, too: `dagRun.create`, or with its scope `dag.airflow.dagRun.create`.
 """
 
@@ -16,7 +16,7 @@ class Action(NamedTuple):
 
     Attributes:
         names: what the commands call it; all mean the same.
-        row: the row of README's table; adjacent actions may share one.
+        row: the row of that table; adjacent actions may share one.
         needs: the permissions, all of them; on a Dag `dag.get` besides.
         deployment_wide: whether it concerns the whole Deployment, so that no role on single Dags gives it.
         words: what it is, where that is not what the row says.
@@ -85,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(("see-config",), "See the configuration", mask("config.get"), deployment_wide=True),
     Action(("see-whole-audit-log",), "Read the whole audit log", mask("auditLog.get", "dag.get"), deployment_wide=True),
 )
-"""Every action with a plain name, in the order of README's table."""
+"""Every action with a plain name, in the order of the table in docs/roles.md."""
 
 _BY_NAME = {name: action for action in ACTIONS for name in action.names}
 _PERMISSIONS = frozenset(names(EVERYTHING))

@@ -1,4 +1,4 @@
-"""README's way from a policy with a mistake to a change that a pipeline stops: typed as it stands there."""
+"""The way from a policy with a mistake to a change that a pipeline stops: typed as docs/reviewing-policies.md shows it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ STEP = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
 def test_session(tmp_path: Path) -> None:
-    """Every command prints what README shows, one after the other, where no Airflow is set up."""
-    steps = [step for block in blocks("README.md", "console session") for step in STEP.findall(block)]
+    """Every command prints what the page shows, one after the other, where no Airflow is set up."""
+    steps = [step for block in blocks("docs/reviewing-policies.md", "console session") for step in STEP.findall(block)]
     assert len(steps) > 8
     (first, policy), *rest = steps
     assert first == "cat policy.yaml"
