@@ -57,4 +57,8 @@ _OPTIONS = {
         '"email_claim": "email"}]',
     ),
     "tag_cache_ttl": _option("For how many seconds a Dag's tags are cached; default: 0, no cache.", "30"),
+    "identity_cache_ttl": _option(
+        "For how many seconds it is not looked again for duplicate accounts of a user; default: 0, in each request.",
+        "30",
+    ),
 }

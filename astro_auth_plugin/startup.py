@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from astro_auth_plugin.access_management import policy_audit
 from astro_auth_plugin.accounts import account_guard, accounts, db_manager
+from astro_auth_plugin.accounts.identity_cache import IdentityCache
 from astro_auth_plugin.authentication.authenticator import Authenticator
 from astro_auth_plugin.authentication.trusted_issuers import Issuers, parse_issuers
 from astro_auth_plugin.authorization import audit_rows, route_rules
@@ -64,7 +65,7 @@ def start() -> None:
         State(
             settings=settings,
             policy_store=policy_store,
-            authenticator=Authenticator(policy_store, issuers, dag_cache),
+            authenticator=Authenticator(policy_store, issuers, dag_cache, IdentityCache(settings.identity_cache_ttl)),
             dag_cache=dag_cache,
         )
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from airflow.providers.fab.auth_manager.models import User
 from airflow.utils.session import create_session
-from sqlalchemy import BigInteger, and_, bindparam, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, cast, func, literal, null, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -58,7 +58,7 @@ def load_account(account_id: int) -> Account | None:
 
 
 def read_account(
-    account_id: int | None, along: Along = NOTHING, values: Mapping[str, Any] = NO_VALUES
+    account_id: int | None, along: Along = NOTHING, values: Mapping[str, Any] = NO_VALUES, *, alone: bool = False
 ) -> tuple[Account | None, list[tuple[Any, ...]]]:
     """Read an account, and what else the request needs, in one statement.
 
@@ -68,6 +68,7 @@ def read_account(
         account_id: FAB's id of the account; None for what else the request needs alone.
         along: what else.
         values: what the joins of `along` compare with.
+        alone: whether it is known that no other active account has its e-mail, so that none is looked for.
 
     Returns:
         the account, None when there is none; and the rows of what is read along, one at least, also without an account.
@@ -76,8 +77,8 @@ def read_account(
         SQLAlchemyError: if the database does not answer.
     """
     asked = {"account_id": account_id, **values}
-    rows = _rows(along, asked)
-    if account_id is None or (_is_noted(rows[0]) and not rows[0][_HAS_NEWER]):
+    rows = _rows(along, asked, alone=alone)
+    if alone or account_id is None or (_is_noted(rows[0]) and not rows[0][_HAS_NEWER]):
         return _account(rows), _along_of(rows)
     try:
         note_emails()
@@ -96,10 +97,10 @@ def _is_noted(row: Any) -> bool:
     return row[0] is None or row[_DIGEST] == sign_ins.digest_of(row[2])
 
 
-def _rows(along: Along, values: dict[str, Any]) -> Sequence[Any]:
+def _rows(along: Along, values: dict[str, Any], *, alone: bool = False) -> Sequence[Any]:
     with connect() as connection:
         # A row for each account that may be the same person, and for each of what is read along; one without any.
-        return connection.execute(_one_account(along), values).all()
+        return connection.execute(_one_account(along, alone=alone), values).all()
 
 
 def _along_of(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -127,20 +128,22 @@ _ALONG = _SIGN_IN + len(sign_ins.COLUMNS)
 
 
 @functools.cache
-def _one_account(along: Along) -> Any:
+def _one_account(along: Along, *, alone: bool) -> Any:
     """Return the statement that every request sends, made once: to make it takes longer than to send it."""
     one, other, noted = _ACCOUNTS, _ACCOUNTS.alias(), SIGN_INS.alias()
     # An outer join of one row, so that there is one for what is read along, whether there is the account or not.
     asked = select(cast(bindparam("account_id"), BigInteger).label("id")).subquery()
     same = and_(noted.c.email_digest == SIGN_INS.c.email_digest, noted.c.account_id != SIGN_INS.c.account_id)
     found = asked.outerjoin(one, one.c.id == asked.c.id).outerjoin(SIGN_INS, SIGN_INS.c.account_id == one.c.id)
-    found = found.outerjoin(noted, same)
-    found = found.outerjoin(other, and_(other.c.id == noted.c.account_id, other.c.active.is_(True)))
+    others: tuple[Any, ...] = (null(), null(), null(), null())
+    if not alone:
+        found = found.outerjoin(noted, same)
+        found = found.outerjoin(other, and_(other.c.id == noted.c.account_id, other.c.active.is_(True)))
+        others = (other.c.id, other.c.email, SIGN_INS.c.email_digest, _has_newer_account())
     for table, condition in along.joins:
         found = found.outerjoin(table, condition)
-    account = (one.c.id, one.c.username, one.c.email, one.c.active, other.c.id, other.c.email)
-    columns = (*account, SIGN_INS.c.email_digest, _has_newer_account(), *sign_ins.COLUMNS, *along.columns)
-    return select(*columns).select_from(found)
+    account = (one.c.id, one.c.username, one.c.email, one.c.active)
+    return select(*account, *others, *sign_ins.COLUMNS, *along.columns).select_from(found)
 
 
 def _has_newer_account() -> Any:

@@ -20,7 +20,8 @@ from fastapi import HTTPException
 from jwt import ExpiredSignatureError, InvalidTokenError
 
 from astro_auth_plugin.accounts import revoked_tokens
-from astro_auth_plugin.accounts.accounts import NOTHING, Account, read_account
+from astro_auth_plugin.accounts.accounts import NOTHING, Account
+from astro_auth_plugin.accounts.identity_cache import IdentityCache
 from astro_auth_plugin.accounts.revoked_tokens import IS_REVOKED
 from astro_auth_plugin.authentication import account_identity, airflow_jwts, api_tokens, external_tokens
 from astro_auth_plugin.authentication.trusted_issuers import Issuers
@@ -59,6 +60,7 @@ class _Reader:
     """Reads the account of one request, and in the same statement everything else that is fresh in each request.
 
     Args:
+        accounts: reads the account.
         policy_column: the sub-select with the policy's version; None where it is not in the database.
         jti: of the JWT, if it may have been revoked.
         dags: reads the Dag.
@@ -69,8 +71,11 @@ class _Reader:
         dags: the Dag.
     """
 
-    def __init__(self, policy_column: Any, jti: str | None = None, dags: Dags | None = None) -> None:
+    def __init__(
+        self, accounts: IdentityCache, policy_column: Any, jti: str | None = None, dags: Dags | None = None
+    ) -> None:
         context = current_request()
+        self._accounts = accounts
         self._jti = jti
         self._dags = dags
         dag_id = context.path_dag_id if context and dags else None
@@ -90,7 +95,7 @@ class _Reader:
         along = _along(self._policy_column, self._jti is not None, of_dag)
         if account_id is None and along == NOTHING:
             return None
-        account, rows = read_account(account_id, along, {"jti": self._jti, "dag_id": self._dag_id})
+        account, rows = self._accounts.read_account(account_id, along, {"jti": self._jti, "dag_id": self._dag_id})
         values = list(rows[0])
         if self._policy_column is not None:
             self.version = values.pop(0)
@@ -114,9 +119,17 @@ class Authenticator:
         policy_store: the running policy.
         issuers: the issuers that are trusted beside Airflow itself.
         dags: reads the Dag that a request is about along with the account.
+        accounts: reads the account.
     """
 
-    def __init__(self, policy_store: PolicyStore, issuers: Issuers, dags: Dags | None = None) -> None:
+    def __init__(
+        self,
+        policy_store: PolicyStore,
+        issuers: Issuers,
+        dags: Dags | None = None,
+        accounts: IdentityCache | None = None,
+    ) -> None:
+        self._accounts = accounts or IdentityCache()
         self._policy_store = policy_store
         self._issuers = issuers
         self._dags = dags
@@ -162,7 +175,7 @@ class Authenticator:
             said: what the JWT says.
             jti: of the JWT, if it may have been revoked.
         """
-        reader = _Reader(self._policy_store.column, jti, self._dags)
+        reader = _Reader(self._accounts, self._policy_store.column, jti, self._dags)
 
         def look() -> tuple[Account | None, bool]:
             self._clean_now_and_then()
@@ -194,7 +207,7 @@ class Authenticator:
             ValueError: if there is no such account or token, or it is not active.
             KeyError: if a claim is missing.
         """
-        reader = _Reader(self._policy_store.column)
+        reader = _Reader(self._accounts, self._policy_store.column)
         account = airflow_jwts.account_of(claims, reader.read)
         return airflow_jwts.identity_of(claims, account, self._policy_store.engine(reader.version))
 
@@ -221,7 +234,7 @@ class Authenticator:
         return identity
 
     def _identity_of_account(self, account_id: int) -> AstroIdentity:
-        reader = _Reader(self._policy_store.column)
+        reader = _Reader(self._accounts, self._policy_store.column)
         account = account_identity.active(reader.read(account_id))
         return account_identity.identity_of(self._policy_store.engine(reader.version), account)
 

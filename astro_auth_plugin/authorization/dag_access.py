@@ -28,21 +28,27 @@ def holds_in_deployment(identity: AstroIdentity, needed: int) -> bool:
 def holds_on_dag(identity: AstroIdentity, needed: int, dag_id: str) -> bool:
     """Whether all of these permissions are held on a Dag. Its tags are looked up only where they can matter."""
     access = identity.access
-    if not needed & ~access.deployment_wide:
+    missing = needed & ~access.deployment_wide
+    if not missing:
         return True
-    if needed & ~access.anywhere or dag_id in NO_DAGS:
+    if missing & ~access.anywhere:
         return False
-    found = find(identity, dag_id)
-    return found is not None and identity.check(needed, found)
+    found = identity.dags.get(dag_id) or find(identity, dag_id)
+    return found is not None and identity.engine.allows(access, needed, found)
 
 
 def find(identity: AstroIdentity, dag_id: str) -> Dag | None:
     """Return a Dag with its tags; None if it does not exist."""
-    if dag_id in NO_DAGS:
-        return None
-    if dag_id not in identity.dags:
+    dags = identity.dags
+    if dag_id not in dags:
+        if dag_id in NO_DAGS:
+            return None
+        kept = dag_cache.kept(dag_id)
+        if kept is not None:
+            dags[dag_id] = kept
+            return kept
         look_up(identity, {dag_id})
-    return identity.dags[dag_id]
+    return dags[dag_id]
 
 
 def look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
@@ -51,7 +57,8 @@ def look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
     unknown = {dag_id for dag_id in dag_ids if dag_id not in identity.dags}
     if unknown:
         found = dag_cache.look_up(unknown, files=bool(identity.engine.tag_rules))
-        identity.dags.update({dag_id: found.get(dag_id) for dag_id in unknown})
+        identity.dags.update(found)
+        identity.dags.update(dict.fromkeys(unknown.difference(found)))
 
 
 # -- lists ---------------------------------------------------------------------------------------------------------

@@ -47,14 +47,24 @@ class DagCache:
             return dag_lookup.read_dags(dag_ids, files=files)
         # From before the statement, or what is read while a tag goes would be kept for longer than it may.
         now = self._clock()
-        found = {dag_id: kept.dag for dag_id in dag_ids if (kept := self._kept.get(dag_id)) and self._counts(kept, now)}
-        unknown = [dag_id for dag_id in dag_ids if dag_id not in found]
+        found, unknown = dict[str, Dag](), list[str]()
+        for dag_id in dag_ids:
+            kept = self._kept.get(dag_id)
+            if kept is not None and now - kept.read_at < self._ttl:
+                found[dag_id] = kept.dag
+            else:
+                unknown.append(dag_id)
         if unknown:
             # Always with files: the policy that protects tags may come before the Dag is forgotten.
             read = dag_lookup.read_dags(unknown, files=True)
             self._keep(read, now)
             found |= read
         return found
+
+    def kept(self, dag_id: str) -> Dag | None:
+        """Return a Dag that is kept; None when it has to be looked up."""
+        kept = self._kept.get(dag_id)
+        return kept.dag if kept is not None and self._clock() - kept.read_at < self._ttl else None
 
     def along(self) -> Along:
         """Return what a request reads along with its account to know a Dag; nothing where Dags are kept."""
@@ -65,9 +75,6 @@ class DagCache:
         """Return the Dag of what was read along; None in its place if it does not exist."""
         return dag_lookup.dags_of(rows, dag_id)
 
-    def _counts(self, kept: _Kept, now: float) -> bool:
-        return now - kept.read_at < self._ttl
-
     def _keep(self, dags: dict[str, Dag], now: float) -> None:
         with self._lock:
             for dag_id, dag in dags.items():
@@ -76,6 +83,12 @@ class DagCache:
                 self._kept[dag_id] = _Kept(dag, now)
             while len(self._kept) > MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
+
+
+def kept(dag_id: str) -> Dag | None:
+    """Return a Dag that the process keeps; None when it has to be looked up."""
+    started = state.started()
+    return started.dag_cache.kept(dag_id) if started is not None else None
 
 
 def look_up(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:

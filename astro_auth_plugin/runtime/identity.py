@@ -7,7 +7,7 @@ second question does not say which entity. The same object comes with both, so i
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
@@ -38,11 +38,13 @@ class AstroIdentity(BaseUser):
         dags: the Dags that this request has looked up, with the tags they carry; None for one that does not exist.
         key: for an API token, which of its secrets it came with; '' for a person.
         ends_at: when the credential of an API token ends, or a person's JWT; None for never, and for a session.
+        access: what the subject has in this Deployment, looked up when it is first needed: most decisions need nothing
+            else.
         since: when a person was given the JWT that they came with, in seconds; None for anyone who came without.
     """
 
     __slots__ = (
-        "_access",
+        "access",
         "dags",
         "email",
         "ends_at",
@@ -55,6 +57,8 @@ class AstroIdentity(BaseUser):
         "subject",
         "username",
     )
+
+    access: Access
 
     # What Flask needs of a user.
     is_authenticated: ClassVar[bool] = True
@@ -82,7 +86,6 @@ class AstroIdentity(BaseUser):
         self.key = ""
         self.ends_at: datetime | None = None
         self.since: float | None = None
-        self._access: Access | None = None
 
     @classmethod
     def of_token(cls, held: Holding, engine: Engine) -> AstroIdentity:
@@ -107,16 +110,16 @@ class AstroIdentity(BaseUser):
         """Return what Airflow's audit log shows of the person or token."""
         return self.username
 
-    @property
-    def access(self) -> Access:
-        """What the subject has in this Deployment, looked up once: most of a request's decisions need nothing else."""
-        if self._access is None:
-            self._access = self.engine.access(self.subject, self.groups)
-        return self._access
+    def __getattr__(self, name: str) -> Any:
+        # Called where there is no such attribute yet, so a decision pays for no property.
+        if name != "access":
+            raise AttributeError(name)
+        self.access = self.engine.access(self.subject, self.groups)
+        return self.access
 
     def check(self, required: int, dag: Dag) -> bool:
         """Whether the subject has permissions on a Dag."""
-        return self.engine.check(self.subject, required, dag, groups=self.groups).allowed
+        return self.engine.allows(self.access, required, dag)
 
     def missing(self, required: int, dag: Dag) -> int:
         """Return which of these permissions, and of `dag.get`, the subject lacks on a Dag."""

@@ -8,6 +8,7 @@ is called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -175,9 +176,8 @@ def parse_address(text: str) -> Address | None:
     return None if address.scope_id else address.ipv4_mapped or address
 
 
-def current_request() -> RequestContext | None:
-    """Return the request being served; None outside of one, and when the middleware is not installed."""
-    return _current.get()
+current_request: Callable[[], RequestContext | None] = _current.get
+"""Returns the request being served; None outside of one, and when the middleware is not installed."""
 
 
 def enter_request(context: RequestContext) -> Token[RequestContext | None]:

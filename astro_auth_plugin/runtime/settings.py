@@ -14,6 +14,7 @@ SECTION = "astro_auth"
 PERCENT = "has a `%` in airflow.cfg, which begins a reference there: write `%%` for each"
 
 _MOST_SECONDS = 3600
+_MOST_SECONDS_OF_IDENTITIES = 30
 
 Network = IPv4Network | IPv6Network
 
@@ -41,6 +42,8 @@ class Settings:
         trusted_issuers: issuers whose JWTs are accepted, as JSON; `trusted_issuers.parse_issuers` reads it.
         require_reason: whether changes of the policy need a reason.
         tag_cache_ttl: for how many seconds a Dag's tags are cached; 0 reads them for each request.
+        identity_cache_ttl: for how many seconds it counts that no other active account has a user's e-mail; 0 looks for
+            one in each request.
     """
 
     policy_file: Path | None
@@ -57,6 +60,7 @@ class Settings:
     trusted_issuers: str = ""
     require_reason: bool = False
     tag_cache_ttl: float = 0
+    identity_cache_ttl: float = 0
 
 
 def read_settings() -> Settings:
@@ -86,7 +90,8 @@ def read_settings() -> Settings:
         allow_database_passwords=_truth("allow_database_passwords"),
         trusted_issuers=_option("trusted_issuers"),
         require_reason=_truth("require_reason"),
-        tag_cache_ttl=_seconds("tag_cache_ttl"),
+        tag_cache_ttl=_seconds("tag_cache_ttl", _MOST_SECONDS),
+        identity_cache_ttl=_seconds("identity_cache_ttl", _MOST_SECONDS_OF_IDENTITIES),
     )
 
 
@@ -127,14 +132,14 @@ def _truth(name: str) -> bool:
     return text == "true"
 
 
-def _seconds(name: str) -> float:
+def _seconds(name: str, most: int) -> float:
     text = _option(name) or "0"
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not 0 <= seconds <= _MOST_SECONDS:
-        raise SettingsError(f"[{SECTION}] {name} is `{text}`: write seconds, from 0 to {_MOST_SECONDS}")
+    if not 0 <= seconds <= most:
+        raise SettingsError(f"[{SECTION}] {name} is `{text}`: write seconds, from 0 to {most}")
     return seconds
 
 

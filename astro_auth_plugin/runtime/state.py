@@ -50,6 +50,11 @@ def current() -> State:
     return _current
 
 
+def started() -> State | None:
+    """Return the state of this process; None before the auth manager's `init`, and in commands."""
+    return _current
+
+
 def start(state: State) -> None:
     """Begin to serve with this state."""
     global _current  # noqa: PLW0603 - the one value of the process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
@@ -16,7 +15,7 @@ from anyio import to_thread
 from fastapi import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from astro_auth_plugin.authorization import authorizer
 from astro_auth_plugin.runtime import audit_log, state
@@ -42,29 +41,23 @@ class AccessEnded(EndedOnPurpose):
     """Ends an answer before its end: the server closes the connection, so that the client sees that it is cut."""
 
 
-def ending_with_access(context: RequestContext, send: Send) -> Send:
-    """Return a `send` that looks again, every few seconds, whether the rest of an answer may be sent.
+def is_due(checked: float) -> bool:
+    """Whether it is to be looked again if the rest of an answer may be sent, after `checked` by `time.monotonic`."""
+    return monotonic() - checked > CHECK_SECONDS
+
+
+async def end_without_access(context: RequestContext) -> None:
+    """Look again whether the rest of an answer may be sent.
 
     Raises:
-        AccessEnded: from the `send`, if it may not.
+        AccessEnded: if it may not.
     """
-    checked = math.inf
-
-    async def send_while_allowed(message: Message) -> None:
-        nonlocal checked
-        if message["type"] == "http.response.start":
-            checked = monotonic()
-        elif monotonic() - checked > CHECK_SECONDS and message.get("body"):
-            user = context.signed_in or context.actor
-            if user is not None and not await _is_still_allowed(context):
-                context.events.append(audit_log.answer_ended(user))
-                ended = AccessEnded(f"Ended the answer to {user.username}, whose access has ended meanwhile")
-                context.scope.get(CUT_OFF, []).append(ended)
-                raise ended
-            checked = monotonic()
-        await send(message)
-
-    return send_while_allowed
+    user = context.signed_in or context.actor
+    if user is not None and not await _is_still_allowed(context):
+        context.events.append(audit_log.answer_ended(user))
+        ended = AccessEnded(f"Ended the answer to {user.username}, whose access has ended meanwhile")
+        context.scope.get(CUT_OFF, []).append(ended)
+        raise ended
 
 
 async def _is_still_allowed(context: RequestContext) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 
 from anyio import to_thread
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from astro_auth_plugin.authentication import token_use
 from astro_auth_plugin.authorization import audit_rows, denials
@@ -21,10 +21,8 @@ from astro_auth_plugin.runtime.settings import served_over_tls
 from astro_auth_plugin.web import (
     answers,
     logout,
-    long_answers,
     passwords,
     peer,
-    plugin_list,
     request_bodies,
     size_limits,
     worker_tokens,
@@ -88,22 +86,18 @@ class RequestMiddleware:
 
     async def _serve(self, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Let Airflow answer, or the page for people without access, and record what the request leaves."""
-        end: list[Message] = []
+        answer = answers.Answer(context, path, send, _leaves_a_row)
         token = enter_request(context)
         try:
             page = await page_instead(context.scope, path)
             if page is not None:
                 await page(context.scope, receive, send)
             else:
-                ending = plugin_list.cut(context, _keeping_the_end(context, end, send))
-                telling = answers.telling_refusals(context, answers.telling_how_to_sign_in(path, ending))
-                telling = answers.keeping_tokens_out_of_caches(path, telling)
-                telling = long_answers.ending_with_access(context, telling)
-                await self._doors.serve(self.app, context, path, receive, telling)
+                await self._doors.serve(self.app, context, path, receive, answer)
         finally:
             leave_request(token)
             await _record(context)
-            for message in end:
+            for message in answer.end:
                 await send(message)
 
 
@@ -171,25 +165,6 @@ def _not_a_worker() -> JSONResponse:
 
 
 # -- what a request leaves in the audit log ------------------------------------------------------------------------
-
-
-def _keeping_the_end(context: RequestContext, end: list[Message], send: Send) -> Send:
-    """Return a `send` that keeps the last message in `end` where the request leaves a row.
-
-    A client with the whole answer then finds the row. It is written when Airflow is done with the request: before, its
-    transaction may still be open, and SQLite lets one write at a time, so the next request could run into it as well.
-    """
-
-    async def send_but_the_end(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            context.status = message["status"]
-        is_end = message["type"] == "http.response.body" and not message.get("more_body")
-        if is_end and _leaves_a_row(context):
-            end.append(message)
-        else:
-            await send(message)
-
-    return send_but_the_end
 
 
 def _leaves_a_row(context: RequestContext) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.types import Message, Send
-
 from astro_auth_plugin.authorization import action_map, authorizer
 from astro_auth_plugin.rbac.engine.visibility import visibility_of
 from astro_auth_plugin.runtime.identity import AstroIdentity
@@ -18,33 +16,18 @@ _READERS_PAGE = "access"
 _NAMED = ("name", "react_apps")
 
 
-def cut(context: RequestContext, send: Send) -> Send:
-    """Return a `send` that leaves in the list what the caller may see.
+def is_cut(context: RequestContext, status: int) -> bool:
+    """Whether an answer is the list."""
+    return status == _OK and context.route == action_map.PLUGIN_LIST
+
+
+def cut(identity: AstroIdentity | None, body: bytes) -> bytes:
+    """Return the list with what the caller may see.
 
     Anyone who may not see plugins gets this plugin's own pages, and nothing else of any plugin; the page about the
     access of others is only listed for those who may read that.
     """
-    started: list[Message] = []
-    body = bytearray()
-
-    async def send_cut(message: Message) -> None:
-        is_start = message["type"] == "http.response.start"
-        if is_start and message["status"] == _OK and context.route == action_map.PLUGIN_LIST:
-            started.append(message)
-        elif message["type"] == "http.response.body" and started:
-            body.extend(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            start = started.pop()
-            text = json.dumps(_cut(context.actor, json.loads(body))).encode() if body else b""
-            headers = [each for each in start["headers"] if each[0].lower() != b"content-length"]
-            length = (b"content-length", str(len(text)).encode())
-            await send({**start, "headers": [*headers, length]})
-            await send({"type": "http.response.body", "body": text})
-        else:
-            await send(message)
-
-    return send_cut
+    return json.dumps(_cut(identity, json.loads(body))).encode() if body else b""
 
 
 def _cut(identity: AstroIdentity | None, listed: dict[str, Any]) -> dict[str, Any]:

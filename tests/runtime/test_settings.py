@@ -12,6 +12,7 @@ OPTIONS = (
     *("POLICY_FILE", "DEPLOYMENT_ID", "WORKSPACE_ID", "ORGANIZATION_ID", "ACCESS_CONTACT"),
     *("GROUPS_CLAIM", "TRUSTED_PROXIES", "PROXY_GROUPS_HEADER", "PROXY_GROUPS_SEPARATOR", "ALLOW_DATABASE_PASSWORDS"),
     *("TRUSTED_ISSUERS", "TAG_CACHE_TTL", "TRUSTED_EMAIL_PROVIDERS", "POLICY_STORE", "REQUIRE_REASON"),
+    "IDENTITY_CACHE_TTL",
 )
 
 
@@ -139,6 +140,9 @@ def test_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings().tag_cache_ttl == 0
     configure(monkeypatch, tag_cache_ttl=" 2.5 ")
     assert read_settings().tag_cache_ttl == 2.5
+    assert read_settings().identity_cache_ttl == 0
+    configure(monkeypatch, identity_cache_ttl="30")
+    assert read_settings().identity_cache_ttl == 30
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,7 @@ def test_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"tag_cache_ttl": "-1"}, "[astro_auth] tag_cache_ttl is `-1`: write seconds, from 0 to 3600"),
         ({"tag_cache_ttl": "nan"}, "[astro_auth] tag_cache_ttl is `nan`: write seconds, from 0 to 3600"),
         ({"tag_cache_ttl": "3601"}, "[astro_auth] tag_cache_ttl is `3601`: write seconds, from 0 to 3600"),
+        ({"identity_cache_ttl": "31"}, "[astro_auth] identity_cache_ttl is `31`: write seconds, from 0 to 30"),
         ({"allow_database_passwords": "yes"}, "[astro_auth] allow_database_passwords is `yes`: write true or false"),
     ],
 )

@@ -13,8 +13,8 @@ from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from pathlib import Path
 
-from tools.bench import load, psycopg3, report
-from tools.bench.databases import Databases, Postgres, SQLite, prepare
+from tools.bench import crowd, load, psycopg3, report
+from tools.bench.databases import Databases, Postgres, SQLite, prepare, with_many_accounts
 from tools.bench.engines import ENGINES
 from tools.bench.results import Results
 from tools.bench.rounds import ALL_PARTS, measure, tell
@@ -34,6 +34,7 @@ def arguments(words: list[str] | None = None) -> Namespace:
         "--engines", nargs="+", choices=[each.name for each in ENGINES], help="only these auth managers"
     )
     parser.add_argument("--seconds", type=float, default=4, help="how long each cell of the load takes")
+    parser.add_argument("--crowd", type=int, default=30_000, help="how many requests many users make to one server")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--keep", type=Path, help="a new folder to keep the logs in")
     return parser.parse_args(words)
@@ -44,7 +45,10 @@ def run(args: Namespace, folder: Path, databases: Databases) -> Results:
     engines = [each for each in ENGINES if not args.engines or each.name in args.engines]
     parts = tuple(args.only)
     addresses = prepare(folder, databases, sorted(args.sizes), tell)
-    results = measure(folder, addresses, rounds=args.rounds, parts=parts, engines=engines)
+    crowded = ""
+    if "crowd" in parts or ("requests" in parts and any(each.many_accounts for each in engines)):
+        crowded = with_many_accounts(folder, databases, min(args.sizes), tell)
+    results = measure(folder, addresses, rounds=args.rounds, parts=parts, engines=engines, crowded=crowded)
     results.about = report.about(databases.kind, args.rounds)
     if results.disagreements:
         return results
@@ -52,6 +56,8 @@ def run(args: Namespace, folder: Path, databases: Databases) -> Results:
         psycopg3.ask(results, folder, databases, addresses)
     if "load" in parts:
         load.measure(results, folder, addresses, args.seconds, tell)
+    if "crowd" in parts:
+        crowd.measure(results, folder, crowded, args.crowd, tell)
     return results
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tools.bench.data import PAGE, TAG_COUNTS, WRITTEN
-from tools.bench.engines import CACHED, MOST_DAGS_OF_KEYCLOAK_LISTS, OURS, Engine
+from tools.bench.data import ACCENTED, PAGE, TAG_COUNTS, WRITTEN
+from tools.bench.engines import CACHED, MOST_DAGS_OF_KEYCLOAK_LISTS, OURS, STRICT, Engine
 
 TITLES = {
     "decision": "one decision, everything that is cached being warm",
@@ -30,6 +30,8 @@ REQUESTS = {
 ONCE = ("batch", "filter", "get_dag_first", "patch", "trigger")
 FIRSTS = ("first", "get_dag_first")
 BODIES = {"patch": {"is_paused": False}, "trigger": {"logical_date": None}}
+ONE_DAG = ("get_dag", "patch", "trigger")
+"""Requests whose times lie close together, so that more rounds are needed to tell them apart."""
 LISTS = ("list", "lazy", "api_dags", "ui_dags", "dag_runs", "task_instances", "filter")
 FLOORS = {
     "floor_tags_of_dag": "tags of one Dag, SQLAlchemy Core",
@@ -59,6 +61,8 @@ class Cell(NamedTuple):
 
 def cells_of(engine: Engine, size: int, parts: tuple[str, ...] = PARTS) -> list[Cell]:
     """Return what an engine is asked at this number of Dags."""
+    if engine.only:
+        return [Cell(name, person) for name in engine.only for person in engine.people]
     found = []
     for person in engine.people:
         if "calls" in parts and engine.calls:
@@ -70,6 +74,8 @@ def cells_of(engine: Engine, size: int, parts: tuple[str, ...] = PARTS) -> list[
             found = [cell for cell in found if cell.name not in ONCE or cell.person != person]
     if "calls" in parts and engine.auth_manager == OURS and engine.name != CACHED:
         found += [Cell("tags", f"tags{count}") for count in TAG_COUNTS]
+    if engine.name == STRICT and "requests" in parts:
+        found.append(Cell("get_dag", ACCENTED))
     if "floors" in parts and engine.name == "none":
         found += [Cell(name) for name in FLOORS]
     return [cell for cell in found if not left_out(engine, size, cell)]

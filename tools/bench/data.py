@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 RESTRICTED, ALL = "restricted", "all"
 PEOPLE = (RESTRICTED, ALL)
+ACCENTED = "caf\u00e9"
+"""May do what the restricted person may, and has an e-mail that is not ASCII."""
+MANY_ACCOUNTS = 50_000
 DEPLOYMENT = "cldep0bench"
 _TAGS = tuple(f"team:t{number:03}" for number in range(200))
 GRANTED = _TAGS[:20]
@@ -101,6 +104,7 @@ def expected(size: int) -> dict[str, Any]:
             f"get_dag/{person}": True,
             f"refused_dag/{person}": person == ALL,
         }
+    answers |= {f"get_dag/{ACCENTED}": True, f"refused_dag/{ACCENTED}": False}
     return answers
 
 
@@ -119,8 +123,8 @@ def _short(answer: Any) -> str:
     return text if len(text) <= 120 else f"{text[:120]}..."  # noqa: PLR2004 - one line of a terminal
 
 
-def policy() -> str:
-    """Return the policy file that says the same."""
+def policy(*, folders: bool = False) -> str:
+    """Return the policy file that says the same; with `folders`, the tags are only for files of a pattern."""
     lines = [
         "version: 1",
         "organization_id: clorg0bench",
@@ -129,13 +133,16 @@ def policy() -> str:
         "users:",
         f"  - email: {ALL}@example.com",
         "    workspace_roles: [{workspace_id: clws0bench, role: WORKSPACE_OWNER}]",
-        f"  - email: {RESTRICTED}@example.com",
-        "    dag_roles:",
-        f"      - {{deployment_id: {DEPLOYMENT}, dag_id: {WRITTEN}, role: DAG_AUTHOR}}",
-        *_tag_grants(GRANTED),
     ]
+    for person in (RESTRICTED, ACCENTED):
+        author = f"      - {{deployment_id: {DEPLOYMENT}, dag_id: {WRITTEN}, role: DAG_AUTHOR}}"
+        lines += [f"  - email: {person}@example.com", "    dag_roles:", author, *_tag_grants(GRANTED)]
     for count in TAG_COUNTS:
         lines += [f"  - email: tags{count}@example.com", "    dag_roles:", *_tag_grants(_TAGS[:count])]
+    if folders:
+        place = "[{bundle: dags-folder, files: ['*.py']}]"
+        entry = f"  - {{deployment_id: {DEPLOYMENT}, tag: '%s', only_in: {place}}}"
+        lines += ["protected_tags:", *(entry % tag for tag in GRANTED)]
     return "\n".join(lines) + "\n"
 
 

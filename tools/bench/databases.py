@@ -13,7 +13,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from tools.bench.data import WRITTEN, dags, policy
+from tools.bench.data import MANY_ACCOUNTS, WRITTEN, dags, policy
 from tools.bench.engines import ENGINES, STRICT, environment
 from tools.demo_processes import tail
 
@@ -79,7 +79,8 @@ def prepare(folder: Path, databases: Databases, sizes: list[int], tell: Callable
         RuntimeError: if that fails, with the end of the log.
     """
     (folder / "dags").mkdir(parents=True, exist_ok=True)
-    (folder / "policy.yaml").write_text(policy())
+    (folder / "policy.yaml").write_text(policy(), encoding="utf-8")
+    (folder / "policy-folders.yaml").write_text(policy(folders=True), encoding="utf-8")
     (folder / "dags" / "bench.py").write_text(_DAG_FILE.format(id=WRITTEN, tags=list(dags(1)[0].tags)))
     tell("migrating a database")
     _fill(folder, databases.address("base"), "base")
@@ -91,6 +92,15 @@ def prepare(folder: Path, databases: Databases, sizes: list[int], tell: Callable
         # The largest first, since it takes longest.
         list(pool.map(lambda size: _fill(folder, addresses[size], "dags", str(size)), sorted(sizes, reverse=True)))
     return addresses
+
+
+def with_many_accounts(folder: Path, databases: Databases, size: int, tell: Callable[[str], None]) -> str:
+    """Copy the database with so many Dags, add accounts, and return the copy's address."""
+    tell(f"filling a copy of it with {MANY_ACCOUNTS} accounts")
+    databases.copy(f"dags{size}", f"crowd{size}")
+    address = databases.address(f"crowd{size}")
+    _fill(folder, address, "accounts", str(MANY_ACCOUNTS))
+    return address
 
 
 _DAG_FILE = '''"""The first Dag of the benchmark."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.bench.data import ALL, DEPLOYMENT, PEOPLE
+from tools.bench.data import ACCENTED, ALL, DEPLOYMENT, PEOPLE, RESTRICTED
 from tools.demo_settings import inherited
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,9 @@ class Engine(NamedTuple):
         people: who of the two can be told apart with it.
         settings: environment variables that it needs.
         calls: whether the auth manager itself is asked, and not only through requests.
+        only: the cells that it is asked, by name; all without any.
+        policy: the name of its policy file.
+        many_accounts: whether its database has many accounts more; it is then asked at the smallest number of Dags.
     """
 
     name: str
@@ -41,13 +44,37 @@ class Engine(NamedTuple):
     people: tuple[str, ...] = PEOPLE
     settings: Mapping[str, str] = {}
     calls: bool = True
+    only: tuple[str, ...] = ()
+    policy: str = "policy.yaml"
+    many_accounts: bool = False
 
 
-STRICT, CACHED = "astro", "astro-cached"
+STRICT, CACHED, FOLDERS, CROWDED = "astro", "astro-cached", "astro-folders", "astro-crowded"
 ENGINES = (
     Engine("none", "no authorization at all", UNCHECKED, people=(ALL,), calls=False),
     Engine(STRICT, "this plugin", OURS),
-    Engine(CACHED, "this plugin with its tag cache", OURS, settings={"AIRFLOW__ASTRO_AUTH__TAG_CACHE_TTL": "3600"}),
+    Engine(
+        CACHED,
+        "this plugin with its caches",
+        OURS,
+        settings={"AIRFLOW__ASTRO_AUTH__TAG_CACHE_TTL": "3600", "AIRFLOW__ASTRO_AUTH__IDENTITY_CACHE_TTL": "30"},
+    ),
+    Engine(
+        FOLDERS,
+        "this plugin with tags for folders",
+        OURS,
+        people=(RESTRICTED,),
+        only=("list", "api_dags", "ui_dags", "get_dag"),
+        policy="policy-folders.yaml",
+    ),
+    Engine(
+        CROWDED,
+        "this plugin with 50,000 accounts",
+        OURS,
+        people=(RESTRICTED, ACCENTED),
+        only=("get_dag",),
+        many_accounts=True,
+    ),
     Engine("fab", "FAB's auth manager", FAB),
     Engine(
         "simple",
@@ -103,7 +130,7 @@ def environment(engine: Engine, folder: Path, database: str, keycloak_url: str =
         "AIRFLOW__API__SECRET_KEY": _SECRET,
         "AIRFLOW__API_AUTH__JWT_SECRET": _SECRET,
         "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "86400",
-        "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(folder / "policy.yaml"),
+        "AIRFLOW__ASTRO_AUTH__POLICY_FILE": str(folder / engine.policy),
         "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": DEPLOYMENT,
         # What is cached expires between two rounds, or not, by chance; so it does not.
         "AIRFLOW__FAB__CACHE_TTL": "3600",

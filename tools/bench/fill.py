@@ -3,6 +3,7 @@
 `python -m tools.bench.fill base` migrates an empty database, and puts the first Dag and the people in.
 `python -m tools.bench.fill dags SIZE` adds the other Dags to it, each with three tags, a run and a task instance, and
 the rows of permissions that FAB needs to say what the policy says.
+`python -m tools.bench.fill accounts COUNT` adds accounts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy.orm import Session
 
-from tools.bench.data import ALL, PEOPLE, RESTRICTED, TAG_COUNTS, WRITTEN, BenchDag, dags, readable
+from astro_auth_plugin.accounts.accounts import note_emails
+from tools.bench.data import ACCENTED, ALL, PEOPLE, RESTRICTED, TAG_COUNTS, WRITTEN, BenchDag, dags, readable
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _AT_ONCE = 1000
@@ -50,7 +52,7 @@ def base() -> None:
         _first_run(session)
         roles = {person: Role(name=f"bench-{person}") for person in PEOPLE}
         session.add_all(roles.values())
-        for person in (*PEOPLE, *(f"tags{count}" for count in TAG_COUNTS)):
+        for person in (*PEOPLE, ACCENTED, *(f"tags{count}" for count in TAG_COUNTS)):
             role = [roles[person]] if person in roles else []
             name = {"username": person, "email": f"{person}@example.com", "first_name": "F", "last_name": "L"}
             session.add(User(**name, password="x", active=True, roles=role))  # noqa: S106 - nobody can sign in with it
@@ -87,6 +89,17 @@ def more_dags(size: int) -> None:
         _copy(session, DagRun, wanted, lambda dag: {"created_dag_version_id": versions[dag.id]}, without="id")
         _copy(session, TaskInstance, wanted, lambda dag: {"id": uuid6.uuid7(), "dag_version_id": versions[dag.id]})
         _permissions(session, size)
+    _tidy()
+
+
+def more_accounts(count: int) -> None:
+    """Add accounts, whose users the policy does not name."""
+    who = {"first_name": "F", "last_name": "L", "password": "x", "active": True}
+    with create_session() as session:
+        _insert(
+            session, User, ({**who, "username": f"crowd{n}", "email": f"crowd{n}@example.com"} for n in range(count))
+        )
+    note_emails()
     _tidy()
 
 
@@ -143,5 +156,7 @@ def _tidy() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "base":
         base()
+    elif sys.argv[1] == "accounts":
+        more_accounts(int(sys.argv[2]))
     else:
         more_dags(int(sys.argv[2]))

@@ -20,6 +20,7 @@ class Results:
         facts: what else is known of a worker, by name.
         left_out: what was not measured, and why.
         load: what the load tool found.
+        grown: what many users have added to the memory of a server; None where it was not measured.
         disagreements: answers that are not right.
         about: the machine and the versions, by name.
     """
@@ -32,6 +33,7 @@ class Results:
         self.left_out: dict[str, str] = {}
         self.load: list[Any] = []
         self.statuses: dict[str, int] = {}
+        self.grown: Any = None
         self.disagreements: list[str] = []
         self.about: dict[str, str] = {}
 

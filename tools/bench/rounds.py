@@ -11,16 +11,19 @@ from rich.console import Console
 from rich.progress import track
 
 from tools.bench import in_memory
-from tools.bench.cells import PARTS, Cell, cells_of, left_out
+from tools.bench.cells import ONE_DAG, PARTS, Cell, cells_of, left_out
 from tools.bench.crew import Hired, Key, WorkerFailed, crew, keycloak
 from tools.bench.data import ALL, disagreements
-from tools.bench.engines import ENGINES, OURS, Engine, unavailable
+from tools.bench.engines import CACHED, CROWDED, ENGINES, OURS, STRICT, Engine, unavailable
 from tools.bench.results import Results
 
 MEMORY = Engine("memory", "in memory", OURS)
 _MOST_DAGS_IN_MEMORY = 10_000
 _SLOW_SECONDS = 0.5
 _SOME_ROUNDS = 3
+MOST_ROUNDS = 40
+"""How often requests about one Dag are measured."""
+_CLOSE = ("none", STRICT, CACHED, CROWDED, "fab")
 
 Plan = list[tuple[Hired, Cell]]
 
@@ -30,15 +33,18 @@ def tell(words: str) -> None:
     Console(stderr=True).print(words, highlight=False, soft_wrap=True)
 
 
-def measure(
+def measure(  # noqa: PLR0913 - what a run is told
     folder: Path,
     addresses: Mapping[int, str],
     *,
     rounds: int,
     parts: tuple[str, ...],
     engines: Iterable[Engine] = ENGINES,
+    crowded: str = "",
 ) -> Results:
     """Measure everything on these databases, by their numbers of Dags; nothing is timed when answers differ.
+
+    `crowded` is the address of the one with many accounts.
 
     Raises:
         WorkerFailed: if something could not be started or asked.
@@ -49,7 +55,9 @@ def measure(
         wanted = []
         for size in results.sizes:
             url = stack.enter_context(keycloak(size))
-            wanted += [(engine, size, addresses[size], url) for engine in present]
+            wanted += [(engine, size, addresses[size], url) for engine in present if not engine.many_accounts]
+        if crowded:
+            wanted += [(engine, results.sizes[0], crowded, "") for engine in present if engine.many_accounts]
         if "memory" in parts:
             most = max([size for size in results.sizes if size <= _MOST_DAGS_IN_MEMORY], default=_MOST_DAGS_IN_MEMORY)
             wanted.append((MEMORY, most, "sqlite:///memory", ""))
@@ -141,6 +149,11 @@ def _time(results: Results, plan: Plan, rounds: int) -> None:
         for worker, cell in dice.sample(plan, len(plan)):
             if _is_due(results.times(worker.key, cell), cell, number, rounds):
                 results.add(worker.key, cell, worker.do("time", cell=str(cell)))
+    one_dag = [(worker, cell) for worker, cell in plan if cell.name in ONE_DAG and worker.key.engine in _CLOSE]
+    more = range(rounds, MOST_ROUNDS) if rounds > _SOME_ROUNDS else range(0)
+    for _ in track(more, "requests about one Dag", console=Console(stderr=True), transient=True):
+        for worker, cell in dice.sample(one_dag, len(one_dag)):
+            results.add(worker.key, cell, worker.do("time", cell=str(cell)))
 
 
 def _is_due(times: list[float], cell: Cell, number: int, rounds: int) -> bool:
@@ -151,4 +164,4 @@ def _is_due(times: list[float], cell: Cell, number: int, rounds: int) -> bool:
     return not slow or (number % 2 == 0 or rounds <= _SOME_ROUNDS)
 
 
-ALL_PARTS = (*PARTS, "memory", "load")
+ALL_PARTS = (*PARTS, "memory", "load", "crowd")

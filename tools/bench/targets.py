@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools.bench.data import ALL, PEOPLE, RESTRICTED
-from tools.bench.engines import CACHED, STRICT
+from tools.bench.cells import ONE_DAG
+from tools.bench.data import ACCENTED, ALL, PEOPLE, RESTRICTED
+from tools.bench.engines import CACHED, CROWDED, FOLDERS, STRICT
 from tools.bench.results import Results
 
 _ALSO_FLAT = 1.5
@@ -243,3 +244,103 @@ def _start_up(results: Results) -> Iterator[Check]:
     found = [facts["start_seconds"] for key, facts in results.facts.items() if key.engine == STRICT]
     if len(found) > 1:
         yield Check("longest of shortest", max(found) / min(found), _ALSO_FLAT)
+
+
+# -- beside FAB, one Dag at a time -------------------------------------------------------------------------------------
+
+
+def _of_fab(results: Results, engine: str, limit: float) -> Iterator[Check]:
+    for size in _large(results):
+        for cell in ONE_DAG:
+            ratio = _ratio(results, size, (engine, cell, RESTRICTED), ("fab", cell, RESTRICTED))
+            yield Check(f"{cell}, {size}", ratio, limit)
+
+
+@goal("U1", "Reading, changing or running one Dag takes at most 1.05 times as long as with FAB and its warm cache.")
+def _one_dag_strict(results: Results) -> Iterator[Check]:
+    yield from _of_fab(results, STRICT, 1.05)
+
+
+@goal("U2", "With the tag cache and the identity cache, at most 0.95 times as long.")
+def _one_dag_cached(results: Results) -> Iterator[Check]:
+    yield from _of_fab(results, CACHED, 0.95)
+
+
+@goal("U3", "A server answers at least as many requests about one Dag a second as with FAB, for 1, 8 and 32 clients.")
+def _under_load(results: Results) -> Iterator[Check]:
+    found = {(each.clients, each.engine): each.per_second for each in results.load if each.cell == "get_dag"}
+    for clients in sorted({clients for clients, _ in found}):
+        ours, theirs = (found.get((clients, engine), math.nan) for engine in (STRICT, "fab"))
+        yield Check(f"FAB's of ours, {clients} clients", theirs / ours, 1)
+
+
+@goal(
+    "U4", "With 50,000 accounts a request takes at most 1.1 times as long as with ten; also for an e-mail not in ASCII."
+)
+def _many_accounts(results: Results) -> Iterator[Check]:
+    for person in (RESTRICTED, ACCENTED):
+        size = results.sizes[0]
+        ratio = _ratio(results, size, (CROWDED, "get_dag", person), (STRICT, "get_dag", person))
+        yield Check(f"get_dag as {person}", ratio, 1.1)
+
+
+@goal("U5", "Authorization sends one statement in a request about one Dag.")
+def _one_statement(results: Results) -> Iterator[Check]:
+    for size in _large(results):
+        ours, theirs = (
+            _statements(results, STRICT, size, "get_dag", RESTRICTED),
+            results.count("none", size, "get_dag", ALL),
+        )
+        yield Check(f"more than without authorization, {size}", ours - theirs[0], 1)
+
+
+@goal(
+    "U6",
+    "A decision takes at most 1.43 times as long as FAB's with the tags at hand, and 1.52 times for a user with a "
+    "permission on the whole Deployment.",
+)
+def _decision(results: Results) -> Iterator[Check]:
+    for size in _large(results):
+        for person, limit in ((RESTRICTED, 1.43), (ALL, 1.52)):
+            ratio = _ratio(results, size, (CACHED, "decision", person), ("fab", "decision", person))
+            yield Check(f"{person}, {size}", ratio, limit)
+
+
+@goal("U7", "A batch of 100 with the tags at hand takes at most as long as with FAB.")
+def _batch_cached(results: Results) -> Iterator[Check]:
+    for size in _large(results):
+        ratio = _ratio(results, size, (CACHED, "batch", RESTRICTED), ("fab", "batch", RESTRICTED))
+        yield Check(f"of FAB, {size}", ratio, 1)
+
+
+@goal("U8", "To filter 100 Dags does not depend on the number of Dags.")
+def _filter(results: Results) -> Iterator[Check]:
+    times = [results.median(STRICT, size, "filter", RESTRICTED) for size in _large(results)]
+    known = [each for each in times if not math.isnan(each)]
+    if len(known) > 1:
+        yield Check("longest of shortest", max(known) / min(known), _ALSO_FLAT)
+
+
+@goal("U9", "Lists for tags that are protected by folders take at most twice as long as those for tags that are not.")
+def _folders(results: Results) -> Iterator[Check]:
+    for size in _large(results):
+        for cell in ("list", "api_dags", "ui_dags"):
+            ratio = _ratio(results, size, (FOLDERS, cell, RESTRICTED), (STRICT, cell, RESTRICTED))
+            yield Check(f"{cell}, {size}", ratio, 2)
+
+
+@goal(
+    "U10",
+    "The memory of a server after many requests of many users, API tokens and wrong credentials is at most 1.1 times "
+    "that after a tenth of them.",
+)
+def _crowd(results: Results) -> Iterator[Check]:
+    if results.grown is not None:
+        yield Check(f"after {results.grown.requests:,} requests", results.grown.after / results.grown.before, 1.1)
+        yield Check("unexpected answers", results.grown.unexpected, 0)
+
+
+@goal("U11", "The targets of lists are still met: T6 to T10, T12 and T14.")
+def _lists(results: Results) -> Iterator[Check]:
+    for found in (_list_restricted, _list_all, _list_lazy, _api_dags, _ui_dags, _psycopg, _tenth_of_fab):
+        yield from found(results)

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import psutil
 
 from tools.bench.cells import Cell
-from tools.bench.data import ALL, PEOPLE, TAG_COUNTS
+from tools.bench.data import ACCENTED, ALL, PEOPLE, TAG_COUNTS
 
 
 class Worker:
@@ -56,7 +56,8 @@ class Worker:
             from tools.bench import unchecked  # noqa: PLC0415 - only here
 
             unchecked.take_away(app)
-        claims, tokens = _people(engine, manager)
+        self._manager = manager
+        claims, tokens = _people(engine, manager, (*PEOPLE, ACCENTED, *(f"tags{count}" for count in TAG_COUNTS)))
         self._asker = Asker(manager, app, size, claims=claims, tokens=tokens, loop=loop)
 
     def do(self, order: dict[str, Any]) -> Any:
@@ -65,6 +66,8 @@ class Worker:
             return self._asker.answers([Cell.parse(text) for text in order["cells"]])
         if order["do"] == "token":
             return self._asker.token(order["person"])
+        if order["do"] == "tokens":
+            return list(_people("", self._manager, tuple(order["people"]))[1].values())
         if order["do"] == "facts":
             return {**self.start_up, "rss": psutil.Process().memory_info().rss}
         cell = Cell.parse(order["cell"])
@@ -73,7 +76,7 @@ class Worker:
         return self._asker.count(cell) if order["do"] == "count" else self._asker.seconds(cell)
 
 
-def _people(engine: str, manager: Any) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def _people(engine: str, manager: Any, names: tuple[str, ...]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Return what the tokens say, and the tokens."""
     if engine in ("none", "simple"):
         claims: dict[str, dict[str, Any]] = {ALL: {"sub": ALL, "role": "ADMIN", "teams": None}}
@@ -84,16 +87,15 @@ def _people(engine: str, manager: Any) -> tuple[dict[str, dict[str, Any]], dict[
         tokens = {who: manager.generate_api_jwt(manager.deserialize_user(claims[who])) for who in PEOPLE}
         return claims, tokens
     else:
-        claims = {name: {"sub": str(number), "iat": time.time()} for name, number in _accounts().items()}
+        claims = {name: {"sub": str(number), "iat": time.time()} for name, number in _accounts(names).items()}
     return claims, {who: manager.generate_jwt(manager.deserialize_user(said)) for who, said in claims.items()}
 
 
-def _accounts() -> dict[str, int]:
+def _accounts(names: tuple[str, ...]) -> dict[str, int]:
     from airflow.providers.fab.auth_manager.models import User  # noqa: PLC0415 - the parent has configured it
     from airflow.utils.session import create_session  # noqa: PLC0415 - as above
     from sqlalchemy import select  # noqa: PLC0415 - as above
 
-    names = (*PEOPLE, *(f"tags{count}" for count in TAG_COUNTS))
     with create_session() as session:
         rows = session.execute(select(User.username, User.id).where(User.username.in_(names)))
         return {username: number for username, number in rows}  # noqa: C416 - rows are no pairs for mypy

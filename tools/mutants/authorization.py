@@ -69,8 +69,8 @@ return""",
     Fault(
         "a missing Dag is allowed",
         "holds_on_dag",
-        "found is not None and identity.check(needed, found)",
-        "found is None or identity.check(needed, found)",
+        "found is not None and identity.engine.allows(access, needed, found)",
+        "found is None or identity.engine.allows(access, needed, found)",
         BRIDGE,
     ),
     Fault(

@@ -7,7 +7,7 @@ from tools.mutants.fault import WEB, Fault
 FAULTS = (
     Fault(
         "an answer goes on without access",
-        "ending_with_access.send_while_allowed",
+        "end_without_access",
         "not await _is_still_allowed(context)",
         "False",
         ("tests/web/test_long_answers.py",),
@@ -21,16 +21,16 @@ FAULTS = (
     ),
     Fault(
         "a client takes an answer that is cut off for a whole one",
-        "ending_with_access.send_while_allowed",
+        "end_without_access",
         "context.scope.get(CUT_OFF, []).append(ended)",
         "pass",
         ("tests/web/test_long_answers.py",),
     ),
     Fault(
         "short answers are decided twice",
-        "ending_with_access.send_while_allowed",
-        "monotonic() - checked > CHECK_SECONDS and message.get('body')",
-        "message.get('body')",
+        "is_due",
+        "monotonic() - checked > CHECK_SECONDS",
+        "True",
         ("tests/web/test_long_answers.py",),
     ),
     Fault(
@@ -224,8 +224,8 @@ FAULTS = (
     ),
     Fault(
         "a cache keeps a token",
-        "keeping_tokens_out_of_caches.send_header",
-        "path in TOKENS_IN_BODY or _sets_token(message['headers'])",
+        "Answer._begin",
+        "self._path in TOKENS_IN_BODY or _sets_token(message['headers'])",
         "_sets_token(message['headers'])",
         ("tests/web/test_answers.py",),
     ),
@@ -256,9 +256,9 @@ FAULTS = (
     ),
     Fault(
         "a refused write says Forbidden",
-        "telling_refusals.send_reason",
-        "message['type'] == 'http.response.start' and message['status'] == FORBIDDEN and reason",
-        "message['type'] == 'http.response.start' and False",
+        "Answer._begin",
+        "message['status'] == FORBIDDEN and context.denial_reason",
+        "False",
         WEB,
     ),
     Fault(

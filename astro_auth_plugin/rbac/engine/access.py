@@ -59,9 +59,12 @@ class Access(NamedTuple):
 
     def on(self, dag: Dag) -> int:
         """Return all permissions on a Dag: the grants that apply to it add up."""
-        held = self.deployment_wide | self.by_dag.get(dag.id, 0)
+        held, by_tag = self.deployment_wide, self.by_tag
+        if dag.id in self.by_dag:
+            held |= self.by_dag[dag.id]
         for tag in dag.tags:
-            held |= self.by_tag.get(tag, 0)
+            if tag in by_tag:
+                held |= by_tag[tag]
         return held
 
 

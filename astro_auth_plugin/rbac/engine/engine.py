@@ -74,6 +74,7 @@ class Engine:
         self.ends_at = min((end for end in ends(document) if end > at), default=None)
         self.workspace_id = self._workspaces[deployment_id]
         self.tag_rules = protected_tags.rules(document, deployment_id)
+        self._protects_tags = bool(self.tag_rules)
         self._enclosing = frozenset(enclosing_scopes(GrantScope("Deployment", deployment_id), self._workspaces))
         self._permissions = role_permissions(document)
         self._users = {user_subject(user.email): index for index, user in enumerate(document.users)}
@@ -111,6 +112,12 @@ class Engine:
         dag = self.with_effective_tags(dag)
         required |= _SEE_DAG
         return Decision(subject, required, required & ~access.on(dag), dag, access.grants)
+
+    def allows(self, access: Access, required: int, dag: Dag) -> bool:
+        """Whether `check` allows a subject with this access permissions on a Dag, without its reasons."""
+        if self._protects_tags:
+            dag = self.with_effective_tags(dag)
+        return not (required | _SEE_DAG) & ~access.on(dag)
 
     def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> DagSelection:
         """Return on which Dags `check` says yes, whatever Dags there are."""

@@ -7,8 +7,11 @@ import pytest
 from astro_auth_plugin.rbac.engine.engine import Clause, Dag, Engine
 from astro_auth_plugin.rbac.model.errors import AccessModelError, UnknownDeployment
 from astro_auth_plugin.rbac.model.permissions import EVERYTHING, mask, names
+from astro_auth_plugin.rbac.model.scopes import DagFile
 from astro_auth_plugin.rbac.policy import loader
 from tests.rbac.helpers import AT
+
+NAMES = ("dag.get", "dag.delete", "xcom.get")
 
 POLICY = b"""\
 version: 1
@@ -136,6 +139,20 @@ def test_required_on_a_dag_is_more(engine: Engine) -> None:
     """A question about a Dag requires to see the Dag besides; one about the Deployment requires what it says."""
     assert names(engine.check("x", mask("xcom.get"), ORDERS).required) == ("dag.get", "xcom.get")
     assert names(engine.check("x", mask("xcom.get")).required) == ("xcom.get",)
+
+
+@pytest.mark.parametrize("protection", [b"", b"protected_tags: [{deployment_id: dep, tag: finance, only_in: []}]\n"])
+def test_short_answer_is_that_of_a_check(protection: bytes) -> None:
+    """The answer without reasons is the same, on Dags whose tags do not count, too."""
+    found = loader.load(POLICY + protection)
+    assert found.policy is not None, [str(problem) for problem in found.errors]
+    engine = Engine(found.policy, "dep", AT)
+    dags = [LEDGER, ORDERS, LEDGER._replace(file=DagFile("b", "p.py"))]
+    asked = [(subject, mask(name), dag) for subject in ("ana@example.com", "x") for name in NAMES for dag in dags]
+    answers = [engine.allows(engine.access(subject), required, dag) for subject, required, dag in asked]
+    assert answers == [engine.check(*each).allowed for each in asked]
+    assert set(answers) == {True, False}
+    assert engine.allows(engine.access("ana@example.com"), mask("dagRun.create"), dags[-1]) is not bool(protection)
 
 
 def test_decision_can_be_read_in_a_log(engine: Engine) -> None:

@@ -27,6 +27,9 @@ def test_check_agrees_with_the_reference(case: Case) -> None:
         assert found.allowed == expected.allowed, (subject, required, dag)
         assert set(names(found.missing)) == expected.missing
         assert why(found) == set(expected.deciding)
+        if dag is not None:
+            access = engine.access(subject, case.groups)
+            assert engine.allows(access, mask(*required), Dag(*dag)) == expected.allowed
 
 
 @given(cases())
