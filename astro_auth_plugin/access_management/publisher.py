@@ -28,6 +28,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.database import connect
+from astro_auth_plugin.runtime.garbage import no_collection
 from astro_auth_plugin.runtime.policy_store import PolicyRefused, check_place
 from astro_auth_plugin.runtime.policy_versions import (
     AuthorKind,
@@ -152,10 +153,11 @@ def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool =
 
 
 def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> Published:
-    number, stored, before = _newest(wanted, actor)
-    old = before or _checked(loader.from_values(_NOTHING))
-    proposal = propose(stored.values if stored else _NOTHING, old, wanted.edit, datetime.now(UTC))
-    _judge(proposal, actor, settings, old)
+    with no_collection():
+        number, stored, before = _newest(wanted, actor)
+        old = before or _checked(loader.from_values(_NOTHING))
+        proposal = propose(stored.values if stored else _NOTHING, old, wanted.edit, datetime.now(UTC))
+        _judge(proposal, actor, settings, old)
     if proposal.loses_owner and not wanted.force:
         raise LastOwner(LAST_OWNER)
 

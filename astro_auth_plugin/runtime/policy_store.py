@@ -13,6 +13,7 @@ from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.runtime import metrics
+from astro_auth_plugin.runtime.garbage import no_collection
 from astro_auth_plugin.runtime.policy_source import PolicySource, PolicyUnavailable, PolicyUnread, source_of
 from astro_auth_plugin.runtime.settings import Settings
 
@@ -184,6 +185,7 @@ def _has_ended(engine: Engine) -> bool:
     return engine.ends_at is not None and engine.ends_at <= datetime.now(UTC)
 
 
+@no_collection()
 def load_engine(settings: Settings, source: PolicySource) -> Engine:
     """Load the policy and compile it for this Deployment.
 

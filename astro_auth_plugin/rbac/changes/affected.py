@@ -8,7 +8,7 @@ from astro_auth_plugin.rbac.changes.difference import PolicyChange, What
 from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.model.subjects import group_subject, token_subject, user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument, Team, User
-from astro_auth_plugin.rbac.policy.grants import Principal, grants, grants_of, people_of, principal_of, token_scope
+from astro_auth_plugin.rbac.policy.grants import Principal, grants, grants_of, people_of, token_scope
 
 
 def affected_subjects(
@@ -63,11 +63,11 @@ def concerned_scopes(
     # Only of entries that are concerned: a large policy has tens of thousands of grants.
     of_entry: dict[tuple[str, str], list[GrantScope]] = {_entry_of(change): [] for change in parts}
     for document in (old, new):
-        entries: tuple[Team | User, ...] = (*document.teams, *document.users)
-        for entry in entries:
-            principal = principal_of(entry)
-            if principal in of_entry:
-                of_entry[principal] += [grant.scope for grant in grants_of((), entry)]
+        named: list[tuple[tuple[str, str], Team | User]] = [(("Team", team.name), team) for team in document.teams]
+        named += [(("user", user.email), user) for user in document.users]
+        for name, entry in named:
+            if name in of_entry:
+                of_entry[name] += [grant.scope for grant in grants_of((), entry)]
 
     def scopes(change: PolicyChange) -> Iterable[GrantScope]:
         if change.grant is not None:

@@ -113,8 +113,10 @@ def _edited(document: PolicyDocument, edit: edits.Edit) -> PolicyDocument:
 def _entries(old: Iterable[Team | User], new: Iterable[Team | User]) -> Iterator[PolicyChange]:
     had, has = {_key(entry): entry for entry in old}, {_key(entry): entry for entry in new}
     for key in dict.fromkeys([*had, *has]):
-        if had.get(key) != has.get(key):
-            yield from _entry(had.get(key), has.get(key))
+        before, after = had.get(key), has.get(key)
+        # Most are one object in both documents, and to compare others takes long.
+        if before is not after and before != after:
+            yield from _entry(before, after)
 
 
 def _key(entry: Team | User) -> str:
@@ -214,7 +216,7 @@ def _is_same_role(one: CustomRole | None, other: CustomRole | None) -> bool:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    return bool(one == other) or _unordered(one) == _unordered(other)
+    return one is other or bool(one == other) or _unordered(one) == _unordered(other)
 
 
 def _unordered(value: Any) -> Any:

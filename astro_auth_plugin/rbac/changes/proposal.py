@@ -10,7 +10,7 @@ from astro_auth_plugin.rbac.changes.edits import Edit, Values
 from astro_auth_plugin.rbac.changes.owners import organization_owners
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
-from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.rbac.policy.loader import Before, Policy
 
 
 class InvalidProposal(ValueError):
@@ -56,11 +56,11 @@ def propose(values: Values, policy: Policy, edit: Edit, now: datetime) -> Propos
         InvalidProposal: if the result would be no policy.
     """
     new = edit(values)
-    checked = loader.from_values(new, now)
+    checked = loader.from_values(new, now, Before(values, policy))
     if checked.policy is None:
         raise InvalidProposal("\n".join(problem.text for problem in checked.errors))
     old, document = policy.document, checked.policy.document
-    known = loader.warnings_of(old, values, now) if checked.warnings else ()
+    known = loader.warnings_of(policy, now) if checked.warnings else ()
     return Proposal(
         values=new,
         policy=checked.policy,

@@ -6,7 +6,7 @@ models), so that one mistake does not hide the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, is_of_astro, names
@@ -28,8 +28,15 @@ class _Known(NamedTuple):
     roles: dict[str, Entry]
     restricted: dict[str, frozenset[str]]
     hints: Hints
+    good: set[tuple[str | None, ...]]
+    """Grants in which nothing is wrong, without their Dag or tag, in which most grants of a large policy differ."""
 
 
+_LEVELS: tuple[tuple[str, Level], ...] = (
+    ("workspace_roles", "WORKSPACE"),
+    ("deployment_roles", "DEPLOYMENT"),
+    ("dag_roles", "DAG"),
+)
 _LEVEL_WORDS: dict[str, str] = {
     "ORGANIZATION": "an Organization role",
     "WORKSPACE": "a Workspace role",
@@ -38,20 +45,34 @@ _LEVEL_WORDS: dict[str, str] = {
 }
 
 
-def errors(values: Entry, hints: Hints | None = None) -> Iterator[Diagnostic]:
-    """Yield what is wrong across the entries of a document."""
+def errors(values: Entry, hints: Hints | None = None, unchanged: Collection[int] = frozenset()) -> Iterator[Diagnostic]:
+    """Yield what is wrong across the entries of a document.
+
+    Args:
+        values: the document.
+        hints: what finds the nearest known words.
+        unchanged: the identities of users, Teams and API tokens in which nothing is wrong, as long as they are no
+            duplicates: they are the same in a document without errors that `is_about_the_same`.
+    """
     known = _known(values, hints or Hints())
     yield from _listed(values, known)
     for path, role in entries(values, (), "roles"):
         yield from _custom_role(path, role, known)
     for path, holder in holders(values):
-        yield from _holder(path, holder, known)
+        if id(holder) not in unchanged:
+            yield from _holder(path, holder, known)
     for path, team in entries(values, (), "teams"):
-        if team.get("support") is True:
+        if team.get("support") is True and id(team) not in unchanged:
             yield from _support_team(path, team, known)
     for path, token in entries(values, (), "api_tokens"):
-        for role_path, role in entries(token, path, "roles"):
-            yield from _token_role(role_path, role, known)
+        if id(token) not in unchanged:
+            for role_path, role in entries(token, path, "roles"):
+                yield from _token_role(role_path, role, known)
+
+
+def is_about_the_same(values: Entry, others: Mapping[str, Any]) -> bool:
+    """Whether two documents list the same of what users, Teams and API tokens are checked with."""
+    return all(values.get(key) == others.get(key) for key in ("organization_id", "workspaces", "deployments", "roles"))
 
 
 # -- what the document lists ---------------------------------------------------------------------------------------
@@ -80,6 +101,7 @@ def _known(values: Entry, hints: Hints) -> _Known:
             if isinstance(role.get("restricted_workspace_ids"), list)
         },
         hints,
+        set(),
     )
 
 
@@ -100,11 +122,12 @@ def _twice(values: Entry, key: str, name: str, what: str, same: Callable[[str], 
         text = text_at(entry, name)
         if text is None:
             continue
-        if same(text) in seen:
-            other = seen[same(text)]
+        normal = same(text)
+        if normal in seen:
+            other = seen[normal]
             also = "" if other == text else f" (`{other}` is the same)"
             yield Diagnostic((*path, name), f"duplicate {what} `{text}`{also}")
-        seen.setdefault(same(text), text)
+        seen.setdefault(normal, text)
 
 
 def _is_listed(
@@ -156,15 +179,12 @@ def _permission_word(path: Path, word: str, scope: Any, hints: Hints) -> Iterato
 def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
     if text_at(holder, "organization_role"):
         yield from _role_fits((*path, "organization_role"), holder["organization_role"], "ORGANIZATION", known)
-    for grant_path, grant in entries(holder, path, "workspace_roles"):
-        yield from _grant(grant_path, grant, "WORKSPACE", known)
-    for grant_path, grant in entries(holder, path, "deployment_roles"):
-        yield from _grant(grant_path, grant, "DEPLOYMENT", known)
-    for grant_path, grant in entries(holder, path, "dag_roles"):
-        yield from _grant(grant_path, grant, "DAG", known)
-        if ("dag_id" in grant) == ("tag" in grant):
-            found = "both" if "tag" in grant else "neither"
-            yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
+    for key, level in _LEVELS:
+        for grant_path, grant in entries(holder, path, key) if key in holder else ():
+            yield from _grant(grant_path, grant, level, known)
+            if level == "DAG" and ("dag_id" in grant) == ("tag" in grant):
+                found = "both" if "tag" in grant else "neither"
+                yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
 
 
 def _support_team(path: Path, team: Entry, known: _Known) -> Iterator[Diagnostic]:
@@ -180,7 +200,7 @@ def _support_team(path: Path, team: Entry, known: _Known) -> Iterator[Diagnostic
 def _roles_of(path: Path, holder: Entry) -> Iterator[tuple[Path, str]]:
     if role := text_at(holder, "organization_role"):
         yield (*path, "organization_role"), role
-    for key in ("workspace_roles", "deployment_roles", "dag_roles"):
+    for key, _ in _LEVELS:
         for grant_path, grant in entries(holder, path, key):
             if role := text_at(grant, "role"):
                 yield (*grant_path, "role"), role
@@ -198,12 +218,20 @@ def _writes(name: str, known: _Known) -> list[str]:
 
 
 def _grant(path: Path, grant: Entry, level: Level, known: _Known) -> Iterator[Diagnostic]:
-    yield from _is_listed(path, grant, "workspace_id", "Workspace", known)
-    yield from _is_listed(path, grant, "deployment_id", "Deployment", known)
-    role = text_at(grant, "role")
+    role, deployment_id = text_at(grant, "role"), text_at(grant, "deployment_id")
+    alike = level, role, deployment_id, text_at(grant, "workspace_id")
+    if alike in known.good:
+        return
+    found = [
+        *_is_listed(path, grant, "workspace_id", "Workspace", known),
+        *_is_listed(path, grant, "deployment_id", "Deployment", known),
+    ]
     if role:
-        yield from _role_fits((*path, "role"), role, level, known)
-        yield from _restricted((*path, "role"), role, text_at(grant, "deployment_id"), known)
+        found += _role_fits((*path, "role"), role, level, known)
+        found += _restricted((*path, "role"), role, deployment_id, known)
+    if not found:
+        known.good.add(alike)
+    yield from found
 
 
 def _role_fits(path: Path, name: str, level: Level, known: _Known) -> Iterator[Diagnostic]:

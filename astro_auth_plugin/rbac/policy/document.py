@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -150,25 +151,27 @@ class CustomRole(_Entry):
     )
 
 
-class _Grant(_Entry):
+class RoleGrant(_Entry):
+    """A role, and until when and why it is granted."""
+
     role: Text
     expires_at: End = Field(default=None, description="When the grant ends; without it, never.")
     note: str = Field("", description="Why the role is granted, for those who read the policy.")
 
 
-class WorkspaceGrant(_Grant):
+class WorkspaceGrant(RoleGrant):
     """A role in a Workspace."""
 
     workspace_id: Text
 
 
-class DeploymentGrant(_Grant):
+class DeploymentGrant(RoleGrant):
     """A role in a Deployment."""
 
     deployment_id: Text
 
 
-class DagGrant(_Grant):
+class DagGrant(RoleGrant):
     """A role on one Dag, or on every Dag that carries a tag: exactly one of `dag_id` and `tag`."""
 
     deployment_id: Text
@@ -192,13 +195,19 @@ class Member(_Entry):
 
 
 def _member(value: Any) -> Any:
+    if isinstance(value, str):
+        return _member_alone(value)
     if isinstance(value, (dict, Member)):
         return value
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
-    if not value:
+    raise PydanticKnownError("string_type")
+
+
+# Users are in several Teams, and a change is checked with all that it leaves as it is.
+@lru_cache(maxsize=2**15)
+def _member_alone(email: str) -> Member:
+    if not email:
         raise PydanticKnownError("string_too_short", {"min_length": 1})
-    return Member(email=_email(value))
+    return Member(email=_email(email))
 
 
 class _EmailAlone:

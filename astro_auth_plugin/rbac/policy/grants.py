@@ -10,17 +10,7 @@ from astro_auth_plugin.rbac.model.permissions import mask_of_words
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ORGANIZATION, GrantScope, ScopeKind
 from astro_auth_plugin.rbac.model.subjects import group_subject, token_subject, user_subject
-from astro_auth_plugin.rbac.policy.document import (
-    ApiToken,
-    DagGrant,
-    DeploymentGrant,
-    Member,
-    PolicyDocument,
-    Team,
-    TokenRole,
-    User,
-    WorkspaceGrant,
-)
+from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument, Team, TokenRole, User
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 Entry = Team | User | ApiToken
@@ -107,12 +97,15 @@ def first_end(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def ends(document: PolicyDocument) -> Iterator[datetime]:
     """Yield when grants and memberships end, where they do."""
-    timed: list[WorkspaceGrant | DeploymentGrant | DagGrant | Member] = []
     for entry in (*document.teams, *document.users):
-        timed += (*entry.workspace_roles, *entry.deployment_roles, *entry.dag_roles)
+        for key in _LISTS:
+            for grant in getattr(entry, key):
+                if grant.expires_at is not None:
+                    yield grant.expires_at
     for team in document.teams:
-        timed += team.members
-    yield from (each.expires_at for each in timed if each.expires_at is not None)
+        for member in team.members:
+            if member.expires_at is not None:
+                yield member.expires_at
 
 
 def members_of(team: Team, at: datetime | None = None) -> dict[str, datetime | None]:

@@ -10,14 +10,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from astro_auth_plugin.rbac.model.errors import UnreadablePolicy
 from astro_auth_plugin.rbac.model.token_secrets import masked
 from astro_auth_plugin.rbac.policy import checks, protected_tags, warnings, yaml_reader
 from astro_auth_plugin.rbac.policy.diagnostics import MAX_PROBLEMS, Diagnostic, in_text, nearest, problems_of
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import ends
 from astro_auth_plugin.rbac.policy.hints import Hints
 from astro_auth_plugin.rbac.policy.shape_errors import kind_of, shape_findings
 from astro_auth_plugin.rbac.policy.yaml_reader import Path, Place, Text
@@ -55,6 +54,13 @@ class Checked(NamedTuple):
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
+class Before(NamedTuple):
+    """A document before a change: its plain values, and the policy that they are."""
+
+    values: Mapping[str, Any]
+    policy: Policy
+
+
 def load(data: bytes, now: datetime | None = None) -> Checked:
     """Check the text of a policy file.
 
@@ -74,9 +80,16 @@ def unreadable(error: UnreadablePolicy) -> Diagnostic:
     return Diagnostic((), masked(error.message), place=Place(error.line, error.column))
 
 
-def from_values(values: Any, now: datetime | None = None) -> Checked:
-    """Check a document that is already plain values: mappings, lists, text and numbers. No place is known."""
-    return from_text(Text(values, {}, {}, []), now)
+def from_values(values: Any, now: datetime | None = None, before: Before | None = None) -> Checked:
+    """Check a document that is already plain values: mappings, lists, text and numbers. No place is known.
+
+    Args:
+        values: the document.
+        now: the time, with a time zone, for what is said of tokens that expire soon; None says nothing of that.
+        before: the document of which this one was made. The entries that are the very same objects in both, which
+            nothing may have changed, are not checked again; what is found is the same as without it.
+    """
+    return from_text(Text(values, {}, {}, []), now, before)
 
 
 def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags: set[str]) -> tuple[Diagnostic, ...]:
@@ -92,17 +105,20 @@ def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags
     return tuple(in_text(finding, policy.places, {}) for finding in found)
 
 
-def from_text(text: Text, now: datetime | None = None) -> Checked:
-    """Check a document that has been read already."""
+def from_text(text: Text, now: datetime | None = None, before: Before | None = None) -> Checked:
+    """Check a document that has been read already; `before` is explained at `from_values`."""
     findings = [Diagnostic(path, f"duplicate key `{path[-1]}`", at_key=True) for path, _ in text.repeated]
     document = None
     if isinstance(text.values, dict):
+        known = _known_entries(before) if before else {}
         try:
-            document = PolicyDocument.model_validate(text.values)
+            document = PolicyDocument.model_validate(_with_known(text.values, known))
         except ValidationError as error:
             findings += islice(shape_findings(error, PolicyDocument), MAX_PROBLEMS + 1)
         hints = Hints()
-        findings += islice(checks.errors(text.values, hints), MAX_PROBLEMS + 1)
+        same = before is not None and checks.is_about_the_same(text.values, before.values)
+        unchanged = {entry for entries in known.values() for entry in entries} if same else frozenset[int]()
+        findings += islice(checks.errors(text.values, hints, unchanged), MAX_PROBLEMS + 1)
         findings += islice(protected_tags.errors(text.values, hints), MAX_PROBLEMS + 1)
     else:
         findings.append(
@@ -110,22 +126,39 @@ def from_text(text: Text, now: datetime | None = None) -> Checked:
         )
     if document is None or findings:
         return Checked(None, problems_of(findings, text))
-    return Checked(Policy(document, text.places), _warnings(document, text, now))
+    policy = Policy(document, text.places)
+    return Checked(policy, warnings_of(policy, now))
 
 
-def warnings_of(document: PolicyDocument, values: Any, now: datetime) -> tuple[Diagnostic, ...]:
-    """Return the warnings about a document that has been checked already.
+def _known_entries(before: Before) -> dict[str, dict[int, BaseModel]]:
+    """Return the entries of a document by the identity of their plain values."""
+    return {
+        key: {
+            id(entry): model
+            for entry, model in zip(before.values[key], getattr(before.policy.document, key), strict=True)
+        }
+        for key in ("teams", "users", "api_tokens")
+        if key in before.values
+    }
+
+
+def _with_known(values: dict[Any, Any], known: Mapping[str, Mapping[int, BaseModel]]) -> dict[Any, Any]:
+    """Return values with entries that have been checked in the place of their plain values."""
+    replaced = {
+        key: [models.get(id(entry), entry) for entry in values[key]]
+        for key, models in known.items()
+        if isinstance(values.get(key), list)
+    }
+    return {**values, **replaced}
+
+
+def warnings_of(policy: Policy, now: datetime | None) -> tuple[Diagnostic, ...]:
+    """Return the warnings about a policy.
 
     Args:
-        document: the document.
-        values: the same as plain values.
-        now: the time, with a time zone.
+        policy: the policy.
+        now: the time, with a time zone; None says nothing of what ends.
     """
-    return _warnings(document, Text(values, {}, {}, []), now)
-
-
-def _warnings(document: PolicyDocument, text: Text, now: datetime | None) -> tuple[Diagnostic, ...]:
-    # A valid document is its values, except that times are still text in them.
-    timed = ("api_tokens", "teams", "users") if any(ends(document)) else ("api_tokens",)
-    read = {key: [each.model_dump(exclude_unset=True) for each in getattr(document, key)] for key in timed}
-    return problems_of([*warnings.warnings({**text.values, **read}, now), *protected_tags.warnings(document)], text)
+    document = policy.document
+    found = [*warnings.warnings(document, now), *protected_tags.warnings(document)]
+    return problems_of(found, Text(None, policy.places, {}, []))

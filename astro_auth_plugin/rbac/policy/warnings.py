@@ -17,39 +17,48 @@ from astro_auth_plugin.rbac.model.permissions import (
 )
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, warning
-from astro_auth_plugin.rbac.policy.document import PolicyDocument
-from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders
+from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, Member, PolicyDocument, RoleGrant, Team
 from astro_auth_plugin.rbac.policy.grants import grants
 from astro_auth_plugin.rbac.policy.hints import Hints, misspelling_of
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 EXPIRES_SOON = timedelta(days=14)
 
+_LEGACY = {role.name: (role, BUILT_IN[role.today]) for role in BUILT_IN.values() if role.today}
+"""Each legacy role with that of today."""
+
 # Without these the Airflow pages of a Dag show errors instead of the Dag.
 _PAGES_NEED = mask("dag.get", "dagRun.get", "taskInstance.get", "dagDependencies.get")
 
 
-def warnings(values: Entry, now: datetime | None) -> Iterator[Diagnostic]:
-    """Yield what is allowed but likely not meant, of a document without errors."""
+def warnings(document: PolicyDocument, now: datetime | None) -> Iterator[Diagnostic]:
+    """Yield what is allowed but likely not meant, of a document without errors.
+
+    Args:
+        document: the document.
+        now: the time, with a time zone, for what is said of ends; None says nothing of them.
+    """
     held_by_people = set()
-    for path, holder in holders(values):
-        for key in ("workspace_roles", "deployment_roles", "dag_roles"):
-            for grant_path, grant in entries(holder, path, key):
-                held_by_people.add(grant["role"])
-                yield from _legacy(grant_path, grant["role"])
-                yield from _grant_expiry(grant_path, grant, now)
-    for path, role in entries(values, (), "roles"):
-        yield from _weak_role(path, role, role["name"] in held_by_people)
-    for path, team in entries(values, (), "teams"):
-        yield from _team(path, team, now)
+    for path, grant in _listed_grants(document):
+        held_by_people.add(grant.role)
+        if grant.role in _LEGACY:
+            yield _legacy(path, grant.role)
+        if grant.expires_at is not None:
+            yield from _grant_expiry(path, grant, now)
+    for index, role in enumerate(document.roles):
+        yield from _weak_role(("roles", index), role, role.name in held_by_people)
+    for index, team in enumerate(document.teams):
+        yield from _team(("teams", index), team, now)
     names_of_tokens: set[str] = set()
-    for path, token in entries(values, (), "api_tokens"):
-        if token["name"] in names_of_tokens:
-            yield warning((*path, "name"), f"another API token is named `{token['name']}`, and logs show the name")
-        names_of_tokens.add(token["name"])
+    for index, token in enumerate(document.api_tokens):
+        path = ("api_tokens", index)
+        if token.name in names_of_tokens:
+            yield warning((*path, "name"), f"another API token is named `{token.name}`, and logs show the name")
+        names_of_tokens.add(token.name)
         yield from _token_expiry(path, token, now)
-        for role_path, role in entries(token, path, "roles"):
-            yield from _legacy(role_path, role["role"])
+        for at, role_of_token in enumerate(token.roles):
+            if role_of_token.role in _LEGACY:
+                yield _legacy((*path, "roles", at), role_of_token.role)
 
 
 def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], tags: set[str]) -> Iterator[Diagnostic]:
@@ -72,26 +81,34 @@ def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], t
             yield warning(grant.id_path, message, "unknown-dag")
 
 
-def _team(path: Path, team: Entry, now: datetime | None) -> Iterator[Diagnostic]:
-    if not team.get("members") and not team.get("idp_groups"):
+def _listed_grants(document: PolicyDocument) -> Iterator[tuple[Path, RoleGrant]]:
+    """Yield what users and Teams are granted in lists, each with its path."""
+    for key in ("teams", "users"):
+        for position, holder in enumerate(getattr(document, key)):
+            for of_level in ("workspace_roles", "deployment_roles", "dag_roles"):
+                for index, grant in enumerate(getattr(holder, of_level)):
+                    yield (key, position, of_level, index), grant
+
+
+def _team(path: Path, team: Team, now: datetime | None) -> Iterator[Diagnostic]:
+    if not team.members and not team.idp_groups:
         yield warning(path, "this Team has neither members nor groups", "empty-team")
-    for member_path, member in entries(team, path, "members"):
-        yield from _membership_expiry(member_path, member, now)
+    for index, member in enumerate(team.members):
+        if member.expires_at is not None:
+            yield from _membership_expiry((*path, "members", index), member, now)
 
 
-def _legacy(path: Path, name: str) -> Iterator[Diagnostic]:
-    role = BUILT_IN.get(name)
-    if role and role.today:
-        more = ", which has more permissions" if BUILT_IN[role.today].permissions & ~role.permissions else ""
-        yield warning(
-            (*path, "role"), f"`{name}` is a legacy role; its current name is `{role.today}`{more}", "legacy-role"
-        )
+def _legacy(path: Path, name: str) -> Diagnostic:
+    role, today = _LEGACY[name]
+    more = ", which has more permissions" if today.permissions & ~role.permissions else ""
+    message = f"`{name}` is a legacy role; its current name is `{today.name}`{more}"
+    return warning((*path, "role"), message, "legacy-role")
 
 
-def _weak_role(path: Path, role: Entry, held_by_people: bool) -> Iterator[Diagnostic]:
-    permissions = mask_of_words(role["permissions"], role["scope"])
+def _weak_role(path: Path, role: CustomRole, held_by_people: bool) -> Iterator[Diagnostic]:
+    permissions = mask_of_words(role.permissions, role.scope)
     yield from _without_effect(path, role, permissions)
-    if role["scope"] == "DAG" and held_by_people and (lacking := names(_PAGES_NEED & ~permissions)):
+    if role.scope == "DAG" and held_by_people and (lacking := names(_PAGES_NEED & ~permissions)):
         listed = " ".join(f"`{name}`" for name in lacking)
         yield warning(
             path, f"users have this role, but Airflow's pages of a Dag also need {listed}", "dag-role-lacks-pages"
@@ -113,12 +130,12 @@ def _weak_role(path: Path, role: Entry, held_by_people: bool) -> Iterator[Diagno
         )
 
 
-def _without_effect(path: Path, role: Entry, permissions: int) -> Iterator[Diagnostic]:
-    for position, word in enumerate(role["permissions"]):
+def _without_effect(path: Path, role: CustomRole, permissions: int) -> Iterator[Diagnostic]:
+    for position, word in enumerate(role.permissions):
         if is_of_astro(word) and word not in ASTRO_WORDS:
             message = f"unknown Astro permission `{word}`, without effect in Airflow{misspelling_of(word, ASTRO_WORDS)}"
             yield warning((*path, "permissions", position), message, "unknown-astro-permission")
-    if role["scope"] == "DEPLOYMENT" and permissions & NEED_DAG_GET and not permissions & mask("dag.get"):
+    if role.scope == "DEPLOYMENT" and permissions & NEED_DAG_GET and not permissions & mask("dag.get"):
         listed = ", ".join(f"`{name}`" for name in names(permissions & NEED_DAG_GET))
         message = f"{listed} without `dag.get`: without effect on Dags on which no other role gives `dag.get`"
         yield warning(path, message, "needs-dag-get")
@@ -128,30 +145,30 @@ def _bit(name: str, verb: str) -> int:
     return DEPLOYMENT_WORDS.get(f"deployment.airflow.{name}.{verb}", 0)
 
 
-def _grant_expiry(path: Path, grant: Entry, now: datetime | None) -> Iterator[Diagnostic]:
-    end = grant.get("expires_at")
-    if end is None or now is None:
+def _grant_expiry(path: Path, grant: RoleGrant, now: datetime | None) -> Iterator[Diagnostic]:
+    end = grant.expires_at
+    if now is None:
         return
     if end <= now:
-        yield warning((*path, "expires_at"), f"this grant of `{grant['role']}` has ended", "grant-ended")
+        yield warning((*path, "expires_at"), f"this grant of `{grant.role}` has ended", "grant-ended")
     elif end <= now + EXPIRES_SOON:
-        message = f"this grant of `{grant['role']}` ends within {EXPIRES_SOON.days} days"
+        message = f"this grant of `{grant.role}` ends within {EXPIRES_SOON.days} days"
         yield warning((*path, "expires_at"), message, "grant-ends-soon")
 
 
-def _membership_expiry(path: Path, member: Entry, now: datetime | None) -> Iterator[Diagnostic]:
-    end = member.get("expires_at")
-    if end is None or now is None:
+def _membership_expiry(path: Path, member: Member, now: datetime | None) -> Iterator[Diagnostic]:
+    end = member.expires_at
+    if now is None:
         return
     if end <= now:
-        yield warning((*path, "expires_at"), f"the membership of `{member['email']}` has ended", "membership-ended")
+        yield warning((*path, "expires_at"), f"the membership of `{member.email}` has ended", "membership-ended")
     elif end <= now + EXPIRES_SOON:
-        message = f"the membership of `{member['email']}` ends within {EXPIRES_SOON.days} days"
+        message = f"the membership of `{member.email}` ends within {EXPIRES_SOON.days} days"
         yield warning((*path, "expires_at"), message, "membership-ends-soon")
 
 
-def _token_expiry(path: Path, token: Entry, now: datetime | None) -> Iterator[Diagnostic]:
-    expires_at = token["expires_at"]
+def _token_expiry(path: Path, token: ApiToken, now: datetime | None) -> Iterator[Diagnostic]:
+    expires_at = token.expires_at
     if expires_at is None:
         yield warning((*path, "expires_at"), "this API token never expires", "token-never-expires")
     elif now and expires_at <= now:

@@ -6,7 +6,7 @@ twice, and lets aliases and deep nesting blow up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -43,8 +43,8 @@ class Text(NamedTuple):
     """
 
     values: Any
-    places: dict[Path, Place]
-    keys: dict[Path, Place]
+    places: Mapping[Path, Place]
+    keys: Mapping[Path, Place]
     repeated: list[tuple[Path, Place]]
 
 

@@ -43,8 +43,7 @@ def lint(policy: Policy, now: datetime | None = None, dags: Dags | None = None) 
         dags: the Dags to check the grants of one Deployment against; None says nothing of tags and ids.
     """
     grants = Grants(policy.document)
-    values = policy.document.model_dump(exclude_unset=True)
-    found = [*warnings.warnings(values, now)]
+    found = [*warnings.warnings(policy.document, now)]
     for rule in _RULES:
         found += rule(policy, grants)
     if dags is not None:

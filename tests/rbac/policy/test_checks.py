@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ roles:
   - {name: runner, scope: DAG, permissions: [dag.airflow.dag.get]}
   - {name: auditor, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get, deployment.airflow.auditLog.get]}
 """
+AT = datetime(2027, 6, 1, tzinfo=UTC)
 SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
@@ -420,6 +423,60 @@ def test_any_value_anywhere(changes: list[tuple[tuple[str | int, ...], object]])
         _put(values, path, value)
     found = loader.from_values(values)
     assert (found.policy is None) == bool(found.errors)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), max_size=3), st.booleans(), st.integers(0, 2))
+@repeatable
+def test_check_of_a_change(
+    changes: list[tuple[tuple[str | int, ...], object]], is_copied: bool, duplicates: int
+) -> None:
+    """A document that was made of another one is found to be the same as without a word of the other one."""
+    old = whole_document()
+    old["teams"] += [
+        {"name": "helpers", "support": True, "dag_roles": [{"deployment_id": "d", "tag": "x", "role": "r"}]}
+    ]
+    old["users"] += [{"email": "b@b", "dag_roles": [{"deployment_id": "d", "dag_id": "x", "role": "DAG_VIEWER"}]}]
+    policy = loader.from_values(old).policy
+    assert policy is not None
+    before, new = copy.deepcopy(old), copy.deepcopy(old) if is_copied else old
+    for path, value in changes:
+        new = _changed(new, path, value)
+    if isinstance(new, dict) and isinstance(new.get("users"), list):
+        new = {**new, "users": [*new["users"], *new["users"][:duplicates]]}
+    found = loader.from_values(new, AT, loader.Before(old, policy))
+    assert found == loader.from_values(copy.deepcopy(new), AT)
+    assert old == before
+
+
+def _changed(values: Any, path: tuple[str | int, ...], value: object) -> Any:
+    """Return values with another value at a path; what is not on the way stays the same objects."""
+    if not path:
+        return value
+    first, *rest = path
+    if isinstance(values, dict) and isinstance(first, str):
+        return {**values, first: _changed(values.get(first), tuple(rest), value)}
+    if isinstance(values, list) and isinstance(first, int) and first < len(values):
+        return [_changed(each, tuple(rest), value) if at == first else each for at, each in enumerate(values)]
+    return values
+
+
+def test_only_what_changed_is_checked() -> None:
+    """What a change left as it was is not made again, and what it is checked with is looked at."""
+    old = whole_document()
+    policy = loader.from_values(old).policy
+    assert policy is not None
+    new = {**old, "users": [*old["users"], {"email": "b@b"}]}
+    checked = loader.from_values(new, None, loader.Before(old, policy)).policy
+    assert checked is not None
+    assert checked.document.users[0] is policy.document.users[0]
+    assert checked.document.teams[0] is policy.document.teams[0]
+    without = {key: each for key, each in old.items() if key != "roles"}
+    messages = [problem.text for problem in loader.from_values(without, None, loader.Before(old, policy)).errors]
+    assert messages == [
+        "api_tokens[0].roles[0].role: unknown role `r`",
+        "teams[0].dag_roles[0].role: unknown role `r`",
+        "users[0].dag_roles[0].role: unknown role `r`",
+    ]
 
 
 def _put(values: object, path: tuple[str | int, ...], value: object) -> None:
