@@ -7,9 +7,9 @@ grants are those about a user without any: otherwise a dry run would tell one fr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+
+from pydantic import BaseModel
 
 from astro_auth_plugin.access_api.caller import Caller
 from astro_auth_plugin.access_api.etags import Entity
@@ -54,22 +54,21 @@ def new_warnings(who: Caller, entity: Entity | None, before: Policy, proposal: P
 
 
 def _warnings(who: Caller, entity: Entity, document: PolicyDocument) -> list[str]:
-    entries = list(_visible(who, entity, document))
-    return [warning.message for warning in warnings.warnings({entity.key: entries}, datetime.now(UTC))]
+    seen: dict[str, list[BaseModel]] = {key: [] for key in ("teams", "users", "api_tokens", "roles")}
+    seen[entity.key] = _visible(who, entity, document)
+    return [found.message for found in warnings.warnings(document.model_copy(update=seen), datetime.now(UTC))]
 
 
-def _visible(who: Caller, entity: Entity, document: PolicyDocument) -> Iterator[dict[str, Any]]:
-    """Yield the entry with the grants that the caller sees; nothing if it is another one's API token."""
+def _visible(who: Caller, entity: Entity, document: PolicyDocument) -> list[BaseModel]:
+    """Return the entry with the grants that the caller sees; nothing if it is an API token with others."""
     entry = entity.of(document)
     if not isinstance(entry, Team | User | ApiToken):
-        return
-    values = entry.model_dump(exclude_unset=True)
-    hidden = [grant.path for grant in grants_of((), entry) if not who.visibility.sees(grant.scope)]
+        return []
+    hidden = {grant.path for grant in grants_of((), entry) if not who.visibility.sees(grant.scope)}
     if hidden and isinstance(entry, ApiToken):
-        return
-    for path in reversed(hidden):
-        part: Any = values
-        for step in path[:-1]:
-            part = part[step]
-        del part[path[-1]]
-    yield values
+        return []
+    seen = {
+        key: [grant for index, grant in enumerate(getattr(entry, key)) if (key, index) not in hidden]
+        for key in {str(path[0]) for path in hidden}
+    }
+    return [entry.model_copy(update=seen)]
