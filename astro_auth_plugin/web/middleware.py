@@ -21,6 +21,7 @@ from astro_auth_plugin.runtime.settings import served_over_tls
 from astro_auth_plugin.web import (
     answers,
     logout,
+    long_answers,
     passwords,
     peer,
     request_bodies,
