@@ -13,7 +13,9 @@ from tools.bench import __main__ as bench
 from tools.bench import in_memory, report
 from tools.bench.cells import Cell, cells_of
 from tools.bench.crew import Key
+from tools.bench.crowd import Grown
 from tools.bench.data import (
+    ACCENTED,
     ALL,
     GRANTED,
     RESTRICTED,
@@ -26,8 +28,9 @@ from tools.bench.data import (
     readable,
 )
 from tools.bench.databases import SQLite, prepare
-from tools.bench.engines import CACHED, ENGINES, FAB, SIMPLE, STRICT, Engine
+from tools.bench.engines import CACHED, CROWDED, ENGINES, FAB, SIMPLE, STRICT, Engine
 from tools.bench.keycloak_stub import Answers
+from tools.bench.load import Loaded
 from tools.bench.results import Results
 from tools.bench.rounds import ALL_PARTS, measure
 from tools.bench.sections import duration, sections
@@ -185,6 +188,41 @@ def test_the_tag_cache_is_judged_where_there_is_one():
     assert verdict(fast, "T1") == "met"
 
 
+@pytest.mark.parametrize(("ours", "said"), [(1.05, "met"), (1.06, "missed")])
+def test_one_dag_beside_fab(ours, said):
+    """Requests about one Dag may take 1.05 times as long as with FAB, and with the caches less."""
+    results = measured(astro__patch__restricted=ours, cached__patch__restricted=0.95, fab__patch__restricted=1.0)
+    assert (verdict(results, "U1"), verdict(results, "U2")) == (said, "met")
+
+
+def test_load_beside_fab():
+    """As many requests a second have to be answered as with FAB, however many clients there are."""
+    results = Results([1_000])
+    for clients, ours in ((1, 200.0), (8, 199.0)):
+        for engine, per_second in ((STRICT, ours), ("fab", 200.0)):
+            results.load.append(Loaded(engine, 1_000, "get_dag", RESTRICTED, clients, per_second, 1, 1, 1, 0))
+    assert verdict(results, "U3") == "missed"
+    results.load = results.load[:2]
+    assert verdict(results, "U3") == "met"
+
+
+def test_many_accounts_are_compared_with_few():
+    """A request at many accounts may not take longer, also for an e-mail that is not ASCII."""
+    results = measured(astro__get_dag__restricted=1.0, **{f"astro__get_dag__{ACCENTED}": 1.0})
+    for person, seconds, said in ((RESTRICTED, 1.0, "met"), (ACCENTED, 2.0, "missed")):
+        results.add(Key(CROWDED, 1_000), Cell("get_dag", person), seconds)
+        assert verdict(results, "U4") == said
+
+
+@pytest.mark.parametrize(("after", "unexpected", "said"), [(330, 0, "met"), (331, 0, "missed"), (300, 1, "missed")])
+def test_growth_of_memory(after, unexpected, said):
+    """Ten times as many requests may not take a tenth more memory, and each is answered as it should be."""
+    results = measured()
+    results.grown = Grown(1_000, 100, 300, after, unexpected)
+    assert verdict(results, "U10") == said
+    assert any(section.title == "Growth" for section in sections(results, page=True))
+
+
 def test_lists_of_keycloak_are_left_out_where_they_are_large():
     """Keycloak's lists are measured up to 1,000 Dags, its decisions at any size."""
     keycloak = BY_NAME["keycloak"]
@@ -272,7 +310,7 @@ def test_a_small_run_measures_all_that_it_says(folder, addresses):
     assert results.facts[Key(STRICT, SIZE)]["start_seconds"] > 0
     results.about = report.about("SQLite", 2)
     page = report.page(results)
-    assert all(f"## {section.title}" in page for section in sections(results))
+    assert all(f"## {section.title}" in page for section in sections(results, page=True))
 
 
 @pytest.mark.slow
@@ -289,7 +327,9 @@ def test_an_engine_that_lies_is_found_out(folder, addresses):
 
 def test_each_engine_is_told_apart():
     """No two engines share a name, and each names another class or other settings."""
-    reported: set[tuple] = {(engine.auth_manager, *sorted(engine.settings.items())) for engine in ENGINES}
+    reported: set[tuple] = {
+        (each.auth_manager, each.policy, each.many_accounts, *sorted(each.settings.items())) for each in ENGINES
+    }
     assert len(reported) == len(BY_NAME) == len(ENGINES)
     assert {FAB, SIMPLE} <= {engine.auth_manager for engine in ENGINES}
     assert isinstance(ENGINES[0], Engine)

@@ -25,7 +25,8 @@ _HEAD = """# Benchmarks
 
 How long this plugin takes for Airflow's permission checks, compared with other auth managers. Written by
 `make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {database}, with {machine}, {rounds} rounds;
-{versions}.
+{versions}. What decisions cost, and what was tried, is in [0009](decisions/0009-what-a-decision-costs.md) and
+[0019](decisions/0019-one-statement-per-request.md).
 
 **Compare ratios, not times**: all are from one run on one machine, which may have been busy otherwise. They are no
 guarantee.{trust}
@@ -34,8 +35,9 @@ The databases are migrated by Airflow and have these numbers of Dags, with three
 *restricted* may see every tenth Dag: through 20 tags with this plugin, through as many rows `can_read DAG:...` with
 FAB. *all* may see every Dag. Each auth manager runs in its own process, and must first return the correct answers.
 Then each cell is run once per round, in a random order, and the table shows its median; a cell that takes longer than
-half a second is run in every other round. Caches are warm unless a row says otherwise; those of FAB, Keycloak and this
-plugin are kept for an hour instead of 30 seconds, so that they do not expire during a round.
+half a second is run in every other round, and requests about one Dag in 40 rounds. Caches are warm unless a row says
+otherwise; those of FAB, Keycloak and this plugin's `tag_cache_ttl` are kept for an hour instead of 30 seconds, so that
+they do not expire during a round. `make bench` prints more tables than this page has.
 """
 
 
@@ -84,7 +86,7 @@ def page(results: Results) -> str:
     spread = noise(results)
     trust = "" if math.isnan(spread) else f" The middle half of a request's times lay {spread:.0%} of the median apart."
     head = _HEAD.format(trust=trust, **found)
-    return head + "".join(map(_markdown, sections(results)))
+    return head + "".join(map(_markdown, sections(results, page=True)))
 
 
 def _markdown(section: Section) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tools.bench import in_memory
-from tools.bench.cells import FLOORS, REQUESTS, TITLES, Cell
+from tools.bench.cells import FLOORS, ONE_DAG, REQUESTS, TITLES, Cell
 from tools.bench.crew import Key
 from tools.bench.data import ALL, PEOPLE, TAG_COUNTS
 from tools.bench.engines import ENGINES, LABELS, STRICT
@@ -44,12 +44,14 @@ class Section(NamedTuple):
     rows: list[list[str]]
 
 
-def sections(results: Results) -> Iterator[Section]:
-    """Yield the tables that have something to show."""
+def sections(results: Results, *, page: bool = False) -> Iterator[Section]:
+    """Yield the tables that have something to show; with `page`, those that a reader of the docs needs."""
     made: tuple[Callable[[Results], Section], ...] = (
         _targets, _requests, _calls, _floors, _statements, _tags, _memory_engines, _policies, _processes, _load,
-        _left_out,
+        _growth, _left_out,
     )  # fmt: skip
+    if page:
+        made = (_targets, _main_requests, _main_calls, _load, _growth, _left_out)
     for make in made:
         section = make(results)
         if section.rows:
@@ -106,6 +108,18 @@ def _by_engine(results: Results, cells: dict[str, str], show: Callable[[str, int
                 if set(shown) != {"-"}:
                     rows.append([title, engine.label, person, *shown])
     return rows
+
+
+def _main_requests(results: Results) -> Section:
+    whole = _requests(results)
+    named = {_ROUTES[name] for name in ("api_dags", "ui_dags", *ONE_DAG)}
+    return whole._replace(rows=[row for row in whole.rows if row[0] in named])
+
+
+def _main_calls(results: Results) -> Section:
+    whole = _calls(results)
+    named = {TITLES[name] for name in ("decision", "batch", "list", "lazy", "filter")}
+    return whole._replace(rows=[row for row in whole.rows if row[0] in named])
 
 
 def _requests(results: Results) -> Section:
@@ -230,6 +244,20 @@ def _load(results: Results) -> Section:
         f"wrk against a real `airflow api-server --workers 1`, {size:,} Dags; servers and wrk share this machine. "
         f"`sql_alchemy_pool_size` is {POOL_SIZE}, so that no request waits for a connection.",
         ("Request", "Person", "Clients", "Auth manager", "Requests a second", "p50", "p95", "p99", "Failed"),
+        rows,
+    )
+
+
+def _growth(results: Results) -> Section:
+    grown, rows = results.grown, []
+    if grown is not None:
+        before, after = f"{grown.before:.0f} MB", f"{grown.after:.0f} MB"
+        rows = [[f"{grown.requests:,}", f"{grown.people:,}", before, after, f"x{grown.after / grown.before:.2f}"]]
+    return Section(
+        "Growth",
+        "Memory of an api-server after a tenth of the requests, and after all: of different users, of 500 API tokens, "
+        "and with wrong tokens, secrets and passwords.",
+        ("Requests", "Users", "After a tenth", "After all", "Growth"),
         rows,
     )
 
