@@ -81,6 +81,8 @@ VIEWS: Mapping[str, tuple[int, ...]] = {
     "IMPORT_ERRORS_ALL": (mask("importError.get"),),
     "AUDIT_LOGS_ALL": (mask("auditLog.get"),),
     "REPARSE_ALL": (mask("dag.update"),),
+    # From Airflow 3.4.1 on: all bundles, their files, and how many import errors these have.
+    "DAG_BUNDLES": (mask("dag.get", "importError.get"),),
 }
 """What a view needs, Deployment-wide: any one of these sets."""
 

@@ -141,8 +141,11 @@ def test_assets_are_written_deployment_wide(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("name", "views"),
     [
-        ("mel", "CLUSTER_ACTIVITY DOCS IMPORT_ERRORS JOBS PLUGINS WEBSITE IMPORT_ERRORS_ALL"),
-        ("auth", "CLUSTER_ACTIVITY DOCS IMPORT_ERRORS JOBS PLUGINS PROVIDERS WEBSITE IMPORT_ERRORS_ALL REPARSE_ALL"),
+        ("mel", "CLUSTER_ACTIVITY DOCS IMPORT_ERRORS JOBS PLUGINS WEBSITE IMPORT_ERRORS_ALL DAG_BUNDLES"),
+        (
+            "auth",
+            "CLUSTER_ACTIVITY DOCS IMPORT_ERRORS JOBS PLUGINS PROVIDERS WEBSITE IMPORT_ERRORS_ALL REPARSE_ALL DAG_BUNDLES",
+        ),
         ("door", "DOCS WEBSITE"),
         ("vera", "DOCS WEBSITE"),
         ("astro", "PLUGINS"),

@@ -36,6 +36,8 @@ ROUNDED = frozenset(
         # What a task asks of people, for those who see its instances; anyone who may mark it may answer for it.
         *(("HITL_DETAIL", "GET"), ("HITL_DETAIL", "PUT")),
         ("asset_alias", "GET"),
+        # FAB's Viewer and User see import errors, and no bundles.
+        ("view", "DAG_BUNDLES"),
     }
 )
 """Questions that a permission answers with yes although FAB says no, unless the import is to be exact."""
@@ -201,10 +203,13 @@ def _about_views(manager: FabAuthManager) -> Iterator[Question]:
     for view, alternatives in VIEWS.items():
         if view in AccessView.__members__:
             ask = partial(_ask, manager.is_authorized_view, access_view=AccessView[view])
-            everywhere = view.endswith("_ALL")
+            everywhere, rounded = view.endswith("_ALL"), ("view", view) in ROUNDED
             for one in alternatives:
                 if one & ~NOT_IN_FAB:
-                    yield Question(f"view {view}", one, alternatives, ask, everywhere=everywhere)
+                    permission = one & ~SEE_DAG or one
+                    yield Question(
+                        f"view {view}", permission, alternatives, ask, everywhere=everywhere, rounded=rounded
+                    )
     for name, (action, resource) in _BY_PAIR.items():
         ask = partial(_ask, manager.is_authorized_custom_view, method=action, resource_name=resource)
         yield Question(f"{action} on {resource}", mask(name), (mask(name),), ask)
