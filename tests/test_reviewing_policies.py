@@ -11,7 +11,7 @@ import pytest
 
 from astro_auth_plugin.cli.main import main
 from astro_auth_plugin.rbac.policy import loader
-from tools import bench_policy, bench_policy_store
+from tools import bench_policy, bench_policy_pages, bench_policy_store
 from tools.bench_policy import Measured, Size
 from tools.bench_policy_store import Cost
 
@@ -79,7 +79,8 @@ def test_page_of_the_benchmark() -> None:
     names = re.findall(r"^\| `([\w-]+)` \|", shown, re.MULTILINE)
     measured = [Measured(name, 1, 1, 1) for name in bench_policy.commands()]
     assert names == [each.name for each in measured]
-    page = bench_policy.page(Size(), measured, [Cost(name, 0.1) for name in bench_policy_store.AIMS])
+    pages = [bench_policy_pages.Cost(name, 0.01, 0.2) for name in bench_policy_pages.AIMS]
+    page = bench_policy.page(Size(), measured, [Cost(name, 0.1) for name in bench_policy_store.AIMS], pages)
     without_times = re.compile(r"[|] *[\d.]+ *(?=[|])")
     assert without_times.sub("", page) == without_times.sub("", shown)
 

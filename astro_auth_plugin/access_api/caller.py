@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
@@ -11,7 +12,7 @@ from fastapi import Depends
 from astro_auth_plugin.access_api.errors import denied
 from astro_auth_plugin.authorization import dag_lookup
 from astro_auth_plugin.rbac.engine import delegation
-from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.engine.engine import DagSelection, Engine
 from astro_auth_plugin.rbac.engine.visibility import Visibility, visibility_of
 from astro_auth_plugin.rbac.explain.answers import Answerer
 from astro_auth_plugin.rbac.model.permissions import mask
@@ -68,9 +69,23 @@ class Caller(NamedTuple):
 
     def dags(self) -> list[Dag]:
         """Return the Dags that the caller may see, each with its effective tags."""
+        return self.seen_of(dag_lookup.read_all_dags())
+
+    def seen_of(self, dags: Iterable[Dag]) -> list[Dag]:
+        """Return those of some Dags that the caller may see, each with its effective tags."""
         selection = self.identity.allowed_dags(_SEE_DAG)
-        seen = [dag for dag in dag_lookup.read_all_dags() if selection.matches(dag)]
+        seen = [dag for dag in dags if selection.matches(dag)]
         return [self.engine.with_effective_tags(dag) for dag in seen]
+
+    def dag_ids(self, among: DagSelection | None = None) -> set[str]:
+        """Return the ids of the Dags that the caller may see; of a selection of Dags, if one is given."""
+        own = self.identity.allowed_dags(_SEE_DAG)
+        selections = [each for each in (own, among) if each is not None and not each.everything] or [own]
+        return (
+            set[str]()
+            .union(dag_lookup.select_dag_ids(selections[0]))
+            .intersection(*map(dag_lookup.select_dag_ids, selections[1:]))
+        )
 
 
 def as_of_now(who: Caller) -> Caller:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from astro_auth_plugin.access_management.publisher import Actor, Wanted
 from astro_auth_plugin.authorization import denials
 from astro_auth_plugin.authorization.access_decision import AccessDecision
 from astro_auth_plugin.rbac.changes.affected import concerned_scopes
+from astro_auth_plugin.rbac.changes.difference import PolicyChange
 from astro_auth_plugin.rbac.changes.edits import Edit, EditError, Values
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
 from astro_auth_plugin.rbac.changes.rule import OWNER, DeniedChange, denied_changes
@@ -34,6 +36,7 @@ from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Origin
 from astro_auth_plugin.runtime.request_context import current_request
 
 _HIDDEN = "a part of the policy that you may not see"
+MOST_CONTACTS = 5
 MOST_AT_ONCE = 12
 """How many changes a process works on: they wait for each other, in threads that Airflow's routes need, too."""
 turns = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -200,13 +203,23 @@ def _result(who: Caller, wish: Wish, before: Policy, proposal: Proposal) -> shap
     return shapes.Result(
         version=None,
         dry_run=wish.dry_run,
-        changes=[text for text in map(str, proposal.changes) if redaction.is_shown(who, text)],
+        changes=[
+            _line(each, new_id=wish.dry_run and wish.new)
+            for each in proposal.changes
+            if redaction.is_shown(who, str(each))
+        ],
         gains=found.gains,
         losses=found.losses,
         own_losses=found.own_losses,
         warnings=redaction.new_warnings(who, entity, before, proposal),
         etag=entity.etag(entity.read(proposal.values)) if entity is not None else None,
     )
+
+
+def _line(change: PolicyChange, *, new_id: bool) -> str:
+    # A token that is not made yet has another id at each request.
+    named = new_id and change.what == "API token" and change.after is not None
+    return str(change._replace(name=change.after.name) if named and change.after else change)
 
 
 def _after(wish: Wish) -> Entity | None:
@@ -217,16 +230,32 @@ def _after(wish: Wish) -> Entity | None:
 def _not_allowed(who: Caller, parts: tuple[DeniedChange, ...], before: Policy, after: Policy) -> ApiError:
     listed = [each for each in parts if redaction.is_shown(who, str(each.change))]
     scopes = concerned_scopes([each.change for each in listed], before.document, after.document)
-    shown = (
-        str(each) if all(map(who.visibility.sees, about)) else _HIDDEN
+    shown = [
+        _denied_line(each) if all(map(who.visibility.sees, about)) else _HIDDEN
         for each, about in zip(listed, scopes, strict=True)
-    )
-    return _refused(who, *dict.fromkeys(shown))
+    ]
+    others = [] if _HIDDEN in shown else _who_may(who, [each.change for each in parts], after)
+    return _refused(who, *dict.fromkeys(shown), whom_to_ask=others)
 
 
-def _refused(who: Caller, *missing: str) -> ApiError:
+def _denied_line(part: DeniedChange) -> str:
+    return f"{part.change}: {part.reason.replace('the actor may', 'you may')}"
+
+
+def _who_may(who: Caller, parts: Iterable[PolicyChange], after: Policy) -> list[str]:
+    """Return some users who may make these parts of a change; for callers who may know who that is."""
+    if not who.visibility.access:
+        return []
+    users = (subject for subject in sorted(delegation.givers(who.engine)) if "@" in subject)
+    may = (each for each in users if not denied_changes(who.engine, each, parts, after.document))
+    return list(islice(may, MOST_CONTACTS))
+
+
+def _refused(who: Caller, *missing: str, whom_to_ask: Iterable[str] = ()) -> ApiError:
     denials.record_change(current_request(), AccessDecision(allowed=False, identity=who.identity))
-    return denied("You may not make this change.", *missing)
+    error = denied("You may not make this change.", *missing)
+    error.more |= {"whom_to_ask": list(whom_to_ask), "contact": who.settings.access_contact}
+    return error
 
 
 # -- the policy as plain values ------------------------------------------------------------------------------------

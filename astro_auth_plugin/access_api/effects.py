@@ -11,7 +11,7 @@ from astro_auth_plugin.access_api.caller import Caller
 from astro_auth_plugin.rbac.changes.affected import affected_subjects
 from astro_auth_plugin.rbac.changes.difference import PolicyChange
 from astro_auth_plugin.rbac.engine.engine import Engine
-from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.actions import TITLES, spelled
 from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.model.permissions import EVERYTHING
 from astro_auth_plugin.rbac.model.subjects import GROUP_PREFIX, TOKEN_PREFIX
@@ -53,10 +53,12 @@ def of(who: Caller, changes: Iterable[PolicyChange], before: Policy, after: Poli
     """
     now, here = datetime.now(UTC), who.engine.deployment_id
     only = affected_subjects(changes, before.document, after.document)
-    plan = compare(here, _engine(before, here, now), _engine(after, here, now), only=only)
+    engine = who.engine if before is who.engine.policy else _engine(before, here, now)
+    plan = compare(here, engine, _engine(after, here, now), only=only)
+    tokens = {token.id: token.name for each in (before, after) for token in each.document.api_tokens}
     return Effects(
-        [effect for line in plan.lines for effect in _effects(line, line.gains)],
-        [effect for line in plan.lines for effect in _effects(line, line.losses)],
+        [effect for line in plan.lines for effect in _effects(line, line.gains, tokens)],
+        [effect for line in plan.lines for effect in _effects(line, line.losses, tokens)],
         list(_losses_of(who.identity.subject, plan)),
     )
 
@@ -69,25 +71,27 @@ def _engine(policy: Policy, deployment_id: str, at: datetime) -> Engine | None:
         return None
 
 
-def _effects(line: Line, changed: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[shapes.Effect]:
-    names = [_name(subject) for subject in line.subjects[:_MOST_NAMES]]
+def _effects(
+    line: Line, changed: Mapping[int, tuple[Spot | None, ...]], tokens: Mapping[str, str]
+) -> Iterator[shapes.Effect]:
+    names = [_name(subject, tokens) for subject in line.subjects[:_MOST_NAMES]]
     more = len(line.subjects) - len(names)
     for permissions, places in changed.items():
         yield shapes.Effect(
             who=[*names, *([f"{more} more"] if more else [])],
             where=", ".join(map(_where, places)),
             may=_may(permissions, on_dag=None not in places),
-            because=_because(line.cause),
+            because=_because(line.cause, tokens),
         )
 
 
 def _losses_of(subject: str, plan: Plan) -> Iterator[str]:
     own = plan.differences.get(subject)
     if own is not None:
-        yield from (f"{word} in the whole Deployment" for word in _may(own.lost, on_dag=False))
-        yield from (
-            f"{word} on {_where(spot)}" for spot, (_, lost) in own.on.items() for word in _may(lost, on_dag=True)
-        )
+        places: dict[Spot | None, int] = {None: own.lost, **{spot: lost for spot, (_, lost) in own.on.items()}}
+        for place, lost in places.items():
+            for word in _may(lost, on_dag=place is not None):
+                yield f"{TITLES.get(word, word)} ({_where(place)})"
 
 
 def _where(place: Spot | None) -> str:
@@ -101,11 +105,15 @@ def _may(permissions: int, *, on_dag: bool) -> list[str]:
     return [*spelled(permissions & EVERYTHING, on_dag=on_dag), *(_OVER_OTHERS.get(word, word) for word in over_others)]
 
 
-def _because(cause: Cause) -> str:
-    return _BECAUSE.get(cause.kind, "roles of API token `{}`").format(cause.name)
+def _because(cause: Cause, tokens: Mapping[str, str]) -> str:
+    name = tokens.get(cause.name, cause.name) if cause.kind == "token" else cause.name
+    return _BECAUSE.get(cause.kind, "roles of API token `{}`").format(name)
 
 
-def _name(subject: str) -> str:
+def _name(subject: str, tokens: Mapping[str, str]) -> str:
     if subject.startswith(GROUP_PREFIX):
         return f"users of group `{subject.removeprefix(GROUP_PREFIX)}`"
-    return f"API token `{subject.removeprefix(TOKEN_PREFIX)}`" if subject.startswith(TOKEN_PREFIX) else subject
+    if subject.startswith(TOKEN_PREFIX):
+        token_id = subject.removeprefix(TOKEN_PREFIX)
+        return f"API token `{tokens.get(token_id, token_id)}`"
+    return subject

@@ -220,9 +220,10 @@ class ActionName(_Answer):
 
 
 class Actions(_Answer):
-    """What users do."""
+    """What users do, and by name what each action and permission is in plain words."""
 
     actions: list[ActionName]
+    titles: dict[str, str]
 
 
 class ExplainRequest(_Request):
@@ -354,13 +355,21 @@ class TeamDetail(_Answer):
     who_may_change_members: str
 
 
+class NewMember(_Request):
+    """A member of a Team that is to be added."""
+
+    email: Name
+    expires_at: End | None = None
+    note: Reason = ""
+
+
 class NewTeam(_Request):
-    """A Team to be added."""
+    """A Team to be added. Its members are e-mails, or objects where a membership ends."""
 
     name: Name
     description: Reason = ""
     support: bool = False
-    members: Names = []
+    members: Annotated[list[Name | NewMember], Field(max_length=_MOST)] = []
     idp_groups: Names = []
     grant: Annotated[list[NewGrant], Field(max_length=_MOST)] = []
     reason: Reason = ""
@@ -422,7 +431,10 @@ class Rotation(_Request):
 
 
 class TokenResult(Result):
-    """What became of a change of an API token. The secret is in this answer only; null for `dry_run`."""
+    """What became of a change of an API token. The secret is in this answer only; null for `dry_run`.
+
+    `id` is empty for the `dry_run` of a new token, which has none yet.
+    """
 
     id: str
     secret: str | None = None

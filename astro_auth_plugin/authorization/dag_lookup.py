@@ -62,6 +62,12 @@ def read_all_dags() -> list[Dag]:
     return _read(_dags_with_tags(files=True))
 
 
+def read_dags_with_tag(tag: str) -> list[Dag]:
+    """Return the Dags that carry a tag, with all of their tags and the file. One statement."""
+    carrying = select(DagTag.dag_id).where(DagTag.name == tag)
+    return [dag for dag in _read(_dags_with_tags(files=True).where(_DAG.c.dag_id.in_(carrying))) if tag in dag.tags]
+
+
 def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
     """Return the ids of all Dags that a selection matches. Nothing is sent before it is used, and then once."""
     if selection.nothing:
@@ -124,9 +130,11 @@ def _dags_of(rows: Iterable[Sequence[Any]]) -> list[Dag]:
     tags: dict[str, set[str]] = defaultdict(set)
     files: dict[str, DagFile] = {}
     for dag_id, tag, *file in rows:
+        carried = tags[dag_id]
         # A Dag without tags comes as one row without a tag.
-        tags[dag_id] |= {tag} if tag is not None else set()
-        if file:
+        if tag is not None:
+            carried.add(tag)
+        if file and dag_id not in files:
             files[dag_id] = _file(*file)
     return [Dag(dag_id, frozenset(names), files.get(dag_id)) for dag_id, names in tags.items()]
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
-from astro_auth_plugin.rbac.policy.loader import Checked
+from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.rbac.policy.yaml_reader import MAX_BYTES
 from astro_auth_plugin.runtime import policy_versions
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Stored
@@ -160,6 +160,12 @@ def check_version(stored: Stored) -> Checked:
         if held.checked.policy is not None:
             keep_checked(*held)
     return held.checked
+
+
+def checked_last(digest: str) -> Policy | None:
+    """Return the policy of a version, if it is the one that this process has checked last."""
+    held = _held
+    return held.checked.policy if held is not None and held.digest == digest else None
 
 
 def keep_checked(digest: str, checked: Checked) -> None:

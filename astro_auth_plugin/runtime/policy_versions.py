@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from airflow.utils.session import create_session
@@ -149,6 +149,17 @@ def newest() -> Newest | None:
     return None if row is None else Newest(*row)
 
 
+def digest_of(version: int) -> str | None:
+    """Return the digest of a version; None where there is none.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    with connect() as connection:
+        found: str | None = connection.scalar(select(VERSIONS.c.digest).where(VERSIONS.c.id == version))
+    return found
+
+
 def read(version: int | None = None) -> Stored | None:
     """Return a version with its document, by default the newest; None where there is none.
 
@@ -259,12 +270,47 @@ def history(limit: int | None = None, before: int | None = None, since: int = 0)
         return [Record(**{**row, **_listed(row["changes"])}) for row in rows]
 
 
+def heads(limit: int, before: int | None = None) -> list[Record]:
+    """Return what is kept of versions but for their changes, newest first: an import has very many of them.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    columns = (column for column in _RECORD if column.name != "changes")
+    statement = select(*columns).order_by(VERSIONS.c.id.desc()).limit(limit)
+    with connect() as connection:
+        rows = connection.execute(statement if before is None else statement.where(VERSIONS.c.id < before)).mappings()
+        return [Record(**row, changes=(), scopes=()) for row in rows]
+
+
+_AT_ONCE = 500
+
+
+def with_changes(numbers: Sequence[int]) -> Iterator[Record]:
+    """Yield some versions with their changes, a few at a time.
+
+    Raises:
+        SQLAlchemyError: if the database does not answer.
+    """
+    for at in range(0, len(numbers), _AT_ONCE):
+        with connect() as connection:
+            statement = select(*_RECORD).where(VERSIONS.c.id.in_(numbers[at : at + _AT_ONCE]))
+            rows = connection.execute(statement).mappings().all()
+        for row in rows:
+            yield Record(**{**row, **_listed(row["changes"])})
+
+
 def _listed(text: str) -> dict[str, Any]:
     found = json.loads(text)
     if isinstance(found, list):
         # As the first versions of this table had it.
         found = {"changes": found, "scopes": []}
-    scopes = (tuple(GrantScope(*scope) for scope in each) for each in found["scopes"])
+    # The members of a Team are about the same scopes.
+    known: dict[tuple[str, ...], GrantScope] = {}
+    scopes = (
+        tuple(known.get(scope) or known.setdefault(scope, GrantScope(*scope)) for scope in map(tuple, each))
+        for each in found["scopes"]
+    )
     return {"changes": tuple(found["changes"]), "scopes": tuple(scopes)}
 
 

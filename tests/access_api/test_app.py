@@ -117,6 +117,42 @@ def test_a_request_that_says_nothing_or_something_else_is_invalid(api: Api, body
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
+def test_who_may_make_a_change_is_told_to_readers_of_access(api: Api) -> None:
+    body = {"grant": [VIEWER]}
+    refused = api.ask("mo", "PATCH", ANA, etag(api), json=body).json()
+    assert refused["whom_to_ask"] == ["olga@example.com", "wendy@example.com"]
+    assert api.ask("mia", "PATCH", ANA, etag(api), json=body).json().get("whom_to_ask", []) == []
+    # Of what one may not see, one does not learn who may change it.
+    far = api.ask("wendy", "PATCH", ANA, etag(api), json={"revoke": [FAR]}).json()
+    assert far["whom_to_ask"] == []
+
+
+def test_a_preview_names_tokens_settings_and_permissions_in_words(api: Api) -> None:
+    role = {"name": "dox", "scope": "DEPLOYMENT", "permissions": ["deployment.airflow.docs.get"]}
+    assert api.ask("olga", "POST", "/roles", json=role).status_code == 201
+    on = {"role": "dox", "scope": {"kind": "Deployment", "id": "dep"}}
+    body = {"name": "nightly", "expires_at": None, "roles": [on]}
+    shown = api.ask("olga", "POST", "/tokens?dry_run=true", json=body).json()
+    assert shown["changes"] == ["+ API token `nightly`: `dox` on DEPLOYMENT `dep`"]
+    assert [(each["who"], each["because"]) for each in shown["gains"]] == [
+        (["API token `nightly`"], "roles of API token `nightly`")
+    ]
+    assert shown["id"] == "" and shown["secret"] is None
+    titles = api.ask("mia", "GET", "/actions").json()["titles"]
+    assert {name: titles[name] for each in shown["gains"] for name in each["may"]} == {"docs.get": "See the Docs menu"}
+    off = {"support_access": "disallowed"}
+    assert api.ask("olga", "PUT", "/support_access", json=off).status_code == 200
+    (newest,) = api.ask("olga", "GET", "/history?limit=1").json()["versions"]
+    assert newest["changes"] == ["~ setting `support_access` (disallowed)"]
+
+
+def test_what_one_loses_oneself_is_in_words(api: Api) -> None:
+    owner = {"role": "WORKSPACE_OWNER", "scope": {"kind": "Workspace", "id": "ws"}}
+    path = "/users/wendy@example.com"
+    shown = api.ask("wendy", "PATCH", f"{path}?dry_run=true", etag(api, path), json={"revoke": [owner]}).json()
+    assert "Change pools (the whole Deployment)" in shown["own_losses"]
+
+
 # -- what is seen --------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +214,26 @@ def test_a_membership_ends_and_a_team_gets_another_name(api: Api) -> None:
     assert api.ask("mo", "GET", "/teams/facts").json()["members"] == members
     (team,) = api.ask("mo", "GET", ANA).json()["teams"]
     assert (team["name"], team["expires_at"]) == ("facts", "2099-01-01T00:00:00Z")
+
+
+def test_members_of_a_new_team_have_ends(api: Api) -> None:
+    until = {"email": "ana@example.com", "expires_at": "2099-01-01T00:00:00Z", "note": "holidays"}
+    body = {"name": "new", "members": [until, {"email": "bo@example.com"}, "cy@example.com"]}
+    assert api.ask("olga", "POST", "/teams", json=body).status_code == 201
+    members = api.ask("mo", "GET", "/teams/new").json()["members"]
+    assert members == [
+        until,
+        {"email": "bo@example.com", "expires_at": None, "note": ""},
+        {"email": "cy@example.com", "expires_at": None, "note": ""},
+    ]
+
+
+def test_a_search_finds_accounts_without_roles_for_those_who_may_read_accounts(api: Api, accounts: Any) -> None:
+    accounts("gus", "gus@example.com")
+    for name, sees in (("olga", True), ("wendy", True), ("mo", False)):
+        for path in ("/users?search=GUS", "/suggest?kind=user&search=gus"):
+            assert ("gus@example.com" in api.ask(name, "GET", path).text) == sees, (name, path)
+        assert "gus" not in api.ask(name, "GET", "/users").text
 
 
 def test_the_end_and_note_of_a_membership_are_replaced_together(api: Api) -> None:

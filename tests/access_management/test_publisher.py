@@ -503,8 +503,8 @@ def test_audit(begun: None, metadata_database: Any, caplog: pytest.LogCaptureFix
         ("olga@example.com", 3),
     ]
     assert rows[1][1]["reason"] == "for CI\nforged"
-    assert rows[1][1]["changes"] == ["+ API token `two`: `DEPLOYMENT_ADMIN` on DEPLOYMENT `dep`"]
-    assert rows[2][1]["changes"] == ["~ API token `one`: secret_sha256"]
+    assert rows[1][1]["changes"] == ["+ API token `Two` (`two`): `DEPLOYMENT_ADMIN` on DEPLOYMENT `dep`"]
+    assert rows[2][1]["changes"] == ["~ API token `One` (`one`): another secret"]
     assert (rows[1][1]["changes_left_out"], rows[1][1]["reverts"], rows[1][1]["action"]) == (0, None, "")
     everything = json.dumps(rows) + caplog.text + str(policy_versions.history())
     assert secret not in everything and HASH not in everything

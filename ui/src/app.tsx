@@ -57,8 +57,10 @@ function useSettledHost(): boolean {
 
 function Pages({ dagId }: Props) {
   const answer = useGet<Me>("me");
-  const actions = useGet<Actions>("actions").data?.actions ?? [];
-  return <Loaded answer={answer}>{(me) => <SignedIn me={me} actions={actions} dagId={dagId} />}</Loaded>;
+  const { actions = [], titles = {} } = useGet<Actions>("actions").data ?? {};
+  return (
+    <Loaded answer={answer}>{(me) => <SignedIn me={me} actions={actions} titles={titles} dagId={dagId} />}</Loaded>
+  );
 }
 
 // A change may lead to another page, and Airflow draws the component anew then.
@@ -67,7 +69,7 @@ const SHOWN_FOR = 30_000;
 
 const lastSaved = (): Saved | undefined => (kept && Date.now() - kept.at < SHOWN_FOR ? kept.result : undefined);
 
-function SignedIn({ me, actions, dagId }: Props & Pick<Shared, "me" | "actions">) {
+function SignedIn({ me, actions, titles, dagId }: Props & Omit<Shared, "done">) {
   const [saved, setSaved] = useState(lastSaved);
   const keep = useCallback((result: Saved | undefined) => {
     kept = { result, at: Date.now() };
@@ -79,7 +81,7 @@ function SignedIn({ me, actions, dagId }: Props & Pick<Shared, "me" | "actions">
   const frame = { saved, forget };
   const tabs = tabsOf(me);
   return (
-    <SharedContext.Provider value={{ me, actions, done: keep }}>
+    <SharedContext.Provider value={{ me, actions, titles, done: keep }}>
       {isStale(me) ? <Stale /> : null}
       {dagId ? (
         <Frame title={`Access to ${dagId}`} {...frame}>

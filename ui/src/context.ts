@@ -6,7 +6,7 @@ import type { Actions, Me, Result } from "./api/types";
 export type Saved = Pick<Result, "version"> & { revertible: boolean };
 
 /** What every page knows: who is signed in, what users do, and whom to tell that a change is done. */
-export type Shared = { me: Me; actions: Actions["actions"]; done: (saved: Saved) => void };
+export type Shared = { me: Me; actions: Actions["actions"]; titles: Actions["titles"]; done: (saved: Saved) => void };
 
 export const SharedContext = createContext<Shared | undefined>(undefined);
 
@@ -16,8 +16,8 @@ export function useShared(): Shared {
   return shared;
 }
 
-/** Puts names of actions into words; a permission without a plain name stays as it is. */
+/** Puts names of actions and permissions into words. */
 export function useActionWords(): (name: string) => string {
-  const { actions } = useShared();
-  return (name) => actions.find((action) => action.name === name)?.words ?? name;
+  const { titles } = useShared();
+  return (name) => titles[name] ?? name;
 }

@@ -13,7 +13,7 @@ from astro_auth_plugin.access_api.errors import not_found
 from astro_auth_plugin.access_api.routes import users
 from astro_auth_plugin.access_api.routes.teams import visible_teams
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
-from astro_auth_plugin.authorization import dag_access
+from astro_auth_plugin.authorization import dag_access, dag_lookup
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import reaching
 from astro_auth_plugin.rbac.explain import access_report
@@ -21,7 +21,6 @@ from astro_auth_plugin.rbac.model.actions import ACTIONS, spelled
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, mask
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import GrantScope
-from astro_auth_plugin.rbac.policy.grants import grants
 
 router = APIRouter(tags=["Dags"])
 _SEE_DAG = mask("dag.get")
@@ -61,7 +60,7 @@ def list_tags(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: Of
     """List the tags of Dags that the caller may see, and those that visible grants name."""
     here = who.engine.deployment_id
     dags = Counter(tag for dag in who.dags() for tag in dag.tags)
-    scopes = (grant.scope for grant in grants(who.engine.policy.document))
+    scopes = (grant.scope for grant in who.engine.every_grant)
     named = Counter(
         scope.id
         for scope in scopes
@@ -80,7 +79,7 @@ def list_tags(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: Of
 @router.get("/tags/access")
 def tag_access(who: ReaderDep, tag: Annotated[str, Query(min_length=1, max_length=500)]) -> shapes.TagAccess:
     """Show the Dags of a tag that the caller may see, and who has something through the tag."""
-    dags = sorted(dag.id for dag in who.dags() if tag in dag.tags)
+    dags = sorted(dag.id for dag in who.seen_of(dag_lookup.read_dags_with_tag(tag)) if tag in dag.tags)
     sees = who.visibility.sees(GrantScope("tag", tag, who.engine.deployment_id))
     if not dags and not sees:
         raise not_found(f"tag `{tag}`")
@@ -101,16 +100,17 @@ def suggest(who: CallerDep, kind: Kind, search: Search = "") -> shapes.Suggestio
 
 
 def _values(who: Caller, kind: Kind) -> set[str]:
-    if kind in ("dag", "tag"):
-        dags = who.dags()
-        return {dag.id for dag in dags} if kind == "dag" else {tag for dag in dags for tag in dag.tags}
+    if kind == "dag":
+        return who.dag_ids()
+    if kind == "tag":
+        return {tag for dag in who.dags() for tag in dag.tags}
     if not who.visibility.access:
         return set()
     if kind == "team":
         return {team.name for team in visible_teams(who)}
     if kind == "role":
         return {*BUILT_IN, *(role.name for role in who.engine.policy.document.roles)}
-    return {user.email for user in users.named(who.visibility).values()}
+    return users.known_emails(who)
 
 
 def _may_grant_here(who: Caller) -> bool:

@@ -9,18 +9,19 @@ from fastapi import APIRouter
 
 from astro_auth_plugin.access_api import bundles, shapes, views
 from astro_auth_plugin.access_api.caller import Caller, CallerDep
+from astro_auth_plugin.access_api.changing import MOST_CONTACTS
 from astro_auth_plugin.access_api.errors import denied, invalid
 from astro_auth_plugin.access_api.routes.tokens import find_token
 from astro_auth_plugin.access_api.routes.users import accounts_of, groups_of
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
-from astro_auth_plugin.authorization import dag_access
+from astro_auth_plugin.authorization import dag_access, dag_lookup
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import HeldGrant, reaching
 from astro_auth_plugin.rbac.explain import minimal_grants
 from astro_auth_plugin.rbac.explain.answers import Answer
 from astro_auth_plugin.rbac.explain.minimal_grants import Advice
 from astro_auth_plugin.rbac.explain.questions import SEE_DAG, Question, of_action
-from astro_auth_plugin.rbac.model.actions import ACTIONS, WORDS, spelled
+from astro_auth_plugin.rbac.model.actions import ACTIONS, TITLES, WORDS, spelled
 from astro_auth_plugin.rbac.model.permissions import names
 from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX, token_subject, user_subject
@@ -28,7 +29,6 @@ from astro_auth_plugin.rbac.policy.hints import did_you_mean
 from astro_auth_plugin.runtime import policy_versions
 
 router = APIRouter(tags=["My access"])
-_MOST_CONTACTS = 5
 _GROUPS = "It can be another through groups of the identity provider, which only users who may read accounts see."
 
 
@@ -93,7 +93,8 @@ def my_dags(who: CallerDep, search: Search = "", limit: Limit = 50, offset: Offs
     """List the Dags that the caller may see, with what it may do there."""
     identity = who.identity
     through = Throughs(who.engine, identity.subject, identity.groups)
-    found = sorted((dag for dag in who.dags() if search.lower() in dag.id.lower()), key=lambda dag: dag.id)
+    found = sorted(dag_id for dag_id in who.dag_ids() if search.lower() in dag_id.lower())
+    shown = who.seen_of(dag_lookup.read_dags(views.page(found, limit, offset), files=True).values())
     rows = [
         shapes.DagOfMine(
             dag_id=dag.id,
@@ -101,21 +102,19 @@ def my_dags(who: CallerDep, search: Search = "", limit: Limit = 50, offset: Offs
             may=list(spelled(identity.access.on(dag), on_dag=True)),
             grants=through.held(reaching(identity.access.grants, dag)),
         )
-        for dag in views.page(found, limit, offset)
+        for dag in sorted(shown, key=lambda dag: dag.id)
     ]
     return shapes.DagsOfMine(dags=rows, total_entries=len(found))
 
 
 @router.get("/actions")
 def actions(_: CallerDep) -> shapes.Actions:
-    """List what users do, by the names that questions take."""
+    """List what users do, by the names that questions take, and what permissions are in plain words."""
     found = [
-        shapes.ActionName(
-            name=action.names[0], words=action.words or action.row, deployment_wide=action.deployment_wide
-        )
+        shapes.ActionName(name=action.names[0], words=TITLES[action.names[0]], deployment_wide=action.deployment_wide)
         for action in ACTIONS
     ]
-    return shapes.Actions(actions=found)
+    return shapes.Actions(actions=found, titles=TITLES)
 
 
 @router.post("/explain")
@@ -176,7 +175,7 @@ def _whom_to_ask(who: Caller, advised: Iterable[Advice]) -> list[shapes.Contact]
     for subject in sorted(delegation.givers(who.engine)):
         if "@" in subject and not delegation.given_beyond(who.engine, subject, wanted):
             found.append(shapes.Contact(email=subject))
-        if len(found) == _MOST_CONTACTS:
+        if len(found) == MOST_CONTACTS:
             break
     return found
 

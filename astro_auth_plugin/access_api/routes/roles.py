@@ -23,7 +23,6 @@ from astro_auth_plugin.rbac.model.role_templates import TEMPLATES
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
 from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, GrantScope
 from astro_auth_plugin.rbac.policy.document import CustomRole
-from astro_auth_plugin.rbac.policy.grants import grants
 
 router = APIRouter(tags=["Roles"])
 _ORDER: tuple[Level, ...] = ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG")
@@ -34,7 +33,10 @@ def list_roles(who: ReaderDep) -> shapes.Roles:
     """List every role, and who has the custom ones."""
     document = who.engine.policy.document
     held: dict[str, dict[str, None]] = defaultdict(dict)
-    for grant in grants(document):
+    custom = {role.name for role in document.roles}
+    for grant in who.engine.every_grant if custom else ():
+        if grant.role not in custom:
+            continue
         if who.visibility.sees(grant.scope) and (grant.principal.kind != "token" or who.visibility.tokens):
             held[grant.role][str(grant.principal)] = None
     return shapes.Roles(

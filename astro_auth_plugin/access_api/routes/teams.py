@@ -71,7 +71,8 @@ def show_team(who: ReaderDep, name: str, response: Response) -> shapes.TeamDetai
 def create_team(who: CallerDep, body: shapes.NewTeam, dry_run: DryRun = False) -> shapes.Result:
     """Add a Team, with roles if some are named."""
     changing.needs_owner(who, f"+ Team `{body.name}`")
-    added = edits.add_team(body.name, body.description, body.members, body.idp_groups, support=body.support)
+    members = [each if isinstance(each, str) else _member(each) for each in body.members]
+    added = edits.add_team(body.name, body.description, members, body.idp_groups, support=body.support)
     changes = shapes.GrantChanges(grant=body.grant)
     edit = in_turn([added, *granting(who, Principal("Team", body.name), changes)])
     return changing.change(who, Wish(edit, body.reason, dry_run, Entity("teams", body.name), new=True))
@@ -122,6 +123,12 @@ def delete_team(
 
 def _showing(name: str) -> Callable[[Caller], shapes.TeamDetail]:
     return lambda who: show_team(access_reader(who), name, Response())
+
+
+def _member(new: shapes.NewMember) -> str | dict[str, str]:
+    end = {"expires_at": shapes.spelled(new.expires_at)} if new.expires_at else {}
+    more = end | ({"note": new.note} if new.note else {})
+    return {"email": new.email, **more} if more else new.email
 
 
 def _editing(name: str, body: shapes.TeamChanges) -> Iterator[Edit]:

@@ -61,7 +61,8 @@ def create_token(
         "roles": [_role_values(role, who.engine.policy.document.organization_id) for role in body.roles],
     }
     wish = Wish(edits.add_token(entry), body.reason, dry_run, Entity("api_tokens", token_id), new=True)
-    return _with_secret(changing.change(who, wish), token_id, secret, response)
+    result = changing.change(who, wish)
+    return _with_secret(result, "" if dry_run else token_id, secret, response)
 
 
 @router.post("/tokens/{token_id}/rotate")

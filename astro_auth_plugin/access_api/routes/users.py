@@ -28,6 +28,7 @@ from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.subjects import is_email, only_account, user_subject
 from astro_auth_plugin.rbac.policy.document import Team, User
 from astro_auth_plugin.rbac.policy.grants import Principal, grants_of, members_of
+from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 router = APIRouter(tags=["Users"])
 
@@ -47,13 +48,16 @@ def list_users(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> shapes.Users:
-    """List the users of this Workspace, by e-mail."""
+    """List the users of this Workspace, by e-mail.
+
+    A search also finds accounts that the policy does not name, for callers who may read accounts.
+    """
     if has in ("nothing", "account", "no_account") and not who.reads_accounts:
         raise invalid(f"`has={has}` is for callers who may read accounts.")
     found = named(who.visibility)
     emails = {subject: entry.email for subject, entry in found.items()}
     known: set[str] = set()
-    if has in ("nothing", "account", "no_account"):
+    if has in ("nothing", "account", "no_account") or (search and not has and who.reads_accounts):
         for _, email in accounts.read_active_emails():
             known.add(user_subject(email))
             emails.setdefault(user_subject(email), email)
@@ -95,7 +99,7 @@ def show_user(who: ReaderDep, email: str, response: Response) -> shapes.UserDeta
         teams=list(_teams(who, subject, groups)),
         effective=effective,
         may=list(spelled(who.engine.access(subject, groups).deployment_wide, on_dag=False)),
-        sees_dags=sum(selection.matches(dag) for dag in who.dags()),
+        sees_dags=len(who.dag_ids(selection)),
     )
 
 
@@ -156,29 +160,48 @@ def _entry(who: Caller, subject: str) -> User | None:
 @functools.lru_cache(maxsize=4)
 def named(seen: Visibility) -> dict[str, _Named]:
     """Return the users whom the policy names and a caller may see, by subject; kept for the next page of the list."""
-    document = seen.engine.policy.document
-    teams: dict[str, list[Team]] = defaultdict(list)
+    document, roles = seen.engine.policy.document, _roles_of_entries(seen)
+    teams: dict[str, list[int]] = defaultdict(list)
     emails: dict[str, str] = {}
-    for team in document.teams:
-        if not sees_team(seen, team):
+    for index, team in enumerate(document.teams):
+        if not (seen.everything or ("teams", index) in roles or not any(grants_of((), team))):
             continue
         for member in team.members:
             emails.setdefault(user_subject(member.email), member.email)
         for subject in members_of(team, seen.engine.at):
-            teams[subject].append(team)
-    own: dict[str, User] = {}
-    for user in document.users:
-        if _sees_user(seen, user):
-            own[user_subject(user.email)] = user
-            emails[user_subject(user.email)] = user.email
-    return {
-        subject: _named_user(seen, email, own.get(subject), teams.get(subject, [])) for subject, email in emails.items()
-    }
+            teams[subject].append(index)
+    own: dict[str, int] = {}
+    for index, user in enumerate(document.users):
+        if seen.everything or ("users", index) in roles:
+            subject = user_subject(user.email)
+            own[subject], emails[subject] = index, user.email
+    found: dict[str, _Named] = {}
+    for subject, email in emails.items():
+        entries: list[Path] = [("teams", index) for index in teams.get(subject, ())]
+        through = tuple(document.teams[index] for index in teams.get(subject, ()))
+        user_at = own.get(subject)
+        entries += [] if user_at is None else [("users", user_at)]
+        names = frozenset[str]().union(*(roles[entry] for entry in entries if entry in roles))
+        found[subject] = _Named(email, None if user_at is None else document.users[user_at], through, names)
+    return found
 
 
-def _named_user(seen: Visibility, email: str, own: User | None, teams: list[Team]) -> _Named:
-    roles = frozenset(grant.role for entry in (own, *teams) if entry for grant in views.visible_grants(seen, entry))
-    return _Named(email, own, tuple(teams), roles)
+def _roles_of_entries(seen: Visibility) -> dict[Path, set[str]]:
+    """Return the roles that a caller may see and that have not ended, by the place of the entry in the policy."""
+    found: dict[Path, set[str]] = defaultdict(set)
+    for grant in seen.engine.every_grant:
+        if not grant.has_ended(seen.engine.at) and seen.sees(grant.scope):
+            found[grant.path[:2]].add(grant.role)
+    return found
+
+
+def known_emails(who: Caller) -> set[str]:
+    """Return the e-mails that the policy names, and those of accounts for a caller who may read accounts."""
+    emails = {subject: user.email for subject, user in named(who.visibility).items()}
+    if who.reads_accounts:
+        for _, email in accounts.read_active_emails():
+            emails.setdefault(user_subject(email), email)
+    return set(emails.values())
 
 
 def _sees_user(seen: Visibility, user: User) -> bool:

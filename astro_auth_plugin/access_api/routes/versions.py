@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response, StreamingResponse
@@ -25,7 +26,7 @@ from astro_auth_plugin.rbac.changes.difference import changes
 from astro_auth_plugin.rbac.changes.edits import Values
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
-from astro_auth_plugin.runtime import policy_versions
+from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Record, Stored
 
@@ -47,17 +48,17 @@ def history(who: ChangeReaderDep, limit: Limit = 50, offset: Offset = 0) -> shap
         return shapes.Versions(versions=[], total_entries=0)
     if who.visibility.everything:
         newest = policy_versions.newest_number()
-        records = policy_versions.history(limit, newest - offset + 1)
-        return shapes.Versions(versions=[_version(who, each) for each in records], total_entries=newest)
-    found = [version for version in map(_of(who), policy_versions.history(_MOST_VERSIONS)) if version.changes]
+        records = policy_versions.heads(limit, newest - offset + 1)
+        return shapes.Versions(versions=list(_versions(who, records)), total_entries=newest)
+    found = [version for version in _versions(who, policy_versions.heads(_MOST_VERSIONS)) if version.changes]
     return shapes.Versions(versions=found[offset : offset + limit], total_entries=len(found))
 
 
 @router.get("/history/{number}")
 def show_version(who: ChangeReaderDep, number: Number) -> shapes.Version:
     """Show a version: who made it, when, why, and what it changed."""
-    records = [] if who.settings.policy_file else policy_versions.history(1, number + 1)
-    found = _version(who, records[0]) if records and records[0].id == number else None
+    records = [] if who.settings.policy_file else policy_versions.heads(1, number + 1)
+    found = next(_versions(who, records), None) if records and records[0].id == number else None
     if found is None or not (found.changes or who.visibility.everything):
         raise not_found(f"version {number} of the policy")
     return found
@@ -66,8 +67,7 @@ def show_version(who: ChangeReaderDep, number: Number) -> shapes.Version:
 @router.get("/history/{number}/diff/{other}")
 def compare_versions(who: ChangeReaderDep, number: Number, other: Number) -> shapes.VersionDifference:
     """Show what two versions have different, and who gains and loses what from the first to the second."""
-    _, older = _stored(who, number)
-    _, newer = _stored(who, other)
+    older, newer = _policy(who, number), _policy(who, other)
     every = list(changes(older.document, newer.document))
     parts = [each for each in every if redaction.is_shown(who, str(each))]
     about = concerned_scopes(parts, older.document, newer.document)
@@ -95,7 +95,8 @@ def revert(
         raise ApiError(HTTPStatus.CONFLICT, "managed_in_file", detail, patch=None, file=name)
     if not who.visibility.changes:
         raise denied("You may not return to an older version.", "a role that may grant roles")
-    stored, _ = _stored(who, number)
+    _policy(who, number)
+    stored = _stored(number)
     etags = required(if_match)
 
     def edit(values: Values) -> Values:
@@ -127,39 +128,78 @@ def _batches(lines: Iterator[str]) -> Iterator[str]:
         yield batch
 
 
-def _of(who: Caller) -> Callable[[Record], shapes.Version]:
-    return lambda record: _version(who, record)
+class _Shown(NamedTuple):
+    """What a caller may see of the changes of a version: the first of them, how many, and how many it may not see."""
+
+    first: list[str]
+    total: int
+    hidden: int
 
 
-def _version(who: Caller, record: Record) -> shapes.Version:
-    sees = who.visibility
+_shown: dict[tuple[object, ...], _Shown] = {}
+_MOST_KEPT = 2 * _MOST_VERSIONS
+
+
+def _versions(who: Caller, heads: list[Record]) -> Iterator[shapes.Version]:
+    """Yield versions as a caller may see them. What was read once of their changes is kept: versions do not change."""
+    sight = who.visibility.sight
+    found = {head.digest: _shown.get((head.digest, *sight)) for head in heads}
+    for record in policy_versions.with_changes([head.id for head in heads if found[head.digest] is None]):
+        if len(_shown) >= _MOST_KEPT:
+            _shown.clear()
+        found[record.digest] = _shown[record.digest, *sight] = _shown_of(who, record)
+    for head in heads:
+        shown = found[head.digest]
+        if shown is not None:
+            yield _version(head, shown)
+
+
+def _shown_of(who: Caller, record: Record) -> _Shown:
+    seen = who.visibility
     known = len(record.scopes) == len(record.changes)
+    sees = functools.cache(seen.sees)
     parts = [(index, text) for index, text in enumerate(record.changes) if redaction.is_shown(who, text)]
-    shown = [text for index, text in parts if sees.everything or (known and all(map(sees.sees, record.scopes[index])))]
+    shown = [text for index, text in parts if seen.everything or (known and all(map(sees, record.scopes[index])))]
+    return _Shown(shown[:_MOST_CHANGES], len(shown), len(parts) - len(shown))
+
+
+def _version(head: Record, shown: _Shown) -> shapes.Version:
     return shapes.Version(
-        version=record.id,
-        created_at=datetime.fromtimestamp(record.created_at, UTC),
-        author=record.author,
-        author_kind=record.author_kind,
-        source=record.source,
+        version=head.id,
+        created_at=datetime.fromtimestamp(head.created_at, UTC),
+        author=head.author,
+        author_kind=head.author_kind,
+        source=head.source,
         # It may be about what is hidden.
-        reason=record.reason if len(shown) == len(parts) else "",
-        reverts=record.reverts,
-        changes=shown[:_MOST_CHANGES],
-        more=max(len(shown) - _MOST_CHANGES, 0),
-        hidden=len(parts) - len(shown),
+        reason="" if shown.hidden else head.reason,
+        reverts=head.reverts,
+        changes=shown.first,
+        more=shown.total - len(shown.first),
+        hidden=shown.hidden,
     )
 
 
-def _stored(who: Caller, number: int) -> tuple[Stored, Policy]:
-    """Return a version with its policy, checked."""
+def _policy(who: Caller, number: int) -> Policy:
+    """Return the policy of a version, checked."""
+    digest = None if who.settings.policy_file else policy_versions.digest_of(number)
+    if digest is None:
+        raise not_found(f"version {number} of the policy")
+    return policy_source.checked_last(digest) or _checked(number, digest)
+
+
+@functools.lru_cache(maxsize=2)
+def _checked(number: int, digest: str) -> Policy:  # noqa: ARG001 - a number can come again with another document
+    policy = loader.from_values(_stored(number).values).policy
+    if policy is None:
+        raise invalid(f"Version {number} of the policy has errors.")
+    return policy
+
+
+def _stored(number: int) -> Stored:
     try:
-        stored = None if who.settings.policy_file else policy_versions.read(number)
+        stored = policy_versions.read(number)
     except DocumentUnusable as error:
         raise invalid(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     if stored is None:
         raise not_found(f"version {number} of the policy")
-    policy = loader.from_values(stored.values).policy
-    if policy is None:
-        raise invalid(f"Version {number} of the policy has errors.")
-    return stored, policy
+    return stored

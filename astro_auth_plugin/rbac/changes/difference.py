@@ -32,7 +32,8 @@ class PolicyChange(NamedTuple):
         name: the member, group, Team, user, role or setting; the id of a token; '' for a grant.
         team: the Team of a member or group.
         grant: the grant.
-        note: the note of the grant or member; whether a Team is now one for support.
+        note: the note of the grant or member; whether a Team is now one for support; the new value of a setting that
+            is one word.
         expires_at: when the membership of a member ends; None for never.
         renamed: the new name of a Team or custom role that is the same otherwise; '' for any other change.
         before: the API token before, where there was one.
@@ -61,7 +62,8 @@ class PolicyChange(NamedTuple):
         if self.team:
             return f"{self.sign} Team `{self.team}`: {self.what} `{self.name}`{_ending(self.expires_at, self.note)}"
         details = ", ".join(_token_details(self.before, self.after)) if self.what == "API token" else ""
-        return f"{self.sign} {self.what} `{self.name}`{details and f': {details}'}{_ending(None, self.note)}"
+        named = _token_name(self.name, self.after or self.before)
+        return f"{self.sign} {self.what} {named}{details and f': {details}'}{_ending(None, self.note)}"
 
 
 def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
@@ -84,7 +86,8 @@ def changes(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
             yield PolicyChange(_sign(name in had, name in has), "role", name)
     for key in PolicyDocument.model_fields:
         if key not in ("users", "teams", "api_tokens", "roles") and not _is_same(getattr(old, key), getattr(new, key)):
-            yield PolicyChange("~", "setting", key)
+            value = getattr(new, key)
+            yield PolicyChange("~", "setting", key, note=value if isinstance(value, str) else "")
 
 
 def _renamed(old: Sequence[CustomRole | Team], new: Sequence[CustomRole | Team]) -> list[tuple[str, str]]:
@@ -193,15 +196,25 @@ def _tokens(old: PolicyDocument, new: PolicyDocument) -> Iterator[PolicyChange]:
             yield PolicyChange(_sign(bool(before), bool(after)), "API token", name, before=before, after=after)
 
 
+def _token_name(name: str, token: ApiToken | None) -> str:
+    return f"`{token.name}` (`{name}`)" if token and token.name != name else f"`{name}`"
+
+
 def _token_details(before: ApiToken | None, after: ApiToken | None) -> Iterator[str]:
     if before is None or after is None:
         either = after or before
         roles = (f"`{role.role}` on {role.entity_type} `{role.entity_id}`" for role in either.roles) if either else ()
         yield from roles
         return
+    end = after.previous_secret_expires_at
+    spelled = {
+        "secret_sha256": "another secret",
+        "previous_secret_sha256": "",
+        "previous_secret_expires_at": f"the one before is valid{_ending(end, '')}" if end else "the one before ends",
+    }
     for key in type(after).model_fields:
-        if not _is_same(getattr(before, key), getattr(after, key)):
-            yield key
+        if not _is_same(getattr(before, key), getattr(after, key)) and (said := spelled.get(key, key)):
+            yield said
 
 
 def _ending(end: datetime | None, note: str) -> str:

@@ -100,12 +100,12 @@ def remove_user(email: str) -> Edit:
 def add_team(
     name: str,
     description: str = "",
-    members: Iterable[str] = (),
+    members: Iterable[str | Mapping[str, str]] = (),
     groups: Iterable[str] = (),
     *,
     support: bool = False,
 ) -> Edit:
-    """Add a Team without roles."""
+    """Add a Team without roles. A member is an e-mail, or an entry as the policy has it."""
     about: Values = {
         "description": description,
         "support": support,

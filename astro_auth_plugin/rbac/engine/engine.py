@@ -91,6 +91,7 @@ class Engine:
         self._support_is_off = document.support_access == "disallowed"
         self._compiled: dict[tuple[str, frozenset[str]], Access] = {}
         self._by_team: dict[tuple[int, str, datetime | None], tuple[HeldGrant, ...]] = {}
+        self._every_grant: tuple[Grant, ...] | None = None
 
     # -- the three questions ---------------------------------------------------------------------------------------
 
@@ -160,11 +161,18 @@ class Engine:
         Grants of all Deployments are asked about, also those that have ended.
         """
         document = self.policy.document
-        holders = {grant.principal for grant in grants(document) if fits(grant)}
+        holders = {grant.principal for grant in self.every_grant if fits(grant)}
         found = {user_subject(each.name) for each in holders if each.kind == "user"}
         found |= {token_subject(each.name) for each in holders if each.kind == "token"}
         teams = {each.name for each in holders if each.kind == "Team"}
         return frozenset(found.union(*(people_of(team) for team in document.teams if team.name in teams)))
+
+    @property
+    def every_grant(self) -> tuple[Grant, ...]:
+        """Every grant that the policy lists, also those that have ended; made once, since a large policy has many."""
+        if self._every_grant is None:
+            self._every_grant = tuple(grants(self.policy.document))
+        return self._every_grant
 
     def workspace_of(self, deployment_id: str) -> str:
         """Return the Workspace of a Deployment; '' for one that the policy does not list."""

@@ -42,6 +42,13 @@ class Visibility(NamedTuple):
     dags_here: bool
     dags_beside: bool
 
+    @property
+    def sight(self) -> tuple[object, ...]:
+        """What `sees` depends on: callers with the same one see the same."""
+        places = tuple((each.id, each.workspace_id) for each in self.engine.policy.document.deployments)
+        here = (self.engine.workspace_id, self.engine.deployment_id)
+        return (self.everything, self.dags_here, self.dags_beside, *here, places)
+
     def sees(self, scope: GrantScope) -> bool:
         """Whether grants in a scope are readable, by whatever part of the policy they are."""
         if self.everything or scope.kind == "Organization":

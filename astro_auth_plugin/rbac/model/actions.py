@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, EVERYTHING, mask, names
+from astro_auth_plugin.rbac.model.permissions import (
+    ASTRO_WORDS,
+    DAG_WORDS,
+    DEPLOYMENT_WORDS,
+    EVERYTHING,
+    TABLE,
+    mask,
+    names,
+)
 
 
 class Action(NamedTuple):
@@ -103,6 +111,20 @@ class Meant(NamedTuple):
 
     needs: int
     on_dag: bool
+
+
+_VERBS = {"get": "See", "create": "Create", "update": "Change", "delete": "Delete"}
+TITLES: dict[str, str] = {
+    **{
+        f"{row.name}.{verb}": f"{_VERBS[verb]} {row.description.partition(';')[0]}"
+        for row in TABLE
+        for verb in row.verbs
+    },
+    "slaMiss.get": "See SLA misses, on Airflow 2",
+    "taskReschedule.get": "See reschedules of tasks, on Airflow 2",
+    **{action.names[0]: action.words or action.row for action in ACTIONS},
+}
+"""What `spelled` calls actions and permissions, in plain words."""
 
 
 def meant(word: str) -> Meant | None:

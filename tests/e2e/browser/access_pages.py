@@ -17,8 +17,10 @@ RULES = {
 SETTLED = """() => Promise.allSettled(document.getAnimations()
     .filter(animation => animation.effect.getComputedTiming().endTime !== Infinity)
     .map(animation => animation.finished))"""
-# A table may scroll inside of its box; the page and the dialogs may not.
-TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".astro-access, .astro-access [role=dialog]")]
+# A table may scroll inside of its box, but not on a phone; the page and the dialogs never.
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(
+        ".astro-access, .astro-access [role=dialog], .astro-access [role=alertdialog]" +
+        (innerWidth < 600 ? ", .astro-access [role=region]" : ""))]
     .filter(element => element.scrollWidth > element.clientWidth)
     .map(element => `${element.tagName} ${element.className} is ${element.scrollWidth} wide`)"""
 

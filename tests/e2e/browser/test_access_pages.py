@@ -40,12 +40,21 @@ PAGES = {
 DIALOGS = {
     "/plugin/access": ["Give a role"],
     f"{USERS}/vera@example.com": ["Give a role", "Revoke"],
-    "/plugin/access/teams": ["Create a Team"],
-    "/plugin/access/teams/finance": ["Give a role", "Add members", "Delete"],
+    f"{USERS}/finn@example.com": ["Remove from finance"],
+    "/plugin/access/teams": ["Create a Team", "Disallow support access"],
+    "/plugin/access/teams/finance": [
+        "Give a role",
+        "Revoke DAG_AUTHOR",
+        "Add members",
+        "Change finn",
+        "Remove finn",
+        "Rename",
+        "Delete",
+    ],
     "/plugin/access/tokens": ["Create an API token", "Rotate ci", "Revoke ci"],
-    "/plugin/access/roles": ["Create a role", "Change run-operator"],
+    "/plugin/access/roles": ["Create a role", "Change run-operator", "Rename run-operator", "Delete run-operator"],
     "/plugin/access/tags/team%3Afinance": ["Give access to this tag"],
-    "/plugin/access/dags/invoice_totals": ["Give access to this Dag"],
+    "/plugin/access/dags/invoice_totals": ["Give access to this Dag", "… to the tag team:finance"],
 }
 # The themes of Airflow, and the width of the window: of a phone and of a computer.
 LOOKS: list[tuple[Literal["light", "dark"], int]] = [("dark", 390), ("light", 1400)]
@@ -122,6 +131,61 @@ def test_answers(theme: Literal["light", "dark"], width: int, visitors: Visitors
     assert barriers(vera) == []
 
 
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_answers_to_changes(theme: Literal["light", "dark"], width: int, visitors: Visitors, stack: DemoStack) -> None:
+    """The same for the secret of a new token, a revert, a comparison, a refusal, a conflict, and what ended."""
+    olga = visitors["olga"]
+    looks(olga, theme, width)
+    name = f"{theme} token"
+    olga.open("/plugin/access/tokens")
+    olga.page.get_by_role("button", name="Create an API token").click()
+    olga.dialog().get_by_label("Name").fill(name)
+    filled(olga, "DAG_VIEWER", tag="team:finance")
+    shown = preview(olga)
+    expect(shown).to_contain_text(f"+ API token `{name}`: `DAG_VIEWER` on DAG_TAG")
+    expect(shown).to_contain_text(f"API token `{name}` may then, on Dags tagged `team:finance`")
+    shown.get_by_role("button", name="Create", exact=True).click()
+    secret = olga.page.get_by_role("alertdialog")
+    expect(secret.get_by_label("Secret")).to_be_visible()
+    assert barriers(olga) == []
+    secret.get_by_role("button", name="I have kept it").click()
+    expect(olga.page.get_by_text("Done: version")).to_be_visible()
+    assert barriers(olga) == []
+    olga.page.get_by_role("button", name=f"Revoke {name}").click()
+    save(olga, "Revoke")
+
+    with access(stack, "olga") as client:
+        read = client.get("/teams/finance").headers["ETag"]
+        end = {"add_members": ["finn@example.com"], "expires_at": "2099-01-01T00:00:00Z", "note": f"{theme} {width}"}
+        client.patch("/teams/finance", json=end, headers={"If-Match": read}).raise_for_status()
+        olga.open("/plugin/access/history")
+        olga.page.get_by_role("button", name="Revert to version 1", exact=True).click()
+        expect(olga.dialog()).to_be_visible()
+        assert barriers(olga) == []
+        expect(preview(olga)).to_contain_text("member `finn@example.com`")
+        assert barriers(olga) == []
+        olga.open("/plugin/access/history/1/2")
+        expect(olga.page.get_by_text("From version 1 to version 2")).to_be_visible()
+        assert barriers(olga) == []
+
+        olga.open("/plugin/access/teams/finance")
+        olga.page.get_by_role("button", name="Change finn@example.com").click()
+        dialog = olga.dialog()
+        dialog.get_by_label("Note").fill("mine")
+        back = {"add_members": ["finn@example.com"]}
+        read = client.get("/teams/finance").headers["ETag"]
+        client.patch("/teams/finance", json=back, headers={"If-Match": read}).raise_for_status()
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog).to_contain_text("Another user changed this meanwhile")
+    assert barriers(olga) == []
+
+    olga.open(f"{USERS}/olga@example.com")
+    olga.page.get_by_role("button", name="Revoke ORGANIZATION_OWNER").click()
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("This would leave no Organization Owner")
+    assert barriers(olga) == []
+
+
 def test_navigation(visitors: Visitors) -> None:
     """The pages have an entry in Airflow's navigation, in the first level of it or in the menu of plugins."""
     wendy = visitors["wendy"]
@@ -162,6 +226,7 @@ def test_team(visitors: Visitors) -> None:
     dialog.get_by_label("Members", exact=True).fill("dean@example.com")
     dialog.get_by_label("Members", exact=True).press("Enter")
     expect(dialog.get_by_role("button", name="Remove dean@example.com")).to_be_visible()
+    dialog.get_by_label("Last day of dean@example.com").fill("2099-01-31")
     dialog.get_by_text("Give it a role at once").click()
     filled(olga, "DAG_VIEWER", dag="house")
     expect(dialog).to_contain_text("You see no Dag of this id.")
@@ -172,6 +237,8 @@ def test_team(visitors: Visitors) -> None:
     expect(dialog.get_by_role("button", name="Back")).to_be_focused()
     olga.dialog().get_by_role("button", name="Create", exact=True).click()
     expect(olga.page.get_by_role("heading", name="night watch/1")).to_be_visible()
+    member = olga.page.get_by_role("table", name="Members").get_by_role("row").filter(has_text="dean@example.com")
+    expect(member.locator("time")).to_have_attribute("datetime", "2099-01-31T23:59:59Z")
     sees(dean, "housekeeping")
     olga.page.get_by_role("button", name="Delete").click()
     save(olga, "Delete")
@@ -368,15 +435,45 @@ def test_conflict(visitors: Visitors, stack: DemoStack) -> None:
     expect(rows).to_contain_text("Dag housekeeping")
 
 
+def test_a_link_to_what_one_may_not_give(visitors: Visitors) -> None:
+    """Who opens it reads why not, and who may, instead of an empty form."""
+    asked = "?grant=WORKSPACE_OWNER&kind=Workspace&id=clws0data"
+    for user in ("dora", "mel"):
+        visitor = visitors[user]
+        visitor.open(f"{USERS}/dora@example.com{asked}")
+        dialog = visitor.dialog()
+        expect(dialog).to_contain_text("WORKSPACE_OWNER on Workspace Data Platform")
+        expect(dialog).to_contain_text("you may not give `WORKSPACE_OWNER` on `clws0data`")
+        expect(dialog).to_contain_text("Who may do it: lena@example.com, olga@example.com or wendy@example.com")
+        expect(dialog).to_contain_text(CONTACT)
+        expect(dialog.get_by_role("button", name="Preview")).to_have_count(0)
+        assert barriers(visitor) == []
+        dialog.get_by_role("button", name="Close").first.click()
+        expect(dialog).to_have_count(0)
+        visitor.is_at_ease()
+
+
 def test_denied(visitors: Visitors) -> None:
-    """Who may not give a role reads what is missing, and the form is as it was."""
-    dora = visitors["dora"]
-    dora.open(f"{USERS}/dora@example.com?grant=WORKSPACE_OWNER&kind=Workspace&id=clws0data")
-    dora.dialog().get_by_label("Reason").fill("more for me")
-    dora.dialog().get_by_role("button", name="Preview").click()
-    expect(dora.dialog()).to_contain_text("You may not do this")
-    expect(dora.dialog()).to_contain_text("WORKSPACE_OWNER")
-    expect(dora.dialog().get_by_label("Reason")).to_have_value("more for me")
+    """A change that is refused says why, and the form is as it was."""
+    olga = visitors["olga"]
+    olga.open(f"{USERS}/olga@example.com")
+    olga.page.get_by_role("button", name="Revoke ORGANIZATION_OWNER").click()
+    olga.dialog().get_by_label("Reason").fill("no more of it")
+    olga.dialog().get_by_role("button", name="Preview").click()
+    expect(olga.dialog()).to_contain_text("This would leave no Organization Owner")
+    expect(olga.dialog().get_by_label("Reason")).to_have_value("no more of it")
+
+
+def test_search_finds_accounts_without_roles(visitors: Visitors) -> None:
+    """Who has signed in and has no role yet is found and proposed, so that the first role can be given."""
+    wendy = visitors["wendy"]
+    wendy.open("/plugin/access")
+    wendy.page.get_by_label("Search users").fill("nora")
+    expect(wendy.page.get_by_role("row").filter(has_text="nora@example.com")).to_contain_text("active")
+    wendy.page.get_by_role("button", name="Give a role").click()
+    wendy.dialog().get_by_label("E-mail").fill("nor")
+    expect(wendy.dialog().locator("option[value='nora@example.com']")).to_have_count(1)
+    wendy.is_at_ease()
 
 
 def test_my_access(visitors: Visitors) -> None:

@@ -155,14 +155,26 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         ),
         ({"teams": [{**TEAM, "idp_groups": ["G", "h"]}]}, ["- Team `eng`: group `g`", "+ Team `eng`: group `G`"]),
         # -- API tokens
-        ({"api_tokens": []}, ["- API token `tok`: `WORKSPACE_MEMBER` on WORKSPACE `ws`, `DAG_VIEWER` on DAG_TAG `d`"]),
-        ({"api_tokens": [TOKEN, {**TOKEN, "id": "new", "roles": []}]}, ["+ API token `new`"]),
+        (
+            {"api_tokens": []},
+            ["- API token `ci` (`tok`): `WORKSPACE_MEMBER` on WORKSPACE `ws`, `DAG_VIEWER` on DAG_TAG `d`"],
+        ),
+        ({"api_tokens": [TOKEN, {**TOKEN, "id": "new", "roles": []}]}, ["+ API token `ci` (`new`)"]),
         (
             {"api_tokens": [{**TOKEN, "roles": TOKEN["roles"][:1], "secret_sha256": "2" * 64}]},
-            ["~ API token `tok`: secret_sha256, roles"],
+            ["~ API token `ci` (`tok`): another secret, roles"],
         ),
-        ({"api_tokens": [{**TOKEN, "expires_at": END}]}, ["~ API token `tok`: expires_at"]),
-        ({"api_tokens": [{**TOKEN, "roles": TOKEN["roles"][::-1], "name": "n"}]}, ["~ API token `tok`: name"]),
+        ({"api_tokens": [{**TOKEN, "expires_at": END}]}, ["~ API token `ci` (`tok`): expires_at"]),
+        ({"api_tokens": [{**TOKEN, "roles": TOKEN["roles"][::-1], "name": "n"}]}, ["~ API token `n` (`tok`): name"]),
+        (
+            {
+                "api_tokens": [
+                    {**TOKEN, "previous_secret_sha256": "2" * 64, "previous_secret_expires_at": END},
+                    {**TOKEN, "id": "same", "name": "same", "secret_sha256": "3" * 64, "roles": []},
+                ]
+            },
+            ["~ API token `ci` (`tok`): the one before is valid until 2028-01-01T00:00:00Z", "+ API token `same`"],
+        ),
         # -- custom roles
         ({"roles": []}, ["- role `watcher`"]),
         ({"roles": [ROLE, {**ROLE, "name": "new"}]}, ["+ role `new`"]),
@@ -195,7 +207,7 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         # -- settings
         ({"workspaces": [{"id": "ws", "name": "n"}, {"id": "ws2"}]}, ["~ setting `workspaces`"]),
         ({"deployments": [{"id": "dep", "workspace_id": "ws2"}]}, ["~ setting `deployments`"]),
-        ({"support_access": "disallowed"}, ["~ setting `support_access`"]),
+        ({"support_access": "disallowed"}, ["~ setting `support_access` (disallowed)"]),
         ({"protect_granted_tags": True}, ["~ setting `protect_granted_tags`"]),
         ({"protected_tags": []}, ["~ setting `protected_tags`"]),
     ],
@@ -236,7 +248,7 @@ def test_support_team_no_more() -> None:
 def test_organization() -> None:
     """Another Organization is a setting, too."""
     values = {**VALUES, "api_tokens": []}
-    assert told(values, {**values, "organization_id": "other"}) == ["~ setting `organization_id`"]
+    assert told(values, {**values, "organization_id": "other"}) == ["~ setting `organization_id` (other)"]
 
 
 SECOND = {"name": "second", "members": ["bo@example.com"]}

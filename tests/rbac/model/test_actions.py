@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from astro_auth_plugin.rbac.model.actions import ACTIONS, WORDS, Meant, meant, spelled
+from astro_auth_plugin.rbac.model.actions import ACTIONS, TITLES, WORDS, Meant, meant, spelled
 from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, EVERYTHING, mask, names
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from tests.reference_engine import DAG_PERMISSIONS, DEPLOYMENT_PERMISSIONS
@@ -79,3 +79,12 @@ def test_in_few_words(permissions: int, on_dag: bool, words: tuple[str, ...]) ->
 def test_everything_in_few_words() -> None:
     """Whoever holds everything may do every action."""
     assert {action.names[0] for action in ACTIONS} <= set(spelled(EVERYTHING, on_dag=False))
+
+
+def test_everything_has_a_title() -> None:
+    """What a preview says of any set of permissions has a title in words, and no two of them the same."""
+    for on_dag in (True, False):
+        found = [TITLES[name] for name in spelled(EVERYTHING, on_dag=on_dag)]
+        assert len({*found}) == len(found)
+    assert {*names(EVERYTHING)} < TITLES.keys()
+    assert all(title[0].isupper() and "." not in title for title in TITLES.values())

@@ -33,11 +33,15 @@ export interface components {
         };
         /**
          * Actions
-         * @description What users do.
+         * @description What users do, and by name what each action and permission is in plain words.
          */
         Actions: {
             /** Actions */
             actions: components["schemas"]["ActionName"][];
+            /** Titles */
+            titles: {
+                [key: string]: string;
+            };
         };
         /**
          * Advice
@@ -445,6 +449,21 @@ export interface components {
             note: string;
         };
         /**
+         * NewMember
+         * @description A member of a Team that is to be added.
+         */
+        NewMember: {
+            /** Email */
+            email: string;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * NewRole
          * @description A custom role to be added.
          */
@@ -471,7 +490,7 @@ export interface components {
         };
         /**
          * NewTeam
-         * @description A Team to be added.
+         * @description A Team to be added. Its members are e-mails, or objects where a membership ends.
          */
         NewTeam: {
             /** Name */
@@ -490,7 +509,7 @@ export interface components {
              * Members
              * @default []
              */
-            members: string[];
+            members: (string | components["schemas"]["NewMember"])[];
             /**
              * Idp Groups
              * @default []
@@ -976,6 +995,8 @@ export interface components {
         /**
          * TokenResult
          * @description What became of a change of an API token. The secret is in this answer only; null for `dry_run`.
+         *
+         *     `id` is empty for the `dry_run` of a new token, which has none yet.
          */
         TokenResult: {
             /** Version */

@@ -16,13 +16,16 @@ import { grantLine, list } from "../words";
 
 const WHOLE = "";
 
+/** An answer, and the question in words. */
+type Asked = Explained & { asked: string };
+
 export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: string }) {
   const { actions } = useShared();
   const words = useActionWords();
   const box = useRef<HTMLDivElement>(null);
   const [action, setAction] = useState("see");
   const [dagId, setDagId] = useState(dag);
-  const [answer, setAnswer] = useState<Explained & { asked: string }>();
+  const [answer, setAnswer] = useState<Asked>();
   const [error, setError] = useState<ApiError>();
   const wide = actions.find(({ name }) => name === action)?.deployment_wide ?? false;
   useEffect(() => {
@@ -74,12 +77,13 @@ export function Explain({ as = null, dag = WHOLE }: { as?: string | null; dag?: 
 const TITLES = { yes: "Yes", no: "No", depends: "It depends" };
 const STATUS = { yes: "success", no: "warning", depends: "info" } as const;
 
-function Answered({ answer, as }: { answer: Explained & { asked: string }; as: string | null }) {
+function Answered({ answer, as }: { answer: Asked; as: string | null }) {
+  const words = useActionWords();
   return (
     <>
       <Notice status={STATUS[answer.answer]} title={`${TITLES[answer.answer]}. ${answer.asked}`}>
         <Lines lines={answer.why.split("\n")} />
-        {answer.missing.length ? <Text>Missing: {list(answer.missing)}</Text> : null}
+        {answer.missing.length ? <Text>Missing: {list(answer.missing.map(words))}</Text> : null}
       </Notice>
       {answer.grants.length ? <HeldGrants grants={answer.grants} label="Roles that count for this" empty="" /> : null}
       {answer.advice.map((advice) => (
@@ -89,7 +93,7 @@ function Answered({ answer, as }: { answer: Explained & { asked: string }; as: s
   );
 }
 
-function Advised({ advice, answer, as }: { advice: Advice; answer: Explained; as: string | null }) {
+function Advised({ advice, answer, as }: { advice: Advice; answer: Asked; as: string | null }) {
   const { me } = useShared();
   const email = as ?? me.email;
   const link = grantLink(email, advice);
@@ -115,9 +119,9 @@ export const grantLink = (email: string, { role, scope }: Advice): string =>
       query({ grant: role, kind: scope.kind, id: scope.id, deployment: scope.deployment_id || undefined }),
   );
 
-const request = (email: string, advice: Advice, answer: Explained, me: Me, link: string): string =>
+const request = (email: string, advice: Advice, answer: Asked, me: Me, link: string): string =>
   [
     `Please give ${email} the role ${grantLine(advice, me)}, in the Deployment ${me.deployment.name || me.deployment.id}.`,
-    `Question: ${answer.question}`,
+    `Question: ${answer.asked}`,
     `To give it: ${link}`,
   ].join("\n");

@@ -62,7 +62,7 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
     <Text color="fg.muted">{how(one)}</Text>
   </span>,
   one.reason || "–",
-  <Box key="what" minW="16rem">
+  <Box key="what" minW={{ base: 0, md: "16rem" }}>
     {one.changes.length > FOLDED ? (
       <More label={plural(one.changes.length, "change")} lines={one.changes} />
     ) : (

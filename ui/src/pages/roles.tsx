@@ -83,7 +83,7 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
     lines={role.held_by}
   />,
   mayChange ? (
-    <Flex key="change" gap={1}>
+    <Flex key="change" gap={1} wrap="wrap">
       <Button
         size="xs"
         variant="outline"

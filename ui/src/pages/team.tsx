@@ -164,7 +164,7 @@ function Members({
               <Until key="until" iso={member.expires_at} />,
               member.note,
               team.may_change_members ? (
-                <Flex key="change" gap={1}>
+                <Flex key="change" gap={1} wrap="wrap">
                   <Button
                     size="xs"
                     variant="outline"

@@ -3,7 +3,7 @@ import { useNavigate } from "react-router-dom";
 
 import { call } from "../api/client";
 import type { Result, Teams as TeamList } from "../api/types";
-import { Button, Text } from "../chakra";
+import { Button, Input, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Section, Word, Words } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -12,7 +12,7 @@ import { EMPTY, GrantFields, grantOf, isReady } from "../parts/grant-form";
 import { Listing } from "../parts/listing";
 import { Notice } from "../parts/states";
 import { to } from "../place";
-import { plural, SUPPORT } from "../words";
+import { endOfDay, plural, SUPPORT } from "../words";
 
 export function Teams() {
   const { me } = useShared();
@@ -119,6 +119,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
   const [support, setSupport] = useState(false);
   const [members, setMembers] = useState<string[]>([]);
   const [member, setMember] = useState("");
+  const [ends, setEnds] = useState<Record<string, string>>({});
   const [groups, setGroups] = useState<string[]>([]);
   const [group, setGroup] = useState("");
   const [gives, setGives] = useState(false);
@@ -127,7 +128,7 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
     name: name.trim(),
     description,
     support,
-    members: withTyped(members, member),
+    members: withTyped(members, member).map((email) => ({ email, expires_at: endOfDay(ends[email] ?? "") })),
     idp_groups: withTyped(groups, group),
     grant: gives ? [grantOf(draft, me)] : [],
   };
@@ -145,7 +146,25 @@ function CreateTeam({ onClose }: { onClose: () => void }) {
       <TextField label="Name" value={name} onChange={setName} required />
       <TextField label="Description" value={description} onChange={setDescription} />
       <SupportTick checked={support} onChange={setSupport} />
-      <NamesField kind="user" label="Members" names={members} onChange={setMembers} typed={member} onType={setMember} />
+      <NamesField
+        kind="user"
+        label="Members"
+        names={members}
+        onChange={setMembers}
+        typed={member}
+        onType={setMember}
+        help="Once added, a member can have a last day, in UTC. Empty: no end."
+        more={(email) => (
+          <Input
+            size="2xs"
+            width="auto"
+            type="date"
+            aria-label={`Last day of ${email}`}
+            value={ends[email] ?? ""}
+            onChange={(event) => setEnds({ ...ends, [email]: event.target.value })}
+          />
+        )}
+      />
       <NamesField
         kind={null}
         label="Groups"

@@ -73,7 +73,7 @@ const cells = (token: Token, open: (opened: Opened) => void, mayChange: boolean)
   </span>,
   token.last_used ? ago(token.last_used) : "never seen",
   mayChange ? (
-    <Flex key="change" gap={1}>
+    <Flex key="change" gap={1} wrap="wrap">
       <Button
         size="xs"
         variant="outline"
@@ -212,7 +212,7 @@ const Secret = ({ secret, onClose }: { secret: string; onClose: () => void }) =>
       It cannot be read again, here or elsewhere. Put it where your other secrets are.
     </Notice>
     <CopyBox label="Secret" text={secret} />
-    <CopyBox label="Try it" text={`curl -H "Authorization: Bearer $TOKEN" "${address("api/v2/dags?limit=1")}"`} />
+    <CopyBox label="Try it, with $TOKEN set to it" text={`curl -H "Authorization: Bearer $TOKEN" "${address("api/v2/dags?limit=1")}"`} />
     <Flex justify="end" mt={4}>
       <Button size="sm" colorPalette="brand" onClick={onClose}>
         I have kept it

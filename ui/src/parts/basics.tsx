@@ -1,5 +1,5 @@
 // Small parts that all pages share, in the look of Airflow's own.
-import { useRef, useState, type ReactNode } from "react";
+import { createContext, useContext, useRef, useState, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { useActionWords } from "../context";
@@ -31,14 +31,14 @@ export const Words = ({ words, empty = "–" }: { words: string[]; empty?: strin
   </Flex>
 );
 
-/** Actions in words; permissions that have no plain name are folded. */
+/** Actions in words; single permissions are folded. */
 export function ActionWords({ names, empty }: { names: string[]; empty?: string }) {
   const words = useActionWords();
   const others = names.filter((name) => name.includes("."));
   return (
     <>
       <Words words={names.filter((name) => !name.includes(".")).map(words)} empty={empty} />
-      {others.length ? <More label={`and ${plural(others.length, "more permission")}`} lines={others} /> : null}
+      {others.length ? <More label={`and ${plural(others.length, "more permission")}`} lines={others.map(words)} /> : null}
     </>
   );
 }
@@ -66,7 +66,21 @@ export const Word = ({ children, palette = "gray" }: { children: ReactNode; pale
   </Badge>
 );
 
-/** A table that scrolls inside of its box on a narrow screen. */
+// On a phone each row is a block, with the name of the column before each cell. To assistive technology it stays a
+// table by the roles, which browsers drop with the layout of one.
+const STACKED = {
+  "@media (max-width: 40rem)": {
+    "&, & tbody, & tr": { display: "block" },
+    "& thead": { position: "absolute", width: "1px", height: "1px", overflow: "hidden", clipPath: "inset(50%)" },
+    "& td": { display: "grid", gridTemplateColumns: "5.5rem minmax(0, 1fr)", alignItems: "start", gap: 2, borderBottomWidth: 0, paddingY: 1 },
+    "& td::before": { content: "attr(data-column)", fontWeight: "bold" },
+    "& td:has(> div:empty)": { display: "none" },
+    "& tr": { paddingY: 2, borderBottomWidth: "1px" },
+  },
+};
+
+const Columns = createContext<string[]>([]);
+
 export function Rows({
   label,
   head,
@@ -81,31 +95,36 @@ export function Rows({
   if (!children.length) return <Box py={3}>{empty}</Box>;
   return (
     <Box overflowX="auto" tabIndex={0} role="region" aria-label={label}>
-      <Table.Root size="sm" striped aria-label={label}>
-        <Table.Header>
-          <Table.Row>
+      <Table.Root size="sm" striped aria-label={label} role="table" css={STACKED}>
+        <Table.Header role="rowgroup">
+          <Table.Row role="row">
             {head.map((name) => (
-              <Table.ColumnHeader key={name} scope="col">
+              <Table.ColumnHeader key={name} scope="col" role="columnheader">
                 {name}
               </Table.ColumnHeader>
             ))}
           </Table.Row>
         </Table.Header>
-        <Table.Body>{children}</Table.Body>
+        <Table.Body role="rowgroup">
+          <Columns.Provider value={head}>{children}</Columns.Provider>
+        </Table.Body>
       </Table.Root>
     </Box>
   );
 }
 
-export const Row = ({ cells }: { cells: ReactNode[] }) => (
-  <Table.Row>
-    {cells.map((cell, index) => (
-      <Table.Cell key={index} verticalAlign="middle">
-        {cell}
-      </Table.Cell>
-    ))}
-  </Table.Row>
-);
+export function Row({ cells }: { cells: ReactNode[] }) {
+  const columns = useContext(Columns);
+  return (
+    <Table.Row role="row">
+      {cells.map((cell, index) => (
+        <Table.Cell key={index} role="cell" verticalAlign="middle" data-column={columns[index]}>
+          <div>{cell}</div>
+        </Table.Cell>
+      ))}
+    </Table.Row>
+  );
+}
 
 export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
   const [copied, setCopied] = useState(false);

@@ -1,12 +1,16 @@
 // What is given to a user or a Team, and taken away: the same dialogs for both.
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
-import { call } from "../api/client";
-import type { Grant, Member, OwnGrant, Result } from "../api/types";
+import { type ApiError, call } from "../api/client";
+import { asApiError, useGet } from "../api/hooks";
+import type { Catalogue, Grant, Member, OwnGrant, Result } from "../api/types";
+import { Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
 import { grantLine, memberLine } from "../words";
 import { ChangeDialog } from "./change-dialog";
-import { type Draft, EMPTY, GrantFields, grantOf, isReady } from "./grant-form";
+import { type Draft, EMPTY, GrantFields, grantOf, isOffered, isReady } from "./grant-form";
+import { Modal } from "./modal";
+import { Failure } from "./states";
 
 /** A user or a Team: the address in the API, what the dialogs call it, and the state that the page shows. */
 export type Entry = { path: string; name: string; etag: string; lines: string[] };
@@ -37,7 +41,39 @@ export const patch = (entry: Entry, dryRun: boolean, etag: string, body: object)
 
 type Props = { entry: Entry; onClose: () => void };
 
-export function GrantDialog({ entry, onClose, draft: first = EMPTY }: Props & { draft?: Draft }) {
+/** The dialog to give a role; one that a link asks for and the user may not give is refused at once, in words. */
+export function GrantDialog({ draft = EMPTY, ...props }: Props & { draft?: Draft }) {
+  const { me } = useShared();
+  const { data, error } = useGet<Catalogue>(draft.role ? "catalogue" : null);
+  if (!draft.role || error) return <GrantForm {...props} draft={draft} />;
+  if (!data) return null;
+  return isOffered(draft, data, me) ? <GrantForm {...props} draft={draft} /> : <NotGiven {...props} draft={draft} />;
+}
+
+function NotGiven({ entry, onClose, draft }: Props & { draft: Draft }) {
+  const { me } = useShared();
+  const [error, setError] = useState<ApiError>();
+  const grant = grantOf(draft, me);
+  useEffect(() => {
+    // The server knows why, and who may.
+    patch(entry, true, entry.etag, { grant: [grant] }).catch((failure: unknown) => setError(asApiError(failure)));
+  }, []);
+  return (
+    <Modal title={`Give a role to ${entry.name}`} onClose={onClose}>
+      <Text>
+        This link is for users who may give <b>{grantLine(grant, me)}</b>. You may not.
+      </Text>
+      {error ? <Failure error={error} /> : null}
+      <Flex justify="end" mt={4}>
+        <Button size="sm" variant="outline" onClick={onClose}>
+          Close
+        </Button>
+      </Flex>
+    </Modal>
+  );
+}
+
+function GrantForm({ entry, onClose, draft: first }: Props & { draft: Draft }) {
   const { me } = useShared();
   const [draft, setDraft] = useState(first);
   const grant = grantOf(draft, me);

@@ -141,6 +141,7 @@ export function NamesField({
   kind,
   label,
   help,
+  more,
 }: {
   names: string[];
   onChange: (names: string[]) => void;
@@ -149,6 +150,8 @@ export function NamesField({
   kind: "user" | null;
   label: string;
   help?: string;
+  /** What is said of each name besides. */
+  more?: (name: string) => ReactNode;
 }) {
   const add = () => {
     const name = typed.trim();
@@ -181,8 +184,9 @@ export function NamesField({
       </Flex>
       <Flex gap={1} wrap="wrap">
         {names.map((name) => (
-          <Flex key={name} align="center">
+          <Flex key={name} align="center" gap={1}>
             <Word>{name}</Word>
+            {more?.(name)}
             <Button
               size="2xs"
               variant="ghost"

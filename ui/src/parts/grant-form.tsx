@@ -55,6 +55,14 @@ export const grantOf = (draft: Draft, me: Me): Grant => ({
 export const isReady = (draft: Draft): boolean =>
   Boolean(draft.role && (draft.kind === "Organization" || draft.id.trim()));
 
+/** Whether the form offers what is in the draft: a role that the user may give there. */
+export const isOffered = (draft: Draft, catalogue: Catalogue, me: Me): boolean =>
+  catalogue.grantable.some(({ role, level }) => role === draft.role && level === LEVEL[draft.kind]) &&
+  placesOf(catalogue, me).some((place) => key(place) === keyOf(draft, me));
+
+const keyOf = (draft: Draft, me: Me): string =>
+  key({ ...draft, deployment: isPart(draft.kind) ? draft.deployment || me.deployment.id : "" });
+
 type Props = { draft: Draft; onChange: (draft: Draft) => void; withTime?: boolean };
 
 export function GrantFields(props: Props) {
@@ -78,7 +86,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
     <>
       <SelectField
         label="Where"
-        value={key({ ...draft, deployment: isPart(draft.kind) ? draft.deployment || me.deployment.id : "" })}
+        value={keyOf(draft, me)}
         onChange={move}
         choices={places.map((place) => ({ value: key(place), label: place.label }))}
       />

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { address, type ApiError } from "../api/client";
 import type { Answer } from "../api/hooks";
 import { Alert, Box, Button, Flex, Link, Spinner, Text } from "../chakra";
+import { list } from "../words";
 
 type Status = "error" | "warning" | "info" | "success";
 
@@ -57,6 +58,8 @@ const TITLES: Record<string, string> = {
 export function Failure({ error, retry }: { error: ApiError; retry?: () => void }) {
   if (error.status === 401) return <SignedOut />;
   const missing = Array.isArray(error.body.missing) ? error.body.missing.map(String) : [];
+  const asks = Array.isArray(error.body.whom_to_ask) ? error.body.whom_to_ask.map(String) : [];
+  const contact = String(error.body.contact ?? "");
   const again = retry && (error.status === 0 || error.status >= 500);
   return (
     <Notice
@@ -71,6 +74,8 @@ export function Failure({ error, retry }: { error: ApiError; retry?: () => void 
       }
     >
       <Lines lines={missing.length ? missing : error.message.split("\n")} />
+      {asks.length ? <Text mt={2}>Who may do it: {list(asks, "or")}</Text> : null}
+      {contact ? <Text mt={2}>Contact for access: {contact}</Text> : null}
     </Notice>
   );
 }
