@@ -89,6 +89,23 @@ def test_what_is_read(roles: dict[str, Any], what: str, scopes: set[str], by_gro
         assert {name for name, scope in SCOPES.items() if found.sees(scope)} == scopes
 
 
+def test_callers_with_one_sight_see_the_same() -> None:
+    """What was shown to one caller is kept for others with its `sight`: what they see is then the same, anywhere."""
+    moved = {**VALUES, "deployments": [{**each, "workspace_id": "far"} for each in VALUES["deployments"]]}
+    user = {
+        "users": [{"email": "ana@example.com", "workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OWNER"}]}]
+    }
+    elsewhere = visibility_of(engine_of(moved | user, "dep"), "ana@example.com")
+    beside = visibility_of(engine_of(VALUES | user, "sister"), "ana@example.com")
+    every = [*(seen(roles) for roles, _, _ in TABLE), elsewhere, beside]
+    scopes_of: dict[tuple[object, ...], set[frozenset[str]]] = {}
+    for each in every:
+        scopes = frozenset(name for name, scope in SCOPES.items() if each.sees(scope))
+        scopes_of.setdefault(each.sight, set()).add(scopes)
+    assert all(len(found) == 1 for found in scopes_of.values())
+    assert len(scopes_of) >= len({next(iter(found)) for found in scopes_of.values()}) > 4
+
+
 @given(cases())
 @checked
 def test_grants_on_dags_are_read_by_those_alone_who_see_every_dag_there(case: Case) -> None:
