@@ -308,8 +308,9 @@ def within_own_access(values: Values, deployment_id: str, mine: list[Grant], ent
 
 def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
     """Yield the grants that stand on one user or Team."""
-    if "organization_role" in holder:
-        yield Grant(holder["organization_role"], name, "ORGANIZATION", values["organization_id"])
+    given = organization_role(holder)
+    if given and lasts(given):
+        yield Grant(given["role"], name, "ORGANIZATION", values["organization_id"])
     for entry in holder.get("workspace_roles", []):
         if lasts(entry):
             yield Grant(entry["role"], name, "WORKSPACE", entry["workspace_id"])
@@ -323,6 +324,12 @@ def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
             yield Grant(entry["role"], name, "DAG", entry["dag_id"], entry["deployment_id"])
         else:
             yield Grant(entry["role"], name, "DAG_TAG", entry["tag"], entry["deployment_id"])
+
+
+def organization_role(holder: Values) -> Values:
+    """Return the Organization role of a user or Team with its end and note, nothing where there is none."""
+    given = holder.get("organization_role", {})
+    return {"role": given} if isinstance(given, str) else given
 
 
 def lasts(entry: Values) -> bool:

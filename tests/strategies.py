@@ -247,12 +247,18 @@ def organization_roles() -> st.SearchStrategy[str]:
     return st.sampled_from(reference.ROLES_BY_LEVEL["ORGANIZATION"])
 
 
+def organization_grants() -> st.SearchStrategy[dict[str, str]]:
+    """Draw an Organization role with an end, a note, or neither."""
+    notes = st.sampled_from([{}] * 3 + [{"note": "why"}])
+    return st.builds(lambda role, end, note: {"role": role, **end, **note}, organization_roles(), ends(), notes)
+
+
 @st.composite
 def grants_of_people(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, Any]:
     """Draw what may stand on a user or Team; mostly Dag roles, since deployment_wide roles hide all others."""
     grants: dict[str, Any] = {}
     if draw(st.integers(0, 9)) == 9:
-        grants["organization_role"] = draw(organization_roles())
+        grants["organization_role"] = draw(organization_roles() | organization_grants())
     if draw(st.integers(0, 5)) == 5:
         grants["workspace_roles"] = draw(st.lists(workspace_roles(), max_size=2, unique_by=str))
     if draw(st.integers(0, 2)) == 2:

@@ -20,7 +20,7 @@ from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.document import Team, User
-from astro_auth_plugin.rbac.policy.grants import Grant, grants_of, members_of
+from astro_auth_plugin.rbac.policy.grants import Grant, grants_of, members_of, note_of
 
 T = TypeVar("T")
 
@@ -61,7 +61,6 @@ def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
     identity = who.identity
     found = []
     for grant in visible_grants(who.visibility, entry):
-        key, *position = grant.path
         given = [given_of(grant.role, grant.scope)]
         beyond = delegation.given_beyond(who.engine, identity.subject, given, groups=identity.groups)
         found.append(
@@ -69,7 +68,7 @@ def grants(who: Caller, entry: User | Team) -> list[shapes.Grant]:
                 role=grant.role,
                 scope=scope_of(grant.scope),
                 expires_at=grant.expires_at,
-                note=getattr(entry, str(key))[position[0]].note if position else "",
+                note=note_of(entry, grant),
                 may_revoke=not beyond,
             )
         )

@@ -17,7 +17,7 @@ from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 
 LAST_OWNER = (
-    "This would leave no Organization Owner who has an active account, "
+    "This would leave no Organization Owner who has an active account and whose role does not end, "
     "so no user could grant that role again. Make another user Organization Owner first."
 )
 

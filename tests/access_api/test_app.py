@@ -69,6 +69,33 @@ def test_a_reason_is_required_where_the_options_say_so(api: Api, monkeypatch: py
     assert api.ask("wendy", "PATCH", ANA, read, json={"grant": [VIEWER], "reason": "why"}).status_code == 200
 
 
+def test_an_organization_role_can_end(api: Api) -> None:
+    role = {"role": "ORGANIZATION_OWNER", "scope": {"kind": "Organization"}}
+    ending = {**role, "expires_at": "2099-01-01T00:00:00Z", "note": "audit"}
+    done = api.ask("olga", "PATCH", ANA, etag(api), json={"grant": [ending]})
+    assert done.json()["changes"][-1].endswith("until 2099-01-01T00:00:00Z (audit)")
+    (shown,) = api.ask("olga", "GET", ANA).json()["grants"]
+    assert shown["expires_at"] == "2099-01-01T00:00:00Z" and shown["note"] == "audit"
+    olga = "/users/olga@example.com"
+    for change in ({"grant": [ending]}, {"revoke": [role]}):
+        refused = api.ask("olga", "PATCH", olga, etag(api, olga), json=change)
+        assert (refused.status_code, refused.json()["code"]) == (409, "last_owner")
+    assert api.ask("olga", "PATCH", ANA, etag(api), json={"grant": [role]}).status_code == 200
+    assert api.ask("olga", "PATCH", olga, etag(api, olga), json={"grant": [ending]}).status_code == 200
+
+
+def test_with_a_file_an_organization_role_is_written_as_short_as_it_can(in_file: Api) -> None:
+    role = {"role": "ORGANIZATION_MEMBER", "scope": {"kind": "Organization"}}
+    for more, written in (
+        ({}, "ORGANIZATION_MEMBER"),
+        ({"note": "why"}, {"role": "ORGANIZATION_MEMBER", "note": "why"}),
+    ):
+        body = {"grant": [{**role, **more}]}
+        shown = in_file.ask("olga", "PATCH", f"{ANA}?dry_run=true", etag(in_file), json=body)
+        (entry,) = yaml.safe_load(shown.json()["patch"])["users"]
+        assert entry["organization_role"] == written
+
+
 def test_what_is_denied_names_nothing_of_another_workspace(api: Api) -> None:
     for way in ("", "?dry_run=true"):
         refused = api.ask(

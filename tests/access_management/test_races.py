@@ -141,7 +141,7 @@ def test_two_owners(names: tuple[str, str], second: str, round_: int, two: list[
         racer.start((actor, LEAVE, name))
     assert sorted(racer.answers(1)[0] for racer in two) == sorted(["Published", second])
     document = chain()[0].document
-    assert [user.organization_role for user in document.users if user.organization_role] == ["ORGANIZATION_OWNER"]
+    assert [user.organization_role.role for user in document.users if user.organization_role] == ["ORGANIZATION_OWNER"]
 
 
 # -- processes that are killed -------------------------------------------------------------------------------------

@@ -252,22 +252,22 @@ FAULTS = (
     Fault(
         "a note is no difference",
         "_grants",
-        "found.append((grant._replace(path=(), principal=holder), note))",
-        "found.append((grant._replace(path=(), principal=holder), ''))",
+        "note_of(entry, each)",
+        "''",
         DIFFERENCE,
     ),
     Fault(
         "the end of a grant is no difference",
         "_grants",
-        "grant._replace(path=(), principal=holder)",
-        "grant._replace(path=(), principal=holder, expires_at=None)",
+        "each._replace(path=(), principal=holder)",
+        "each._replace(path=(), principal=holder, expires_at=None)",
         DIFFERENCE,
     ),
     Fault(
         "the place in the list is a difference",
         "_grants",
-        "grant._replace(path=(), principal=holder)",
-        "grant._replace(principal=holder)",
+        "each._replace(path=(), principal=holder)",
+        "each._replace(principal=holder)",
         DIFFERENCE,
     ),
     Fault(
@@ -395,13 +395,12 @@ FAULTS = (
     Fault(
         "Workspace Owners count as Organization Owners",
         "organization_owners",
-        "user.organization_role == _OWNER",
+        "_is_lasting(user)",
         "True",
         OWNERS,
     ),
+    Fault("Owners whose role ends count", "_is_lasting", "given.expires_at is None", "True", OWNERS),
     Fault("Owners whose membership ends count", "organization_owners", "end is None", "True", OWNERS),
-    Fault(
-        "Owners through Teams do not count", "organization_owners", "team.organization_role == _OWNER", "False", OWNERS
-    ),
+    Fault("Owners through Teams do not count", "organization_owners", "_is_lasting(team)", "False", OWNERS),
     Fault("a template has more than its role", "_template", "bit & held", "bit", TEMPLATES),
 )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from astro_auth_plugin.access_management.publisher import Wanted
 
 _OWNER = (
-    "the policy would name no Organization Owner any more, so no user could grant that role again; "
+    "the policy would name no Organization Owner whose role does not end, so no user could grant that role again; "
     "use --force to do it anyway"
 )
 

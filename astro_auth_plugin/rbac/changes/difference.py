@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.model.subjects import normalize_email, user_subject
 from astro_auth_plugin.rbac.policy.document import NEVER, ApiToken, CustomRole, PolicyDocument, Team, User
-from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, principal_of
+from astro_auth_plugin.rbac.policy.grants import Grant, Principal, grants_of, note_of, principal_of
 
 Sign = Literal["+", "-", "~"]
 _Part = TypeVar("_Part")
@@ -151,13 +151,9 @@ def _support_note(before: Team | None, after: Team | None) -> str:
 
 def _grants(entry: Team | User | None, holder: Principal) -> list[tuple[Grant, str]]:
     """Return the grants of an entry, each with its note, without their places: these are of one document."""
-    found = []
-    for grant in grants_of((), entry) if entry is not None else ():
-        key, *position = grant.path
-        # An Organization role is no entry of a list, and has no note.
-        note = getattr(entry, str(key))[position[0]].note if position else ""
-        found.append((grant._replace(path=(), principal=holder), note))
-    return found
+    if entry is None:
+        return []
+    return [(each._replace(path=(), principal=holder), note_of(entry, each)) for each in grants_of((), entry)]
 
 
 def _parts(had: list[tuple[Grant, str]], has: list[tuple[Grant, str]]) -> Iterator[PolicyChange]:

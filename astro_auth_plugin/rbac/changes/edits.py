@@ -35,15 +35,17 @@ def grant(holder: Principal, role: str, scope: GrantScope, expires_at: str = "",
         expires_at: when the grant ends, as the policy writes it; '' for never.
         note: why; '' for none.
     """
+    more = {key: text for key, text in (("expires_at", expires_at), ("note", note)) if text}
 
     def edit(values: Values) -> Values:
         entry = _entry_of(values, holder) or _new_user(holder, values)
         if scope.kind == "Organization":
-            if expires_at or note:
-                raise EditError("an Organization role has neither an end nor a note")
-            return _with_entry(values, holder, {**entry, "organization_role": role})
+            # A mapping stays one, so that its comments stay.
+            is_mapping = bool(more) or isinstance(entry.get("organization_role"), dict)
+            return _with_entry(
+                values, holder, {**entry, "organization_role": {"role": role, **more} if is_mapping else role}
+            )
         place = _place(scope)
-        more = {key: text for key, text in (("expires_at", expires_at), ("note", note)) if text}
         new = {**place, "role": role, **more}
         key = KINDS[scope.kind].key
         given = entry.get(key, [])
@@ -64,7 +66,8 @@ def revoke(holder: Principal, role: str, scope: GrantScope) -> Edit:
         key, place = KINDS[scope.kind].key, _place(scope)
         if scope.kind == "Organization":
             rest = {name: each for name, each in (entry or {}).items() if name != key}
-            found = entry is not None and entry.get(key) == role
+            given = (entry or {}).get(key)
+            found = (given.get("role") if isinstance(given, dict) else given) == role
         else:
             given = (entry or {}).get(key, [])
             kept = [each for each in given if not (each.get("role") == role and _is_in(each, place))]

@@ -14,7 +14,7 @@ from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
 from astro_auth_plugin.rbac.model.scopes import KINDS_BY_ENTITY
 from astro_auth_plugin.rbac.model.subjects import normalize_email
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
-from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders, text_at
+from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders, organization_role, text_at
 from astro_auth_plugin.rbac.policy.hints import Hints
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
@@ -177,8 +177,8 @@ def _permission_word(path: Path, word: str, scope: Any, hints: Hints) -> Iterato
 
 
 def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
-    if text_at(holder, "organization_role"):
-        yield from _role_fits((*path, "organization_role"), holder["organization_role"], "ORGANIZATION", known)
+    if in_organization := organization_role(holder, path):
+        yield from _role_fits(*in_organization, "ORGANIZATION", known)
     for key, level in _LEVELS:
         for grant_path, grant in entries(holder, path, key) if key in holder else ():
             yield from _grant(grant_path, grant, level, known)
@@ -198,8 +198,8 @@ def _support_team(path: Path, team: Entry, known: _Known) -> Iterator[Diagnostic
 
 
 def _roles_of(path: Path, holder: Entry) -> Iterator[tuple[Path, str]]:
-    if role := text_at(holder, "organization_role"):
-        yield (*path, "organization_role"), role
+    if in_organization := organization_role(holder, path):
+        yield in_organization
     for key, _ in _LEVELS:
         for grant_path, grant in entries(holder, path, key):
             if role := text_at(grant, "role"):

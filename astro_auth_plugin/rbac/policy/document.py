@@ -18,7 +18,9 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -120,6 +122,31 @@ def _none(description: str | None = None) -> Any:
     return Field(default_factory=list, description=description)
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if not value:
+        raise PydanticKnownError("string_too_short", {"min_length": 1})
+    return value
+
+
+class _TextAlone:
+    """Lets the schema of a mapping be text, too.
+
+    Args:
+        schema: of the text.
+    """
+
+    def __init__(self, schema: JsonSchemaValue) -> None:
+        self._schema = schema
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(schema)
+        # A mapping that can be left out is not one that can be null.
+        mapping = next((each for each in found.get("anyOf", ()) if "$ref" in each), found)
+        return {"anyOf": [self._schema, mapping]}
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -156,7 +183,21 @@ class RoleGrant(_Entry):
 
     role: Text
     expires_at: End = Field(default=None, description="When the grant ends; without it, never.")
-    note: str = Field("", description="Why the role is granted, for those who read the policy.")
+    note: str = Field(default="", description="Why the role is granted, for those who read the policy.")
+
+
+class OrganizationGrant(RoleGrant):
+    """A role in the Organization; where it says no more, the role alone can be written."""
+
+    @model_serializer(mode="wrap")
+    def _short(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.expires_at or self.note else self.role
+
+
+def _organization_role(value: Any) -> Any:
+    if isinstance(value, (dict, OrganizationGrant)):
+        return value
+    return OrganizationGrant(role=_text(value))
 
 
 class WorkspaceGrant(RoleGrant):
@@ -180,7 +221,9 @@ class DagGrant(RoleGrant):
 
 
 class _Holder(_Entry):
-    organization_role: Text = ""
+    organization_role: Annotated[
+        OrganizationGrant | None, BeforeValidator(_organization_role), _TextAlone({"type": "string", "minLength": 1})
+    ] = None
     workspace_roles: list[WorkspaceGrant] = _none()
     deployment_roles: list[DeploymentGrant] = _none()
     dag_roles: list[DagGrant] = _none()
@@ -195,27 +238,13 @@ class Member(_Entry):
 
 
 def _member(value: Any) -> Any:
-    if isinstance(value, str):
-        return _member_alone(value)
-    if isinstance(value, (dict, Member)):
-        return value
-    raise PydanticKnownError("string_type")
+    return value if isinstance(value, (dict, Member)) else _member_alone(_text(value))
 
 
 # Users are in several Teams, and a change is checked with all that it leaves as it is.
 @lru_cache(maxsize=2**15)
 def _member_alone(email: str) -> Member:
-    if not email:
-        raise PydanticKnownError("string_too_short", {"min_length": 1})
     return Member(email=_email(email))
-
-
-class _EmailAlone:
-    """Lets the schema of an entry be an e-mail, too."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string", "format": "email"}, handler(schema)]}
 
 
 class Team(_Holder):
@@ -223,7 +252,9 @@ class Team(_Holder):
 
     name: Text
     description: str = ""
-    members: list[Annotated[Member, BeforeValidator(_member), _EmailAlone]] = _none()
+    members: list[Annotated[Member, BeforeValidator(_member), _TextAlone({"type": "string", "format": "email"})]] = (
+        _none()
+    )
     idp_groups: list[Text] = _none("Groups of the identity provider whose users are in the Team.")
     support: bool = Field(
         default=False, description="Whether the Team is for support: it can only have roles that read."

@@ -26,6 +26,14 @@ def holders(values: Entry) -> Iterator[tuple[Path, Entry]]:
     yield from entries(values, (), "users")
 
 
+def organization_role(holder: Entry, path: Path) -> tuple[Path, str] | None:
+    """Return the Organization role of a user or Team and where it is written: alone, or in a mapping with more."""
+    path, given = (*path, "organization_role"), holder.get("organization_role")
+    if isinstance(given, dict):
+        path, given = (*path, "role"), given.get("role")
+    return (path, given) if isinstance(given, str) and given else None
+
+
 def text_at(entry: Entry, key: str) -> str | None:
     """Return the text at a key of an entry; None where there is no text."""
     value = entry.get(key)

@@ -81,13 +81,23 @@ def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
             yield Grant((*path, "roles", index), principal, role.role, token_scope(role))
         return
     if entry.organization_role:
-        yield Grant((*path, "organization_role"), principal, entry.organization_role, ORGANIZATION)
+        given = entry.organization_role
+        at = (*path, "organization_role")
+        yield Grant(at, principal, given.role, ORGANIZATION, expires_at=given.expires_at)
     for key, kinds in _LISTS.items():
         for index, grant in enumerate(getattr(entry, key)):
             kind = next(kind for kind in kinds if getattr(grant, kind.id_key))
             deployment_id = grant.deployment_id if kind.in_deployment else ""
             scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id)
             yield Grant((*path, key, index), principal, grant.role, scope, expires_at=grant.expires_at)
+
+
+def note_of(entry: Team | User, grant: Grant) -> str:
+    """Return the note of a grant of `grants_of`, called with the path ()."""
+    key, *position = grant.path
+    given = getattr(entry, str(key))
+    note: str = (given[position[0]] if position else given).note
+    return note
 
 
 def first_end(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -98,6 +108,8 @@ def first_end(one: datetime | None, other: datetime | None) -> datetime | None:
 def ends(document: PolicyDocument) -> Iterator[datetime]:
     """Yield when grants and memberships end, where they do."""
     for entry in (*document.teams, *document.users):
+        if entry.organization_role and entry.organization_role.expires_at is not None:
+            yield entry.organization_role.expires_at
         for key in _LISTS:
             for grant in getattr(entry, key):
                 if grant.expires_at is not None:

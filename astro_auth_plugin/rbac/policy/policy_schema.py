@@ -42,6 +42,7 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "permissions": "What the role allows.",
         "description": "For readers.",
     },
+    "OrganizationGrant": {"role": "An Organization role."},
     "WorkspaceGrant": {"workspace_id": "A listed Workspace.", "role": "A Workspace role."},
     "DeploymentGrant": {
         "deployment_id": "A listed Deployment.",
@@ -100,8 +101,11 @@ def json_schema() -> dict[str, Any]:
         for key, described in model["properties"].items():
             described.pop("title", None)
             described.update({"description": text} if (text := _DESCRIPTIONS[name].get(key)) else {})
+    in_organization = _role("ORGANIZATION")
     for holder in ("Team", "User"):
-        _narrow(models[holder], "organization_role", _role("ORGANIZATION"))
+        mapping = models[holder]["properties"]["organization_role"]["anyOf"][-1]
+        _narrow(models[holder], "organization_role", {"anyOf": [*in_organization["anyOf"], mapping]})
+    _narrow(models["OrganizationGrant"], "role", in_organization)
     _narrow(models["WorkspaceGrant"], "role", _role("WORKSPACE"))
     _narrow(models["DeploymentGrant"], "role", _role("DEPLOYMENT"))
     _narrow(models["DagGrant"], "role", _role("DAG"))

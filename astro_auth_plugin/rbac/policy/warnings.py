@@ -23,6 +23,7 @@ from astro_auth_plugin.rbac.policy.hints import Hints, misspelling_of
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 EXPIRES_SOON = timedelta(days=14)
+_OWNER = "ORGANIZATION_OWNER"
 
 _LEGACY = {role.name: (role, BUILT_IN[role.today]) for role in BUILT_IN.values() if role.today}
 """Each legacy role with that of today."""
@@ -39,12 +40,13 @@ def warnings(document: PolicyDocument, now: datetime | None) -> Iterator[Diagnos
         now: the time, with a time zone, for what is said of ends; None says nothing of them.
     """
     held_by_people = set()
-    for path, grant in _listed_grants(document):
+    for path, grant in _grants_of_holders(document):
         held_by_people.add(grant.role)
         if grant.role in _LEGACY:
             yield _legacy(path, grant.role)
         if grant.expires_at is not None:
             yield from _grant_expiry(path, grant, now)
+    yield from _last_owner(document)
     for index, role in enumerate(document.roles):
         yield from _weak_role(("roles", index), role, role.name in held_by_people)
     for index, team in enumerate(document.teams):
@@ -81,13 +83,38 @@ def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], t
             yield warning(grant.id_path, message, "unknown-dag")
 
 
-def _listed_grants(document: PolicyDocument) -> Iterator[tuple[Path, RoleGrant]]:
-    """Yield what users and Teams are granted in lists, each with its path."""
+def _grants_of_holders(document: PolicyDocument) -> Iterator[tuple[Path, RoleGrant]]:
+    """Yield what users and Teams are granted, each with its path."""
     for key in ("teams", "users"):
         for position, holder in enumerate(getattr(document, key)):
+            if holder.organization_role:
+                yield (key, position, "organization_role"), holder.organization_role
             for of_level in ("workspace_roles", "deployment_roles", "dag_roles"):
                 for index, grant in enumerate(getattr(holder, of_level)):
                     yield (key, position, of_level, index), grant
+
+
+def _last_owner(document: PolicyDocument) -> Iterator[Diagnostic]:
+    """Warn if every Organization Owner ends; people of groups, who come and go, may be lasting ones."""
+    ends: list[tuple[datetime, Path]] = []
+    for key in ("teams", "users"):
+        for position, holder in enumerate(getattr(document, key)):
+            given = holder.organization_role
+            if given is None or given.role != _OWNER:
+                continue
+            if given.expires_at is not None:
+                ends.append((given.expires_at, (key, position, "organization_role", "expires_at")))
+                continue
+            members = holder.members if key == "teams" else ()
+            if key == "users" or holder.idp_groups or any(member.expires_at is None for member in members):
+                return
+            ends += [
+                (member.expires_at, (key, position, "members", index, "expires_at"))
+                for index, member in enumerate(members)
+            ]
+    if ends:
+        message = "no Organization Owner is left when this ends: give a user that role without an end"
+        yield warning(max(ends)[1], message, "last-owner-ends")
 
 
 def _team(path: Path, team: Team, now: datetime | None) -> Iterator[Diagnostic]:

@@ -43,6 +43,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "warning", "scripts with this token will stop working", "create a new token in time"
         ),
         "grant-ends-soon": Rule("warning", "users will lose the role", "set a later end, or remove the grant in time"),
+        "last-owner-ends": Rule(
+            "warning", "no user will be able to grant that role", "grant it to a user without an end"
+        ),
         "grant-ended": Rule("warning", "the grant has no effect", "remove it"),
         "membership-ends-soon": Rule(
             "warning", "the user will lose the roles of the Team", "set a later end, or remove the member in time"

@@ -63,6 +63,7 @@ users:
     deployment_roles: [{{deployment_id: dep, role: DEPLOYMENT_ADMIN}}]
 # the end
 """
+UNTIL = ("--expires-at", "2099-01-01T00:00:00Z", "--note", "audit")
 MONEY = ("--tag-role", "dep", "money", "DAG_VIEWER")
 ADMIN = "    deployment_roles: [{deployment_id: dep, role: DEPLOYMENT_ADMIN}]"
 VIEWER = "{deployment_id: dep, tag: money, role: DAG_VIEWER}"
@@ -166,6 +167,11 @@ def good(done: Done) -> str:
             ("user", "grant", "ada@example.com", "--organization-role", "ORGANIZATION_MEMBER"),
             [],
             ["    organization_role: ORGANIZATION_MEMBER"],
+        ),
+        (
+            (*["user", "grant", "ada@example.com", "--organization-role", "ORGANIZATION_OWNER"], *UNTIL),
+            [],
+            ["    organization_role: {role: ORGANIZATION_OWNER, expires_at: 2099-01-01T00:00:00Z, note: audit}"],
         ),
         (
             ("user", "revoke", "ada@example.com", "--deployment-role", "dep", "DEPLOYMENT_ADMIN"),
@@ -308,7 +314,7 @@ def test_several_roles_at_once(run: Any, path: Path) -> None:
     )
     good(run("user", "grant", "bo@example.com", *words))
     (bo,) = [user for user in loader.load(path.read_bytes()).policy.document.users if user.email == "bo@example.com"]
-    assert (bo.organization_role, len(bo.workspace_roles), len(bo.deployment_roles), len(bo.dag_roles)) == (
+    assert (bo.organization_role.role, len(bo.workspace_roles), len(bo.deployment_roles), len(bo.dag_roles)) == (
         *("ORGANIZATION_MEMBER", 1, 1),
         2,
     )
@@ -338,15 +344,15 @@ def test_bytes_of_a_file_stay(run: Any, path: Path) -> None:
         (("user", "grant", "bo@example.com", "--tag-role", "dip", "x", "DAG_VIEWER"), "did you mean `dep`?"),
         (("user", "grant", "bo@example.com", *MONEY, "--expires-in", "soon"), "invalid duration `soon`"),
         (("user", "grant", "bo@example.com", *MONEY, "--expires-in", ""), "invalid duration ``"),
-        (
-            ("user", "grant", "bo@example.com", "--organization-role", "ORGANIZATION_MEMBER", "--expires-in", "1d"),
-            "an Organization role has neither an end nor a note",
-        ),
         (("user", "revoke", "ada@example.com"), "which role?"),
         (("user", "revoke", "ada@example.com", *MONEY), "user `ada@example.com` has no `DAG_VIEWER` on tag `money`"),
         (("user", "revoke", "ada@example.com", "--all", *MONEY), "--all takes everything: leave out the roles"),
         (("user", "revoke", "bo@example.com", "--all"), "the policy does not name user `bo@example.com`"),
-        (("user", "revoke", "olga@example.com", "--all"), "would name no Organization Owner any more"),
+        (("user", "revoke", "olga@example.com", "--all"), "would name no Organization Owner whose role does not end"),
+        (
+            ("user", "grant", "olga@example.com", "--organization-role", "ORGANIZATION_OWNER", "--expires-in", "1d"),
+            "would name no Organization Owner whose role does not end",
+        ),
         (
             ("user", "show", "adda@example.com"),
             "does not name the user `adda@example.com`, did you mean `ada@example.com`?",
@@ -677,7 +683,7 @@ def test_init(stored: Any) -> None:
     assert policy_versions.history() == []
     assert "Done: version 1 of the policy." in good(stored(*words))
     (owner,) = document().users
-    assert (owner.email, owner.organization_role) == ("olga@example.com", "ORGANIZATION_OWNER")
+    assert (owner.email, owner.organization_role.role) == ("olga@example.com", "ORGANIZATION_OWNER")
     done = stored(*words)
     assert done.code == 1 and "there is a policy already" in done.err
 

@@ -229,7 +229,9 @@ def with_grants(values: Values, keeps: Any) -> Values:
     def kept(holder: Values) -> Values:
         lists = {key: list(filter(keeps, holder[key])) for key in LEVELS if key in holder}
         members = [each for each in holder.get("members", []) if isinstance(each, str) or keeps(each)]
-        return {**holder, **lists, **({"members": members} if "members" in holder else {})}
+        ended = {"organization_role"} if not keeps(reference.organization_role(holder)) else set()
+        rest = {key: each for key, each in holder.items() if key not in ended}
+        return {**rest, **lists, **({"members": members} if "members" in holder else {})}
 
     return {**values, **{key: list(map(kept, values.get(key, []))) for key in ("users", "teams")}}
 
@@ -251,8 +253,9 @@ def all_grants(values: Values) -> Counter[tuple[str, ...]]:
 
 def grants_on(whose: str, holder: Values) -> Iterator[tuple[str, ...]]:
     """Yield whose each grant is, its level, place, Dag or tag, role, end and note."""
-    if "organization_role" in holder:
-        yield whose, "ORGANIZATION", "", "", holder["organization_role"], NEVER, ""
+    given = reference.organization_role(holder)
+    if given:
+        yield whose, "ORGANIZATION", "", "", given["role"], given.get("expires_at", NEVER), given.get("note", "")
     for key, level in LEVELS.items():
         for entry in holder.get(key, []):
             place = entry["workspace_id" if level == "WORKSPACE" else "deployment_id"]
@@ -293,6 +296,8 @@ def alike(value: Any) -> Any:
     if isinstance(value, list):
         return sorted(map(repr, map(alike, value))) or None
     if isinstance(value, dict):
+        if "organization_role" in value:
+            value = {**value, "organization_role": reference.organization_role(value)}
         kept = {key: alike(each) for key, each in value.items() if each or key == "restricted_workspace_ids"}
         return sorted(kept.items(), key=repr)
     return value or None

@@ -76,6 +76,21 @@ def told(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             ["+ user `ana@example.com`: `ORGANIZATION_OWNER` on the Organization"],
         ),
         (
+            {
+                "users": [
+                    {
+                        **ANA,
+                        "organization_role": {
+                            "role": "ORGANIZATION_OWNER",
+                            "expires_at": "2028-01-01T01:00:00+01:00",
+                            "note": "on call",
+                        },
+                    }
+                ]
+            },
+            ["+ user `ana@example.com`: `ORGANIZATION_OWNER` on the Organization until 2028-01-01T00:00:00Z (on call)"],
+        ),
+        (
             {"users": [{**ANA, "workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OWNER", "note": "why"}]}]},
             ["+ user `ana@example.com`: `WORKSPACE_OWNER` on Workspace `ws` (why)"],
         ),

@@ -10,6 +10,7 @@ from astro_auth_plugin.rbac.changes.owners import organization_owners
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 
 OWNER = {"organization_role": "ORGANIZATION_OWNER"}
+ENDING_OWNER = {"organization_role": {"role": "ORGANIZATION_OWNER", "expires_at": "2099-01-01T00:00:00Z"}}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,16 @@ OWNER = {"organization_role": "ORGANIZATION_OWNER"}
         ({}, set()),
         ({"users": [{"email": "Ana@Example.com", **OWNER}]}, {"ana@example.com"}),
         ({"users": [{"email": "ana@example.com", "organization_role": "ORGANIZATION_MEMBER"}]}, set()),
+        ({"users": [{"email": "ana@example.com", **ENDING_OWNER}]}, set()),
+        (
+            {
+                "users": [
+                    {"email": "ana@example.com", "organization_role": {"role": "ORGANIZATION_OWNER", "note": "why"}}
+                ]
+            },
+            {"ana@example.com"},
+        ),
+        ({"teams": [{"name": "t", "members": ["bo@example.com"], **ENDING_OWNER}]}, set()),
         ({"teams": [{"name": "t", **OWNER}]}, set()),
         ({"teams": [{"name": "t", "members": ["Bo@example.com", "bo@EXAMPLE.com"], **OWNER}]}, {"bo@example.com"}),
         ({"teams": [{"name": "t", "idp_groups": ["admins"], **OWNER}]}, set()),

@@ -61,7 +61,7 @@ DAG = GrantScope("Dag", "t", "dep")
 def on(place: str, role: str, **more: str) -> dict[str, Any]:
     """Return the grants of somebody who has one role."""
     if role.startswith("ORGANIZATION"):
-        return {"organization_role": role}
+        return {"organization_role": {"role": role, **more} if more else role}
     if role.startswith("WORKSPACE"):
         return {"workspace_roles": [{"workspace_id": place, "role": role, **more}]}
     if role.startswith("DAG"):
@@ -102,6 +102,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "vera": on("dep", "DAG_VIEWER"),
     "tess": on("dep", "DEPLOYMENT_ADMIN", expires_at=LATE),
     "theo": on("ws", "WORKSPACE_OWNER", expires_at=LATE),
+    "oona": on("", "ORGANIZATION_OWNER", expires_at=LATE),
     "past": on("dep", "DEPLOYMENT_ADMIN", expires_at=reference.AT),
     "bill": on("", "ORGANIZATION_BILLING_ADMIN"),
     "gil": {},
@@ -378,6 +379,19 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
         {not_given("ORGANIZATION_OWNER@", end=" for so long")},
     ),
     ("dora", edits.revoke(person("olga"), "ORGANIZATION_OWNER", ORG), set()),
+    ("oona", edits.grant(person("gil"), "ORGANIZATION_OWNER", ORG, LATE), set()),
+    ("oona", edits.grant(person("oona"), "ORGANIZATION_OWNER", ORG, SOON), set()),
+    (
+        "oona",
+        edits.grant(person("oona"), "ORGANIZATION_OWNER", ORG, LATER),
+        {not_given("ORGANIZATION_OWNER@", end=" for so long")},
+    ),
+    (
+        "oona",
+        edits.grant(person("oona"), "ORGANIZATION_OWNER", ORG),
+        {not_given("ORGANIZATION_OWNER@", end=" for so long")},
+    ),
+    ("oona", edits.remove_role("unused"), {LASTING_OWNER}),
     ("dora", join("deputies", "dora"), {not_given("ORGANIZATION_OWNER@", end=" for so long")}),
     ("dora", join("deputies", "gil", expires_at=LATE), set()),
     (
@@ -739,7 +753,7 @@ def some_grants(draw: st.DrawFn, values: dict[str, Any], case: Case) -> Edit:
     level = draw(st.sampled_from(("DAG", "DAG", "DEPLOYMENT", "WORKSPACE", "ORGANIZATION")))
     holder = some_holder(draw, values)
     if level == "ORGANIZATION":
-        return edits.grant(holder, draw(organization_roles()), ORG)
+        return edits.grant(holder, draw(organization_roles()), ORG, draw(ENDS), draw(st.sampled_from(("", "", "why"))))
     entries = {
         "DAG": dag_roles(values["roles"], case.pool),
         "DEPLOYMENT": deployment_roles(values["roles"], case.pool),

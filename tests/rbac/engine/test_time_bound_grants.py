@@ -39,6 +39,7 @@ def dag_role(end: datetime | None = END, where: str = "dep", **on: str) -> dict[
 
 
 GIVEN = {
+    "organization_role": {"role": "ORGANIZATION_OWNER", "expires_at": END.isoformat()},
     "workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_AUTHOR", "expires_at": END.isoformat()}],
     "deployment_roles": [{"deployment_id": "dep", "role": "DEPLOYMENT_ADMIN", "expires_at": END.isoformat()}],
     "dag_roles": [dag_role(dag_id="orders")],

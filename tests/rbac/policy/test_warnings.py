@@ -39,6 +39,14 @@ def protected(entry: str) -> str:
     return f"protected_tags:\n  - {entry}\n"
 
 
+def owners(*roles: str) -> str:
+    return "users:\n" + "".join(
+        f"  - {{email: u{number}@example.com, organization_role: {role}}}\n" for number, role in enumerate(roles)
+    )
+
+
+ENDING = "{{role: ORGANIZATION_OWNER, expires_at: {}T12:00:00Z}}"
+LASTING_TEAM = "teams: [{{name: t, {}, organization_role: ORGANIZATION_OWNER}}]\n"
 TAGGED = "users: [{email: a@b, dag_roles: [{deployment_id: cldep0prod, tag: x, role: DAG_VIEWER}]}]\n"
 SHOWN = "the response of a write shows the object, which the role may not read"
 WARNED = [
@@ -118,6 +126,21 @@ WARNED = [
         id="WORKSPACE_VIEWER of a token",
     ),
     pytest.param(
+        "users: [{email: a@b, organization_role: {role: ORGANIZATION_MEMBER, expires_at: 2027-01-15T12:00:00Z}}]\n",
+        "1:81: warning: users[0].organization_role.expires_at: this grant of `ORGANIZATION_MEMBER` ends within 14 days",
+        id="an Organization role that ends soon",
+    ),
+    pytest.param(
+        owners(ENDING.format("2028-01-01"), ENDING.format("2029-01-01")),
+        "3:87: warning: users[1].organization_role.expires_at: no Organization Owner is left when this ends: give a user that role without an end",
+        id="the last Owner ends",
+    ),
+    pytest.param(
+        "teams: [{name: t, members: [{email: a@b, expires_at: 2028-01-01T12:00:00Z}], organization_role: ORGANIZATION_OWNER}]\n",
+        "1:54: warning: teams[0].members[0].expires_at: no Organization Owner is left when this ends: give a user that role without an end",
+        id="the membership of the last Owner ends",
+    ),
+    pytest.param(
         protected("{deployment_id: cldep0prod, tag: y, only_in: []}") + TAGGED,
         "2:38: warning: protected_tags[0].tag: no grant uses the protected tag `y`",
         id="a protected tag of no grant",
@@ -188,6 +211,13 @@ def test_warned(text: str, expected: str) -> None:
         ),
         pytest.param(token("2027-01-15T12:00:01Z"), id="expires in more than 14 days"),
         pytest.param("teams:\n  - {name: group, idp_groups: [okta]}\n", id="a Team of a group"),
+        pytest.param(owners(ENDING.format("2028-01-01"), "ORGANIZATION_OWNER"), id="another Owner does not end"),
+        *(
+            pytest.param(
+                LASTING_TEAM.format(people) + owners(ENDING.format("2028-01-01")), id=f"Owners of a Team, {people}"
+            )
+            for people in ("members: [a@b]", "idp_groups: [chiefs]", "members: [{email: a@b}], idp_groups: [chiefs]")
+        ),
         pytest.param("teams:\n  - {name: people, members: [a@b]}\n", id="a Team of people"),
         pytest.param(
             "users: [{email: a@b, workspace_roles: [{workspace_id: clws0data, role: WORKSPACE_OWNER}]}]\n",

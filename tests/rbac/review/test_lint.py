@@ -136,6 +136,11 @@ SAID = [
         "teams[0].members[1]",
     ),
     (
+        "last-owner-ends",
+        "users: [{email: a@b, organization_role: {role: ORGANIZATION_OWNER, expires_at: 2099-01-01T00:00:00Z}}]\n",
+        "users[0].organization_role.expires_at",
+    ),
+    (
         "grant-ends-soon",
         user((SALES % "DAG_VIEWER").replace("}", ", expires_at: 2027-01-10T00:00:00Z}")),
         "users[0].dag_roles[0].expires_at",
