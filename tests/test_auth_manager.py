@@ -27,9 +27,9 @@ from fastapi import HTTPException
 from sqlalchemy import create_engine
 
 from astro_auth_plugin.accounts import sign_ins
-from astro_auth_plugin.accounts.accounts import note_emails, read_account
+from astro_auth_plugin.accounts.accounts import note_emails
+from astro_auth_plugin.accounts.identity_cache import IdentityCache
 from astro_auth_plugin.auth_manager import AstroAuthManager
-from astro_auth_plugin.authentication import authenticator
 from astro_auth_plugin.authorization import dag_lookup, route_rules, route_table
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.policy import loader
@@ -351,11 +351,11 @@ def test_accounts_are_read_beside_the_event_loop(
     manager: AstroAuthManager, accounts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop does not wait for the account behind a JWT; one of nobody is answered with 401 all the same."""
-    threads = []
+    threads, read = [], IdentityCache.read_account
     monkeypatch.setattr(
-        authenticator,
+        IdentityCache,
         "read_account",
-        lambda *args: (threads.append(threading.current_thread()), read_account(*args))[1],
+        lambda *args: (threads.append(threading.current_thread()), read(*args))[1],
     )
     vera, idle = accounts("vera", "vera@example.com"), accounts("idle", "idle@example.com", active=False)
     tokens = {
