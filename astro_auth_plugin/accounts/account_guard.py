@@ -21,7 +21,7 @@ from fastapi import HTTPException, status
 from flask_appbuilder.const import AUTH_DB
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from astro_auth_plugin.accounts import account_events, accounts, identities, sign_ins
 from astro_auth_plugin.accounts.account_events import note_change, note_refusal
@@ -101,6 +101,8 @@ def install() -> None:
             event.listen(User, name, listener)
     for name, heard in (
         ("after_commit", account_events.after_commit),
+        ("after_commit", sign_ins.end_again),
+        ("after_rollback", sign_ins.forget_ends),
         ("after_rollback", account_events.after_rollback),
     ):
         if not event.contains(Session, name, heard):
@@ -224,6 +226,7 @@ def _on_update(_mapper: Any, connection: Connection, account: User) -> None:
     if changed & ({"password", "active"} if _signs_in() else {"password", "active", "email"}):
         # Under another e-mail the account is another person's, unless the identity that it is bound to has a new one.
         sign_ins.end_all(connection, account.id)
+        sign_ins.note_end(object_session(account), account.id)
     if changed:
         note_change(audit_log.ACCOUNT_CHANGED, account, changed)
 

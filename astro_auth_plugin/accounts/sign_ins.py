@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -28,11 +29,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.runtime.database import metadata
+
+log = logging.getLogger(__name__)
 
 SIGN_INS = Table(
     "astro_auth_sign_in",
@@ -109,6 +112,7 @@ def keep(account_id: int, email: str, groups: Iterable[str]) -> None:
 
 LONGEST_WAIT = 2
 """For how many seconds at most tokens that are issued after a revocation are not valid yet."""
+_ENDED = "astro_auth_ended"
 
 
 def end_all(connection: Connection | Session, account_id: int) -> None:
@@ -116,6 +120,31 @@ def end_all(connection: Connection | Session, account_id: int) -> None:
     # What is issued later in this second is refused too: tokens have no fractions of a second. And in the next one,
     # since the end is not visible before the caller commits.
     _write(connection, account_id, {"not_before": int(time.time()) + LONGEST_WAIT})
+
+
+def note_end(session: Session | None, account_id: int) -> None:
+    """Remember in the session of a change what it has ended, for `end_again`."""
+    if session is not None:
+        session.info.setdefault(_ENDED, {})[account_id] = time.monotonic()
+
+
+def end_again(session: Session) -> None:
+    """After a commit that was slow to come, end what was issued meanwhile: a sign-in still read the old password."""
+    noted = session.info.pop(_ENDED, {})
+    late = [account_id for account_id, at in noted.items() if time.monotonic() - at > LONGEST_WAIT - 1]
+    if not late:
+        return
+    try:
+        with create_session(scoped=False) as other:
+            for account_id in late:
+                end_all(other, account_id)
+    except SQLAlchemyError:
+        log.exception("Cannot end the tokens of accounts that were issued during a change: %s", late)
+
+
+def forget_ends(session: Session) -> None:
+    """Forget what a transaction that was rolled back would have ended."""
+    session.info.pop(_ENDED, None)
 
 
 def begin(connection: Connection, account_id: int, email: str) -> None:

@@ -759,3 +759,31 @@ def test_refused_requests_are_noted(engine: Engine, writes: bool, noted: int) ->
             assert account_guard.refusal_of_request(person(engine, "wowner"), writes=writes)
     assert [event.fields["changed"] for event in context.events] == [["email", "password"]] * noted
     assert "hidden" not in str(context.events)
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(0.5, 1002), (5.0, 1007)])
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_commit_that_is_slow_to_come(
+    seconds: float,
+    ends: int,
+    is_committed: bool,
+    accounts: Any,
+    metadata_database: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until a new password is committed, sign-ins read the old one: what they were given meanwhile ends with the commit."""
+    clock = SimpleNamespace(time=lambda: 1000.5, monotonic=lambda: 50.0)
+    monkeypatch.setattr(sign_ins, "time", clock)
+    ana = accounts("ana", "ana@example.com")
+    with Session(metadata_database) as session:
+        session.get_one(User, ana).password = "new"
+        session.flush()
+        clock.time, clock.monotonic = (lambda: 1000.5 + seconds), (lambda: 50.0 + seconds)
+        if is_committed:
+            session.commit()
+        else:
+            session.rollback()
+            # What was rolled back is not ended by what the session does next.
+            session.get_one(User, ana).first_name = "A"
+            session.commit()
+    assert sign_ins.tokens_valid_after(ana) == (ends if is_committed else 0)

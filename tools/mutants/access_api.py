@@ -151,7 +151,7 @@ FAULTS = (
         "head.reason",
         _APP,
     ),
-    Fault("what one caller saw of the history is kept for all", "_versions", "who.visibility.sight", "()", _APP),
+    Fault("what one caller saw of the history is kept for all", "_versions", "who.visibility.sight", "()", _HIDDEN),
     Fault("the audit export has changes of other Workspaces", "audit", "not who.visibility.everything", "False", _APP),
     Fault("anyone asks about others", "_subject", "not who.visibility.access", "False", _APP),
     Fault("anyone asks about API tokens", "_subject", "not who.visibility.tokens", "False", _APP),

@@ -224,4 +224,18 @@ if not policy_is_named():
         "pass",
         ("tests/accounts/test_account_guard.py",),
     ),
+    Fault(
+        "what was issued during a slow change stays valid",
+        "end_again",
+        "time.monotonic() - at > LONGEST_WAIT - 1",
+        "False",
+        ("tests/accounts/test_account_guard.py",),
+    ),
+    Fault(
+        "a change that was rolled back ends something",
+        "forget_ends",
+        "session.info.pop(_ENDED, None)",
+        "pass",
+        ("tests/accounts/test_account_guard.py",),
+    ),
 )
