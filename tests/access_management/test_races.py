@@ -1,4 +1,5 @@
-"""Changes that several processes make at once, and processes that are killed in the middle of one, on each database.
+"""Changes that several processes make at once, processes that are killed in the middle of one, on each database; and one
+that is away.
 
 `RACE_ROUNDS=50 make test-postgres ARGS=tests/access_management/test_races.py` runs each race fifty times.
 """
@@ -21,7 +22,10 @@ from astro_auth_plugin.rbac.policy import loader, yaml_reader
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime import policy_versions
 from astro_auth_plugin.runtime.database import metadata
+from astro_auth_plugin.runtime.policy_source import PolicyUnavailable
+from astro_auth_plugin.runtime.policy_store import PolicyStore
 from astro_auth_plugin.runtime.policy_versions import VERSIONS, Change
+from astro_auth_plugin.runtime.settings import Settings
 from tests.account_rows import add_account
 from tests.in_request import HEAD
 
@@ -177,3 +181,35 @@ def test_killed_while_many_changes_run(address: str, two: list[Racer]) -> None:
         assert two[1].answers(1) == ["Published"]
         assert {f"{names[index]}@example.com" for index, _ in made} < set(emails())
         assert len(made) + 5 <= len(chain()) - before <= 12 + 5
+
+
+# -- the database away ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not SERVER.startswith("postgresql"), reason="needs a PostgreSQL, which can be told to refuse all")
+@pytest.mark.parametrize("address", [pytest.param(SERVER, id="server")], indirect=True)
+def test_database_away_and_back(address: str, two: list[Racer]) -> None:
+    """While the database refuses all, changes fail and no policy is taken for current; afterwards all goes on by itself."""
+    begin()
+    store = PolicyStore(Settings(None, "dep"))
+    two[0].start(*members("before"))
+    assert two[0].answers(1) == ["Published"]
+    assert store.engine().entry_of("before@example.com")
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("ALTER DATABASE races ALLOW_CONNECTIONS false")
+        try:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'races'")
+            for _ in range(2):
+                with pytest.raises(PolicyUnavailable):
+                    store.engine()
+                two[0].start(*members("meanwhile"))
+                assert two[0].answers(1) == ["OperationalError"]
+        finally:
+            connection.exec_driver_sql("ALTER DATABASE races ALLOW_CONNECTIONS true")
+    server.dispose()
+    two[0].start(*members("after"))
+    assert two[0].answers(1) == ["Published"]
+    engine = store.engine()
+    assert engine.entry_of("after@example.com") and not engine.entry_of("meanwhile@example.com")
+    assert len(chain()) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,15 +17,31 @@ import sqlalchemy as sa
 from .live import add_version, free_port
 from .sign_in.small import POLICY, SmallAirflow
 
+SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
 DATABASE = {"AIRFLOW__ASTRO_AUTH__POLICY_STORE": "database", "AIRFLOW__ASTRO_AUTH__POLICY_FILE": ""}
 LEDGER = "/api/v2/dags?dag_id_pattern=ledger"
 
 
 class Stored(SmallAirflow):
-    """An Airflow whose policy is in its database."""
+    """An Airflow whose policy is in its database: on the database server of the tests, if there is one."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home, "ldap.py", {**DATABASE, "AIRFLOW__FAB__CONFIG_FILE": str(home / "webserver_config.py")})
+        if SERVER:
+            self.database = sa.make_url(SERVER).set(database="stores").render_as_string(hide_password=False)
+            self.engine = sa.create_engine(self.database)
+
+    def _migrate(self) -> None:
+        if not SERVER:
+            super()._migrate()
+            return
+        server = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            connection.exec_driver_sql("DROP DATABASE IF EXISTS stores")
+            connection.exec_driver_sql("CREATE DATABASE stores")
+        server.dispose()
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(command, env=self.environment(), cwd=self.home, check=True, capture_output=True)
 
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command of `airflow astro-auth`, run to its end."""

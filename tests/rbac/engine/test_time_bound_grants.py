@@ -95,6 +95,15 @@ def test_reason() -> None:
     assert decision.reason == f"allowed by {words}"
 
 
+def test_reason_of_an_organization_role() -> None:
+    """So is an Organization role."""
+    decision = Engine(policy(organization_role=GIVEN["organization_role"]), "dep", END - SECOND).check(ANA, SEE, ORDERS)
+    words = (
+        "role `ORGANIZATION_OWNER` given to user `ana@example.com` on the Organization until 2027-06-01 12:00:00 UTC"
+    )
+    assert decision.reason == f"allowed by {words}"
+
+
 @pytest.mark.parametrize("end", ["2027-06-01", "2027-06-01T00:00:00", "never", "soon", 7, None, True])
 def test_ends_that_are_none(end: Any) -> None:
     """An end is a time with a time zone; a grant that never ends has none."""

@@ -339,6 +339,26 @@ def test_another_end(old: str, new: str, said: str, widens: bool) -> None:
     assert change.line == 7
 
 
+@pytest.mark.parametrize(
+    ("ends", "said", "widens"),
+    [
+        ((SHORT, LONG), "ends 2027-07-01 00:00:00 UTC instead of 2027-06-01 00:00:00 UTC", True),
+        (("", SHORT), "ends 2027-06-01 00:00:00 UTC instead of never", False),
+        ((SHORT, ""), "ends never instead of 2027-06-01 00:00:00 UTC", True),
+    ],
+)
+def test_another_end_of_an_organization_role(ends: tuple[str, str], said: str, widens: bool) -> None:
+    """So is an Organization role, written with its end or alone."""
+    old, new = (
+        "users:\n  - email: ana@example.com\n    organization_role: "
+        + (f"{{role: ORGANIZATION_OWNER, expires_at: {end}}}\n" if end else "ORGANIZATION_OWNER\n")
+        for end in ends
+    )
+    (change,) = changes(old, new)
+    assert change.details == (f"user `ana@example.com` on the Organization {said}",)
+    assert (change.name, change.sign, change.widens, change.line) == ("ORGANIZATION_OWNER", "~", widens, 7)
+
+
 TEAM = "teams:\n  - name: t\n    members: [%s]\n"
 
 
