@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin import __version__
 from astro_auth_plugin.access_api import bundles, errors, shapes
 from astro_auth_plugin.access_api.routes import dags, health, me, roles, teams, tokens, users, versions
-from astro_auth_plugin.runtime.turns import Turn
+from astro_auth_plugin.runtime.turns import Turn, whole_body
 
 PREFIX = "/api/v1"
+_HEALTH = f"{PREFIX}/health"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status.value: {"model": shapes.Problem}
@@ -72,6 +73,10 @@ class _Turns:
         if scope["type"] != "http" or not path.startswith(PREFIX):
             await self._app(scope, receive, send)
             return
+        if path == _HEALTH:
+            await self._app(scope, receive, _to_no_cache(send))
+            return
+        _, receive = await whole_body(receive)
         if self._waiting >= MOST_WAITING:
             detail = "There are many requests at once. Try again in a few seconds."
             await errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail)(scope, receive, send)
@@ -82,17 +87,20 @@ class _Turns:
         finally:
             self._waiting -= 1
         turn = Turn(self._free)
-
-        async def send_to_no_cache(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
-                message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
-            await send(message)
-
         try:
-            await self._app(scope, receive, turn.until_answered(send_to_no_cache))
+            await self._app(scope, receive, turn.until_answered(_to_no_cache(send)))
         finally:
             turn.end()
+
+
+def _to_no_cache(send: Send) -> Send:
+    async def send_to_no_cache(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
+            message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
+        await send(message)
+
+    return send_to_no_cache
 
 
 class _SameOrigin:

@@ -33,7 +33,7 @@ SHORTEST_WAIT = 1.0
 """Seconds between two looks at a run. Airflow takes any number, and queries on the event loop as fast as it can."""
 MOST_WAITS = 50
 """How many requests that wait for a run a process serves."""
-_WAIT = "/wait"
+_OF_DAGS, _WAIT = "/api/v2/dags/", "/wait"
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{0,9})?")
 
 
@@ -94,9 +94,12 @@ def _all_allowed(asked: Iterable[tuple[int | str, Any]], identities: dict[int | 
     return True
 
 
-def is_wait(path: str) -> bool:
-    """Whether a path is that of `GET .../dagRuns/{run_id}/wait`, which queries the database until a run has ended."""
-    return path.rstrip("/").endswith(_WAIT)
+def is_wait(method: str, path: str) -> bool:
+    """Whether a request is `GET .../dagRuns/{run_id}/wait`, which queries the database until a run has ended.
+
+    Others are not counted: they may come without their body, and would keep the places of these.
+    """
+    return method == "GET" and path.startswith(_OF_DAGS) and path.rstrip("/").endswith(_WAIT)
 
 
 class RunWaits:

@@ -80,7 +80,7 @@ class RequestMiddleware:
         context = RequestContext(scope, body if request_bodies.needs_body(scope["method"], path) else None)
         if path in logout.PATHS:
             context.events += await logout.end(scope)
-        if long_answers.is_wait(path):
+        if long_answers.is_wait(scope["method"], path):
             await self._waits.serve(partial(self._serve, context, path), scope, receive, send)
         else:
             await self._serve(context, path, receive, send)

@@ -252,3 +252,15 @@ def test_a_process_waits_for_so_many_runs_at_once(monkeypatch: pytest.MonkeyPatc
         return [*found, (await ask(middleware, "GET", f"{WAIT}?interval=5")).status]
 
     assert asyncio.run(run()) == [503, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", WAIT), ("GET", "/auth/wait"), ("PATCH", "/access/api/v1/users/wait"), ("POST", "/auth/login/wait")],
+)
+def test_other_requests_take_no_place_of_those_that_wait(
+    method: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may come without their body, and without a user."""
+    monkeypatch.setattr(long_answers, "MOST_WAITS", 0)
+    assert asyncio.run(ask(RequestMiddleware(echo), method, path)).status == 200
