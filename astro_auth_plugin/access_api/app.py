@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin import __version__
 from astro_auth_plugin.access_api import bundles, errors, shapes
 from astro_auth_plugin.access_api.routes import dags, health, me, roles, teams, tokens, users, versions
-from astro_auth_plugin.runtime.turns import Turn, whole_body
+from astro_auth_plugin.runtime.turns import Turns, whole_body
 
 PREFIX = "/api/v1"
 _HEALTH = f"{PREFIX}/health"
@@ -65,8 +64,7 @@ class _Turns:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._turns = Turns(AT_ONCE, MOST_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
@@ -77,16 +75,11 @@ class _Turns:
             await self._app(scope, receive, _to_no_cache(send))
             return
         _, receive = await whole_body(receive)
-        if self._waiting >= MOST_WAITING:
+        turn = await self._turns.take()
+        if turn is None:
             detail = "There are many requests at once. Try again in a few seconds."
             await errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail)(scope, receive, send)
             return
-        self._waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-        turn = Turn(self._free)
         try:
             await self._app(scope, receive, turn.until_answered(_to_no_cache(send)))
         finally:

@@ -39,6 +39,31 @@ class Turn:
         return send_without_a_turn
 
 
+class Turns:
+    """The turns of one kind of request. One for a server.
+
+    Args:
+        at_once: how many requests have a turn at once.
+        most_waiting: how many may wait for one.
+    """
+
+    def __init__(self, at_once: int, most_waiting: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting = 0
+        self._most_waiting = most_waiting
+
+    async def take(self) -> Turn | None:
+        """Wait for a turn and return it; None where too many wait already."""
+        if self._waiting >= self._most_waiting:
+            return None
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        return Turn(self._free)
+
+
 async def whole_body(receive: Receive) -> tuple[bytes, Receive]:
     """Read the body of a request, and return it together with a `receive` that brings it again, in one piece.
 
