@@ -21,7 +21,7 @@ from astro_auth_plugin.runtime import log_filters, state, version_compat
 from astro_auth_plugin.runtime.policy_store import PolicyRefused, PolicyStore
 from astro_auth_plugin.runtime.settings import SettingsError, read_settings
 from astro_auth_plugin.runtime.state import State
-from astro_auth_plugin.web import registration
+from astro_auth_plugin.web import registration, size_limits
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def start() -> None:
     log_filters.install()
     issuers.fetch_keys()
     audit_rows.install()
+    size_limits.limit_ranges()
     dag_cache = DagCache(settings.tag_cache_ttl)
     _note_emails()
     state.start(

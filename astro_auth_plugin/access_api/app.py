@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from astro_auth_plugin import __version__
 from astro_auth_plugin.access_api import bundles, errors, shapes
 from astro_auth_plugin.access_api.routes import dags, health, me, roles, teams, tokens, users, versions
-from astro_auth_plugin.runtime.turns import Turn
+from astro_auth_plugin.runtime.turns import Turns, whole_body
 
 PREFIX = "/api/v1"
+_HEALTH = f"{PREFIX}/health"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status.value: {"model": shapes.Problem}
@@ -64,35 +64,36 @@ class _Turns:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._turns = Turns(AT_ONCE, MOST_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
         if scope["type"] != "http" or not path.startswith(PREFIX):
             await self._app(scope, receive, send)
             return
-        if self._waiting >= MOST_WAITING:
+        if path == _HEALTH:
+            await self._app(scope, receive, _to_no_cache(send))
+            return
+        _, receive = await whole_body(receive)
+        turn = await self._turns.take()
+        if turn is None:
             detail = "There are many requests at once. Try again in a few seconds."
             await errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail)(scope, receive, send)
             return
-        self._waiting += 1
         try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-        turn = Turn(self._free)
-
-        async def send_to_no_cache(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
-                message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
-            await send(message)
-
-        try:
-            await self._app(scope, receive, turn.until_answered(send_to_no_cache))
+            await self._app(scope, receive, turn.until_answered(_to_no_cache(send)))
         finally:
             turn.end()
+
+
+def _to_no_cache(send: Send) -> Send:
+    async def send_to_no_cache(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [each for each in message["headers"] if each[0].lower() != b"cache-control"]
+            message = {**message, "headers": [*kept, (b"cache-control", b"no-store")]}
+        await send(message)
+
+    return send_to_no_cache
 
 
 class _SameOrigin:

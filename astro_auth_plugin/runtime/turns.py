@@ -1,10 +1,13 @@
-"""Turns: a few requests are worked on at once, and the others wait without a thread."""
+"""Turns: a few requests are worked on at once, and the others wait without a thread.
+
+A turn is taken when the body of the request is there: otherwise clients that do not send theirs would keep all turns.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Send
 
 
 class Turn:
@@ -34,3 +37,52 @@ class Turn:
             await send(message)
 
         return send_without_a_turn
+
+
+class Turns:
+    """The turns of one kind of request. One for a server.
+
+    Args:
+        at_once: how many requests have a turn at once.
+        most_waiting: how many may wait for one.
+    """
+
+    def __init__(self, at_once: int, most_waiting: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting = 0
+        self._most_waiting = most_waiting
+
+    async def take(self) -> Turn | None:
+        """Wait for a turn and return it; None where too many wait already."""
+        if self._waiting >= self._most_waiting:
+            return None
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        return Turn(self._free)
+
+
+async def whole_body(receive: Receive) -> tuple[bytes, Receive]:
+    """Read the body of a request, and return it together with a `receive` that brings it again, in one piece.
+
+    Args:
+        receive: what brings the body; it has to limit its size and the time that it takes.
+    """
+    # Joined at once: a body may come in pieces of one byte, and the message of each takes hundreds.
+    text = bytearray()
+    more, left = True, list[Message]()
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            left = [message]
+            break
+        text += message.get("body", b"")
+        more = bool(message.get("more_body"))
+    left.append({"type": "http.request", "body": bytes(text), "more_body": more})
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return bytes(text), receive_again

@@ -1,4 +1,4 @@
-"""Answers that go on, such as that of a run that is waited for: they end when the access of who gets them ends."""
+"""Requests that take long: few at once, and answers that go on end when the access of who gets them ends."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from astro_auth_plugin.runtime import audit_log, state
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.log_filters import EndedOnPurpose
 from astro_auth_plugin.runtime.request_context import CUT_OFF, RequestContext
+from astro_auth_plugin.runtime.turns import Turns, whole_body
 from astro_auth_plugin.web.status_codes import SERVICE_UNAVAILABLE, UNPROCESSABLE
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,12 @@ SHORTEST_WAIT = 1.0
 """Seconds between two looks at a run. Airflow takes any number, and queries on the event loop as fast as it can."""
 MOST_WAITS = 50
 """How many requests that wait for a run a process serves."""
-_WAIT = "/wait"
+BACKFILLS_AT_ONCE = 2
+"""How many requests that make or try out a backfill a process works on: each takes a database connection for as long as
+it steps through the runs of the Dag, also when its client has gone."""
+MOST_BACKFILLS_WAITING = 20
+_BACKFILLS = ("/api/v2/backfills", "/api/v2/backfills/dry_run")
+_OF_DAGS, _WAIT = "/api/v2/dags/", "/wait"
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{0,9})?")
 
 
@@ -94,9 +100,12 @@ def _all_allowed(asked: Iterable[tuple[int | str, Any]], identities: dict[int | 
     return True
 
 
-def is_wait(path: str) -> bool:
-    """Whether a path is that of `GET .../dagRuns/{run_id}/wait`, which queries the database until a run has ended."""
-    return path.rstrip("/").endswith(_WAIT)
+def is_wait(method: str, path: str) -> bool:
+    """Whether a request is `GET .../dagRuns/{run_id}/wait`, which queries the database until a run has ended.
+
+    Others are not counted: they may come without their body, and would keep the places of these.
+    """
+    return method == "GET" and path.startswith(_OF_DAGS) and path.rstrip("/").endswith(_WAIT)
 
 
 class RunWaits:
@@ -121,6 +130,33 @@ class RunWaits:
                 await serve(receive, send)
             finally:
                 self._served -= 1
+
+
+def is_backfill(method: str, path: str) -> bool:
+    """Whether a request makes or tries out a backfill."""
+    return method == "POST" and path in _BACKFILLS
+
+
+class Backfills:
+    """Serves few requests that make or try out a backfill at once; the others wait. One for a server."""
+
+    def __init__(self) -> None:
+        self._turns = Turns(BACKFILLS_AT_ONCE, MOST_BACKFILLS_WAITING)
+
+    async def serve(
+        self, serve: Callable[[Receive, Send], Awaitable[None]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a request when it is its turn; with 503 where too many wait."""
+        _, receive = await whole_body(receive)
+        turn = await self._turns.take()
+        if turn is None:
+            detail = "There are many requests for backfills. Try again later."
+            await JSONResponse({"detail": detail}, SERVICE_UNAVAILABLE, {"Retry-After": "30"})(scope, receive, send)
+            return
+        try:
+            await serve(receive, turn.until_answered(send))
+        finally:
+            turn.end()
 
 
 def _is_long_enough(scope: Scope) -> bool:

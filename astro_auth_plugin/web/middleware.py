@@ -51,7 +51,7 @@ class RequestMiddleware:
         self.app = app
         self._tls = served_over_tls()
         self._doors = passwords.Doors()
-        self._waits = long_answers.RunWaits()
+        self._waits, self._backfills = long_answers.RunWaits(), long_answers.Backfills()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything that is no HTTP request passes as it is."""
@@ -80,10 +80,13 @@ class RequestMiddleware:
         context = RequestContext(scope, body if request_bodies.needs_body(scope["method"], path) else None)
         if path in logout.PATHS:
             context.events += await logout.end(scope)
-        if long_answers.is_wait(path):
-            await self._waits.serve(partial(self._serve, context, path), scope, receive, send)
+        serve = partial(self._serve, context, path)
+        if long_answers.is_wait(scope["method"], path):
+            await self._waits.serve(serve, scope, receive, send)
+        elif long_answers.is_backfill(scope["method"], path):
+            await self._backfills.serve(serve, scope, receive, send)
         else:
-            await self._serve(context, path, receive, send)
+            await serve(receive, send)
 
     async def _serve(self, context: RequestContext, path: str, receive: Receive, send: Send) -> None:
         """Let Airflow answer, or the page for people without access, and record what the request leaves."""

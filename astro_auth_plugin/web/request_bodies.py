@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope
 
+from astro_auth_plugin.runtime.turns import whole_body
 from astro_auth_plugin.web import passwords, size_limits
 from astro_auth_plugin.web.status_codes import TOO_LARGE, UNPROCESSABLE
 
@@ -108,25 +109,17 @@ async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple
     """
     if announced_size > limit:
         raise _BodyTooLarge
-    # Joined at once: a body may come in pieces of one byte, and the message of each takes hundreds.
-    text = bytearray()
-    more, left = True, list[Message]()
-    while more:
+    size = 0
+
+    async def receive_within() -> Message:
+        nonlocal size
         message = await receive()
-        if message is size_limits.CUT_OFF:
+        size += len(message.get("body", b""))
+        if message is size_limits.CUT_OFF or size > limit:
             raise _BodyTooLarge
-        if message["type"] == "http.disconnect":
-            left = [message]
-            break
-        text += message.get("body", b"")
-        if len(text) > limit:
-            raise _BodyTooLarge
-        more = bool(message.get("more_body"))
-    left.append({"type": "http.request", "body": bytes(text), "more_body": more})
+        return message
 
-    async def receive_again() -> Message:
-        return left.pop() if left else await receive()
-
+    text, receive_again = await whole_body(receive_within)
     try:
         return json.loads(text), receive_again
     except (ValueError, RecursionError):

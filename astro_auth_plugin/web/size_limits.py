@@ -1,15 +1,27 @@
-"""Limits for what strangers send: cookies and bodies are read on the event loop before it is known who sends them."""
+"""Limits for what strangers send: cookies and bodies are read on the event loop before it is known who sends them.
+
+And for how many runs of a Dag a request steps through, which takes a thread and a database connection meanwhile.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+import threading
+from collections.abc import Iterator
+from functools import wraps
+from itertools import count
+from typing import Any
 from urllib.parse import parse_qs
 
+from airflow.serialization import serialized_objects
 from anyio import current_time, move_on_after
+from fastapi import HTTPException
 from starlette.types import Message, Receive, Scope
 
+from astro_auth_plugin.runtime.request_context import current_request
 from astro_auth_plugin.web import worker_tokens
+from astro_auth_plugin.web.status_codes import SERVICE_UNAVAILABLE, UNPROCESSABLE
 
 LARGEST_HEAD = 64 * 1024
 MOST_HEADERS = 200
@@ -25,6 +37,9 @@ MOST_PARAMETERS = 1000
 """Some routes of Airflow make a statement for each value of a parameter that is repeated."""
 MOST_RUNS = 1000
 """How many runs of a Dag `GET /ui/dags`, and rows the lists with a body, may be asked for: Airflow has no limit."""
+MOST_RUNS_BETWEEN = 10_000
+"""How many runs of a Dag a request may step through: Airflow has no limit, and takes about a millisecond for each."""
+RANGES_AT_ONCE = 2
 LARGEST_BODY = 4 * 1024 * 1024
 MOST_OBJECTS = 50_000
 """How many lists and objects a body may have: Airflow reads JSON on the event loop before it knows who sends it."""
@@ -33,6 +48,8 @@ BODY_SECONDS = 120.0
 decided then must not be old."""
 CUT_OFF: Message = {"type": "http.disconnect"}
 """What comes in the place of a body that is larger than it may be: to Airflow its client has gone."""
+_TAKEN = "astro_auth.runs"
+_ranges = threading.BoundedSemaphore(RANGES_AT_ONCE)
 _FOR_WORKERS = "/execution/"
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
@@ -137,3 +154,34 @@ def bounded(receive: Receive, scope: Scope, path: str) -> Receive:
         return {"type": "http.disconnect"} if objects > MOST_OBJECTS else message
 
     return receive_within
+
+
+def limit_ranges() -> None:
+    """Let no request of this process step through too many runs of a Dag, from now on. Twice does it once.
+
+    Backfills do so from their first date to the last one, and changes of past or future task instances from the first
+    run to the last one, which a user may have triggered for the year 9999.
+    """
+    serialized: Any = serialized_objects
+    dag_class = serialized.SerializedDAG
+    steps = dag_class.iter_dagrun_infos_between
+    if getattr(steps, "__wrapped__", None) is not None:
+        return
+
+    @wraps(steps)
+    def few_steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        if not _ranges.acquire(blocking=False):
+            raise HTTPException(SERVICE_UNAVAILABLE, "Other requests step through the runs of a Dag. Try again.")
+        # Of a whole request: one may change the task instances of many runs.
+        context = current_request()
+        taken = count() if context is None else context.scope.setdefault(_TAKEN, count())
+        try:
+            for info in steps(*args, **kwargs):
+                if next(taken) >= MOST_RUNS_BETWEEN:
+                    detail = f"There are more than {MOST_RUNS_BETWEEN:,} runs between the dates. Choose fewer at once."
+                    raise HTTPException(UNPROCESSABLE, detail)
+                yield info
+        finally:
+            _ranges.release()
+
+    dag_class.iter_dagrun_infos_between = few_steps

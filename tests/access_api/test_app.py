@@ -441,7 +441,7 @@ def test_few_requests_are_worked_on_at_once_and_the_rest_wait_without_a_thread()
             if message["type"] == "http.response.start":
                 answers.append(message["status"])
 
-        await turns({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+        await turns({"type": "http", "method": "GET", "path": path, "headers": []}, _no_body, send)
 
     async def many() -> list[int]:
         turns, answers = app._Turns(slow), list[int]()
@@ -458,3 +458,52 @@ def test_few_requests_are_worked_on_at_once_and_the_rest_wait_without_a_thread()
     answers = asyncio.run(many())
     assert answers.count(503) == 5
     assert answers.count(200) == app.AT_ONCE + app.MOST_WAITING + 1
+
+
+async def _no_body() -> Any:
+    return {"type": "http.request"}
+
+
+def test_requests_without_their_body_keep_no_turn() -> None:
+    """However many clients do not send their body, others are answered; and with all turns taken, the health is."""
+
+    async def many() -> None:
+        finish = asyncio.Event()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            body = (await receive())["body"]
+            if body == b"slow":
+                await finish.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+        turns = app._Turns(slow)
+
+        async def ask(path: str, *pieces: bytes) -> bytes:
+            coming, sent = iter(pieces), []
+
+            async def receive() -> Any:
+                piece = next(coming, None)
+                if piece is None:
+                    await asyncio.Event().wait()
+                return {"type": "http.request", "body": piece, "more_body": piece != pieces[-1] or len(pieces) == 1}
+
+            async def send(message: Any) -> None:
+                sent.append(message.get("body", b""))
+
+            await turns({"type": "http", "method": "POST", "path": path, "headers": []}, receive, send)
+            return b"".join(sent)
+
+        stuck = [asyncio.create_task(ask("/api/v1/explain", b"{")) for _ in range(app.AT_ONCE + app.MOST_WAITING + 1)]
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(ask("/api/v1/explain", b"no", b"w"), 5) == b"now"
+        working = [asyncio.create_task(ask("/api/v1/explain", b"slo", b"w")) for _ in range(app.AT_ONCE)]
+        waiting = asyncio.create_task(ask("/api/v1/explain", b"no", b"w"))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(ask("/api/v1/health", b"no", b"w"), 5) == b"no" and not waiting.done()
+        finish.set()
+        assert await asyncio.gather(*working, waiting) == [b"slow"] * app.AT_ONCE + [b"now"]
+        for task in stuck:
+            task.cancel()
+
+    asyncio.run(many())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
+
+from astro_auth_plugin.access_api.app import AT_ONCE
 
 from .access_api import API, AccessServer, on_tag, on_workspace, send
 from .client import Everybody
@@ -90,6 +94,18 @@ def test_strangers_read_the_health_alone(server: AccessServer) -> None:
     for path in (*READS, "/openapi.json", "/docs"):
         assert httpx.get(f"{server.live.url}{API}{path}", timeout=60).status_code in (401, 404), path
     assert httpx.get(f"{server.live.url}/access/openapi.json", timeout=60).status_code == 404
+
+
+def test_strangers_that_send_no_body_keep_no_one_waiting(server: AccessServer) -> None:
+    """More requests than are worked on at once wait for their body, and others are answered meanwhile."""
+    url = httpx.URL(server.live.url)
+    head = f"POST {API}/explain HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer x\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE + 4):
+            stack.enter_context(socket.create_connection((url.host, url.port), timeout=10)).sendall(head.encode())
+        assert server.ask(OWNER, "GET", "/me", timeout=30).status_code == 200
+        assert httpx.get(f"{server.live.url}{API}/health", timeout=30).json()["status"] == "healthy"
 
 
 def test_a_dag_that_is_not_seen_is_answered_as_one_that_does_not_exist(server: AccessServer) -> None:

@@ -226,6 +226,16 @@ def test_backfill_with_two_dags(everybody: Everybody, database: Database, write_
     assert attempt(twisted, caller, database, own) == (ALLOWED, True)
 
 
+def test_backfill_without_an_end(everybody: Everybody) -> None:
+    """Airflow would step through the runs of millions of days: that is refused in words."""
+    body = {"dag_id": OWN, "from_date": "2026-01-01T00:00:00Z", "to_date": "9999-01-01T00:00:00Z"}
+    answer = everybody["tag.author"].request("POST", "/api/v2/backfills/dry_run", json=body, timeout=180)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "There are more than 10,000 runs between the dates. Choose fewer at once.",
+    )
+
+
 def several(*dag_ids: str) -> dict[str, Any]:
     """A body that fails one run of each Dag."""
     entities = [{"dag_id": dag_id, "dag_run_id": "writes", "state": "failed"} for dag_id in dag_ids]

@@ -252,3 +252,57 @@ def test_a_process_waits_for_so_many_runs_at_once(monkeypatch: pytest.MonkeyPatc
         return [*found, (await ask(middleware, "GET", f"{WAIT}?interval=5")).status]
 
     assert asyncio.run(run()) == [503, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", WAIT), ("GET", "/auth/wait"), ("PATCH", "/access/api/v1/users/wait"), ("POST", "/auth/login/wait")],
+)
+def test_other_requests_take_no_place_of_those_that_wait(
+    method: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may come without their body, and without a user."""
+    monkeypatch.setattr(long_answers, "MOST_WAITS", 0)
+    assert asyncio.run(ask(RequestMiddleware(echo), method, path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v2/backfills", "/api/v2/backfills/dry_run"])
+def test_few_backfills_at_once(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait for those that are worked on, and not for those whose body does not come; too many are refused."""
+    monkeypatch.setattr(long_answers, "MOST_BACKFILLS_WAITING", 1)
+
+    async def run() -> list[int]:
+        going, began = asyncio.Event(), []
+
+        async def backfill(scope: Scope, receive: Receive, send: Send) -> None:
+            began.append(await Request(scope, receive).body())
+            await going.wait()
+            await echo(scope, receive, send)
+
+        middleware = RequestMiddleware(backfill)
+        without_body = [asyncio.ensure_future(_stuck(middleware, path)) for _ in range(5)]
+        asked = [asyncio.ensure_future(ask(middleware, "POST", path, pieces=[b"{", b"}"])) for _ in range(3)]
+        while len(began) < 2:  # noqa: ASYNC110 - all of it happens in this loop
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert began == [b"{}"] * 2
+        refused = await ask(middleware, "POST", path, pieces=[b"{}"])
+        assert (await ask(RequestMiddleware(echo), "GET", path)).status == 200
+        going.set()
+        found = [refused.status, *(answer.status for answer in await asyncio.gather(*asked))]
+        for each in without_body:
+            each.cancel()
+        return found
+
+    assert asyncio.run(run()) == [503, 200, 200, 200]
+
+
+async def _stuck(middleware: RequestMiddleware, path: str) -> None:
+    async def send(_: Any) -> None:
+        raise AssertionError
+
+    async def receive() -> Any:
+        return await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": [], "root_path": ""}
+    await middleware(scope, receive, send)

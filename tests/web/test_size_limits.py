@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import attrs
 import jwt
 import pytest
 from airflow.api_fastapi.execution_api import app as execution_api
+from airflow.models.backfill import _get_info_list
+from airflow.sdk import DAG
+from airflow.serialization import serialized_objects
+from fastapi import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -20,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as RequestOfFlask
 
+from astro_auth_plugin.runtime.request_context import RequestContext, enter_request, leave_request
 from astro_auth_plugin.web import size_limits, worker_tokens
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.web.asgi import ask
@@ -320,3 +326,60 @@ def test_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
     worker_tokens.validator.cache_clear()
     headers = {"authorization": f"Bearer {jwt.encode(claims(), 's' * 64, 'HS512')}", "content-length": "5242880"}
     assert asyncio.run(ask(RequestMiddleware(app), "POST", "/execution/x", headers=headers)).status == 413
+
+
+@pytest.fixture
+def daily(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A Dag with a run a day, of whose runs a request may step through 50."""
+    dag_class: Any = serialized_objects.SerializedDAG
+    monkeypatch.setattr(dag_class, "iter_dagrun_infos_between", dag_class.iter_dagrun_infos_between)
+    monkeypatch.setattr(size_limits, "MOST_RUNS_BETWEEN", 50)
+    size_limits.limit_ranges()
+    size_limits.limit_ranges()
+    # `SerializedDAG` is its name before Airflow 3.2.
+    serializer: Any = getattr(serialized_objects, "DagSerialization", dag_class)
+    return serializer.from_dict(
+        serializer.to_dict(DAG("d", schedule="@daily", start_date=datetime(2020, 1, 1, tzinfo=UTC)))
+    )
+
+
+def _runs(dag: Any, to_date: datetime) -> int:
+    return len(_get_info_list(dag=dag, from_date=datetime(2026, 1, 1, tzinfo=UTC), to_date=to_date, reverse=False))
+
+
+def test_runs_between_two_dates(daily: Any) -> None:
+    """Airflow steps through some runs, and refuses to step through many, again and again."""
+    assert _runs(daily, datetime(2026, 1, 20, tzinfo=UTC)) == 20
+    for year in (2026, 9999, 9999, 9999):
+        with pytest.raises(HTTPException) as refused:
+            _runs(daily, datetime(year, 12, 31, tzinfo=UTC))
+        assert (refused.value.status_code, refused.value.detail) == (
+            422,
+            "There are more than 50 runs between the dates. Choose fewer at once.",
+        )
+
+
+def test_runs_of_a_request(daily: Any) -> None:
+    """What a request may step through is for all of it, whatever number of ranges it has."""
+    context = RequestContext({"type": "http", "headers": []})
+    token = enter_request(context)
+    try:
+        assert [_runs(daily, datetime(2026, 1, 20, tzinfo=UTC)) for _ in "ab"] == [20, 20]
+        with pytest.raises(HTTPException):
+            _runs(daily, datetime(2026, 1, 20, tzinfo=UTC))
+    finally:
+        leave_request(token)
+    assert _runs(daily, datetime(2026, 1, 20, tzinfo=UTC)) == 20
+
+
+def test_few_requests_step_through_runs_at_once(daily: Any) -> None:
+    """One more is refused, until one of them is done."""
+    first, second = (daily.iter_dagrun_infos_between(*[datetime(2026, 1, n, tzinfo=UTC) for n in (1, 3)]) for _ in "ab")
+    next(first)
+    next(second)
+    with pytest.raises(HTTPException) as refused:
+        _runs(daily, datetime(2026, 1, 2, tzinfo=UTC))
+    assert refused.value.status_code == 503
+    assert len(list(first)) == 2
+    assert _runs(daily, datetime(2026, 1, 2, tzinfo=UTC)) == 2
+    assert len(list(second)) == 2

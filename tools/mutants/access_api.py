@@ -244,4 +244,12 @@ FAULTS = (
     Fault("a first entry of a user is told", "is_shown", "not _USER.fullmatch(change)", "True", _HIDDEN),
     Fault("warnings are about the whole policy", "new_warnings", "who.visibility.everything", "True", _HIDDEN),
     Fault("warnings are about hidden grants", "_visible", "not who.visibility.sees(grant.scope)", "False", _HIDDEN),
+    Fault(
+        "a request takes its turn before its body is there",
+        "_Turns.__call__",
+        "_, receive = await whole_body(receive)",
+        "pass",
+        _APP,
+    ),
+    Fault("the health takes a turn", "_Turns.__call__", "path == _HEALTH", "False", _APP),
 )

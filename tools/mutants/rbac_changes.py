@@ -158,8 +158,8 @@ FAULTS = (
     Fault(
         "groups of the actor do not count",
         "_Judge._not_given",
-        "delegation.given_beyond(engine, self.actor, wanted, groups=self.groups)",
-        "delegation.given_beyond(engine, self.actor, wanted)",
+        "delegation.given_beyond(engine, actor, wanted, groups=self.groups)",
+        "delegation.given_beyond(engine, actor, wanted)",
         RULE,
     ),
     # -- API tokens
@@ -173,7 +173,7 @@ FAULTS = (
     Fault(
         "anybody deletes API tokens",
         "_Judge._token_reasons",
-        "yield self._token_beyond(self.engine, before, 'delete')",
+        "yield self._token_beyond(self.engine, self.actor, before, 'delete')",
         "",
         RULE,
     ),
@@ -215,8 +215,8 @@ FAULTS = (
     Fault(
         "a token outlives the grant of its maker",
         "_Judge._token_reasons",
-        "self._until(after.expires_at)",
-        "self.engine",
+        "*self._until(after.expires_at)",
+        "self.engine, self.actor",
         RULE,
     ),
     Fault("anybody makes API tokens without roles", "_Judge._token_beyond", "not token.roles", "False", RULE),
@@ -403,4 +403,12 @@ FAULTS = (
     Fault("Owners whose membership ends count", "organization_owners", "end is None", "True", OWNERS),
     Fault("Owners through Teams do not count", "organization_owners", "_is_lasting(team)", "False", OWNERS),
     Fault("a template has more than its role", "_template", "bit & held", "bit", TEMPLATES),
+    Fault(
+        "an API token that ends gives what does not end",
+        "_Judge._until",
+        "self.token_ends and (end is None or self.token_ends < end)",
+        "False",
+        RULE,
+    ),
+    Fault("an API token gives nothing until its own end", "_Judge._until", "self.token_ends < end", "True", RULE),
 )

@@ -2,7 +2,7 @@
 
 A page, a command, an import and a return to an older version are all judged alike: each part that came or went must
 be what the actor may give, by the version that is being changed. What comes must be so for as long as it lasts: a
-grant or membership that ends gives no right to grant what does not end, or to prolong the own one.
+grant, membership or API token that ends gives no right to grant what does not end, or to prolong the own one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.delegation import Given, TokenChange
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import KINDS
+from astro_auth_plugin.rbac.model.subjects import token_subject
 from astro_auth_plugin.rbac.policy.document import ApiToken, PolicyDocument
 from astro_auth_plugin.rbac.policy.grants import Grant, first_end, grants_of
 
 OWNER = "only an Organization Owner may change this"
 LASTING_OWNER = "only an Organization Owner whose role does not end may change this"
+_NO_ONE = token_subject("")
 
 
 class DeniedChange(NamedTuple):
@@ -62,7 +64,9 @@ class _Judge:
         self.gives = delegation.levels_given(engine, actor, groups)
         self.ends = {grant.expires_at for grant in engine.access(actor, groups).grants if grant.expires_at}
         self.engines: dict[datetime, Engine] = {}
-        self.gives_always = delegation.levels_given(self._until(None), actor, groups)
+        own = {token_subject(token.id): token for token in engine.policy.document.api_tokens}.get(actor)
+        self.token_ends = own.expires_at if own else None
+        self.gives_always = delegation.levels_given(*self._until(None), groups)
 
     def reason(self, change: PolicyChange) -> str:
         """Return why the actor may not make this part of the change; '' if it may."""
@@ -88,24 +92,28 @@ class _Judge:
 
     def _beyond(self, grants: Iterable[Grant], *, lasts: bool) -> str:
         given = [(Given(each.role, KINDS[each.scope.kind].level, _place(each)), each.expires_at) for each in grants]
-        reason = _spelled(self._not_given(self.engine, [each for each, _ in given]))
+        reason = _spelled(self._not_given(self.engine, self.actor, [each for each, _ in given]))
         if reason or not lasts:
             return reason
-        later = (beyond for each, end in given for beyond in self._not_given(self._until(end), [each]))
+        later = (beyond for each, end in given for beyond in self._not_given(*self._until(end), [each]))
         reason = _spelled(later)
         return f"{reason} for so long" if reason else ""
 
-    def _not_given(self, engine: Engine, wanted: Iterable[Given]) -> tuple[Given, ...]:
-        return delegation.given_beyond(engine, self.actor, wanted, groups=self.groups)
+    def _not_given(self, engine: Engine, actor: str, wanted: Iterable[Given]) -> tuple[Given, ...]:
+        return delegation.given_beyond(engine, actor, wanted, groups=self.groups)
 
-    def _until(self, end: datetime | None) -> Engine:
-        """Return the engine as of when the last of the actor's grants that end before a time has ended."""
+    def _until(self, end: datetime | None) -> tuple[Engine, str]:
+        """Return the engine as of when the last of the actor's grants that end before a time has ended, and the actor.
+
+        An API token that has ended then is no one.
+        """
+        actor = _NO_ONE if self.token_ends and (end is None or self.token_ends < end) else self.actor
         ended = max((each for each in self.ends if end is None or each < end), default=None)
         if ended is None:
-            return self.engine
+            return self.engine, actor
         if ended not in self.engines:
             self.engines[ended] = Engine(self.engine.policy, self.engine.deployment_id, ended)
-        return self.engines[ended]
+        return self.engines[ended], actor
 
     def _token(self, before: ApiToken | None, after: ApiToken | None) -> str:
         return next(filter(None, self._token_reasons(before, after)), "")
@@ -113,18 +121,18 @@ class _Judge:
     def _token_reasons(self, before: ApiToken | None, after: ApiToken | None) -> Iterator[str]:
         alike = before is not None and after is not None and _same_roles(before, after)
         if before is not None and not alike:
-            yield self._token_beyond(self.engine, before, "delete")
+            yield self._token_beyond(self.engine, self.actor, before, "delete")
         if after is not None:
             change: TokenChange = "rotate" if alike else "create"
-            yield self._token_beyond(self.engine, after, change)
+            yield self._token_beyond(self.engine, self.actor, after, change)
             # Its secret is of use until the token ends, so the grants of the actor have to last as long.
-            reason = self._token_beyond(self._until(after.expires_at), after, change)
+            reason = self._token_beyond(*self._until(after.expires_at), after, change)
             yield f"{reason} until the token ends" if reason else ""
 
-    def _token_beyond(self, engine: Engine, token: ApiToken, change: TokenChange) -> str:
+    def _token_beyond(self, engine: Engine, actor: str, token: ApiToken, change: TokenChange) -> str:
         if not token.roles:
             return self._gives_nothing()
-        return _spelled(delegation.token_roles_beyond(engine, self.actor, token.roles, change))
+        return _spelled(delegation.token_roles_beyond(engine, actor, token.roles, change))
 
 
 def _place(grant: Grant) -> str:

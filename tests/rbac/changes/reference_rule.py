@@ -219,8 +219,15 @@ def member_of(entry: str | Values) -> tuple[str, str, str]:
 
 
 def as_long_as(values: Values, end: str) -> Values:
-    """Return a document with only the grants and members that last until a time; those of API tokens have no end."""
-    return with_grants(values, lambda entry: entry.get("expires_at", NEVER) >= end)
+    """Return a document with only the grants, members and API tokens that last until a time."""
+    kept = with_grants(values, lambda entry: entry.get("expires_at", NEVER) >= end)
+    tokens = values.get("api_tokens", [])
+    return {**kept, "api_tokens": [each for each in tokens if lasts_until(each, end)]}
+
+
+def lasts_until(token: Values, end: str) -> bool:
+    """Return whether an API token lasts until a time."""
+    return token["expires_at"] == "never" or token["expires_at"] >= end
 
 
 def with_grants(values: Values, keeps: Any) -> Values:

@@ -150,7 +150,11 @@ POLICY: dict[str, Any] = {
         },
     ],
     "users": [{"email": f"{name}@example.com", **grants} for name, grants in PEOPLE.items()],
-    "api_tokens": [{**token(name), "roles": roles} for name, roles in TOKEN_ROLES.items()],
+    "api_tokens": [
+        *({**token(name), "roles": roles} for name, roles in TOKEN_ROLES.items()),
+        {**token("dep-admin-2028"), "expires_at": LATE, "roles": [ADMIN_OF_DEP]},
+        {**token("org-owner-2028"), "expires_at": LATE, "roles": [OWNER_OF_ALL]},
+    ],
 }
 
 
@@ -489,6 +493,36 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
     ("token:member", edits.change_token("member", SECRET), {not_given("WORKSPACE_MEMBER@ws")}),
     ("token:bare", join("empty"), {NOTHING}),
     ("token:gone", join("empty"), {NOTHING}),
+    # -- and nothing that lasts longer than itself
+    ("token:dep-admin-2028", edits.grant(person("gil"), "DAG_VIEWER", TAG, LATE), set()),
+    ("token:dep-admin-2028", edits.grant(person("gil"), "DAG_VIEWER", TAG, SOON), set()),
+    (
+        "token:dep-admin-2028",
+        edits.grant(person("gil"), "DAG_VIEWER", TAG, LATER),
+        {not_given("DAG_VIEWER@dep", end=" for so long")},
+    ),
+    (
+        "token:dep-admin-2028",
+        edits.grant(person("gil"), "DAG_VIEWER", TAG),
+        {not_given("DAG_VIEWER@dep", end=" for so long")},
+    ),
+    ("token:dep-admin-2028", edits.revoke(person("vera"), "DAG_VIEWER", TAG), set()),
+    ("token:dep-admin-2028", join("viewers", expires_at=LATE), set()),
+    ("token:dep-admin-2028", join("viewers"), {not_given("DAG_VIEWER@dep", end=" for so long")}),
+    ("token:dep-admin-2028", new_token(ON_TAG, expires_at=LATE), set()),
+    ("token:dep-admin-2028", new_token(ON_TAG), {not_given("DAG_VIEWER@dep", end=" until the token ends")}),
+    (
+        "token:dep-admin-2028",
+        edits.change_token("dep-admin-2028", {"expires_at": "never"}),
+        {not_given("DEPLOYMENT_ADMIN@dep", end=" until the token ends")},
+    ),
+    ("token:org-owner-2028", edits.add_team("new"), set()),
+    ("token:org-owner-2028", edits.remove_role("unused"), {LASTING_OWNER}),
+    (
+        "token:org-owner-2028",
+        edits.grant(person("gil"), "ORGANIZATION_OWNER", ORG),
+        {not_given("ORGANIZATION_OWNER@", end=" for so long")},
+    ),
     # -- somebody in a Team through a group
     ("gil in admins", edits.grant(person("gil"), "DEPLOYMENT_ADMIN", DEP), set()),
     ("gil in admins", join("viewers"), set()),
@@ -953,10 +987,10 @@ def may_make(old: dict[str, Any], new: dict[str, Any], deployment_id: str, group
     ]
 
 
-def as_of(values: dict[str, Any], time: str, *, tokens: bool) -> dict[str, Any]:
-    """Return a document with only what has not ended by a time; API tokens end, too, or only the grants of others."""
+def as_of(values: dict[str, Any], time: str) -> dict[str, Any]:
+    """Return a document with only what has not ended by a time."""
     kept = reference_rule.with_grants(values, lambda entry: entry.get("expires_at", NEVER) > time)
-    ended = [each["id"] for each in values["api_tokens"] if tokens and each["expires_at"] <= time]
+    ended = [each["id"] for each in values["api_tokens"] if each["expires_at"] <= time]
     return {**kept, "api_tokens": [each for each in values["api_tokens"] if each["id"] not in ended]}
 
 
@@ -986,7 +1020,7 @@ def powers(values: dict[str, Any], subject: str, groups: Iterable[str]) -> set[t
 
 def acting_powers(story: Story, time: str) -> set[tuple[str, str]]:
     """Return what those who acted could give at the beginning, where they acted: only that Workspace counts."""
-    values = as_of(story.old, time, tokens=False)
+    values = as_of(story.old, time)
     found = set()
     for subject, deployment_id in story.acted:
         there = {
@@ -1015,8 +1049,8 @@ def test_nobody_gains_what_no_actor_may_give(story: Story) -> None:
     An API token may have been made besides, with what those who acted there had themselves.
     """
     for time in TIMES:
-        old, new = (as_of(values, time, tokens=True) for values in (story.old, story.new))
-        actors = as_of(story.old, time, tokens=False)
+        old, new = (as_of(values, time) for values in (story.old, story.new))
+        actors = as_of(story.old, time)
         may = acting_powers(story, time)
         for deployment_id in DEPLOYMENTS:
             if is_given(may, deployment_id):
@@ -1038,7 +1072,7 @@ def test_nobody_gains_what_no_actor_may_give(story: Story) -> None:
 def test_nobody_gains_more_power_to_give_than_the_actors_have(story: Story) -> None:
     """Whoever may give more after any changes may give no more than those who made them could."""
     for time in TIMES:
-        old, new = (as_of(values, time, tokens=True) for values in (story.old, story.new))
+        old, new = (as_of(values, time) for values in (story.old, story.new))
         may = acting_powers(story, time)
         for subject in {*everybody(story.old), *everybody(story.new)}:
             for kind, place in powers(new, subject, story.groups) - powers(old, subject, story.groups):
