@@ -58,12 +58,11 @@ def list_users(
         raise invalid(f"`has={has}` is for callers who may read accounts.")
     found = named(who.visibility)
     emails = {**found.emails}
-    known: set[str] = set()
+    known, wanted = set[str](), search.lower()
     if has in ("nothing", "account", "no_account") or (search and not has and who.reads_accounts):
-        for _, email in accounts.read_active_emails():
+        for _, email in accounts.read_active_emails(wanted):
             known.add(user_subject(email))
             emails.setdefault(user_subject(email), email)
-    wanted = search.lower()
     rows = sorted(
         subject
         for subject, email in emails.items()
@@ -220,11 +219,14 @@ def _roles_of_entries(seen: Visibility) -> dict[Path, set[str]]:
     return found
 
 
-def known_emails(who: Caller) -> set[str]:
-    """Return the e-mails that the policy names, and those of accounts for a caller who may read accounts."""
+def known_emails(who: Caller, wanted: str) -> set[str]:
+    """Return the e-mails that the policy names, and those of accounts for a caller who may read accounts.
+
+    Of accounts those that contain a text in lower case.
+    """
     emails = {**named(who.visibility).emails}
     if who.reads_accounts:
-        for _, email in accounts.read_active_emails():
+        for _, email in accounts.read_active_emails(wanted):
             emails.setdefault(user_subject(email), email)
     return set(emails.values())
 
