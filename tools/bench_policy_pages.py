@@ -32,7 +32,7 @@ AIMS = {
     "custom roles": 0.05,
     "suggestions for an e-mail": 0.05,
     "suggestions for a Dag": 0.1,
-    "Dags of tags": 0.1,
+    "the list of tags": 0.2,
     "who can do what on a Dag": 0.06,
     "who can do what through a tag": 0.06,
     "my access": 0.05,
@@ -46,7 +46,7 @@ AIMS = {
     "the preview of a member of a Team": 0.3,
     "saving a role": 0.5,
     "saving a member of a Team": 0.5,
-    "the first page after a change": 0.1,
+    "the first page after a change": 0.15,
     "a refused change, with users who may make it": 0.3,
 }
 _ROUNDS = 5

@@ -105,10 +105,13 @@ class Throughs:
         document = engine.policy.document
         kind: shapes.ThroughKind = "token" if subject.startswith(TOKEN_PREFIX) else "user"
         own = shapes.Through(kind=kind, name=subject.removeprefix(TOKEN_PREFIX))
-        self._found = dict.fromkeys(engine.own_grants(subject), own)
+        self._found: dict[HeldGrant, shapes.Through] = {}
         for index, group in engine.teams_of(subject, groups).items():
             team = shapes.Through(kind="Team", name=document.teams[index].name, group=group)
             self._found.update(dict.fromkeys(engine.grants_through(subject, index, group), team))
+        # What is compiled anyway: to read the own entry once more takes longer.
+        for grant in engine.access(subject, groups).grants:
+            self._found.setdefault(grant, own)
 
     def held(self, given: Iterable[HeldGrant]) -> list[shapes.Held]:
         """Return roles of the subject as the API shows them."""

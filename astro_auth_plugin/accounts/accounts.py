@@ -266,9 +266,17 @@ def read_accounts_of(subjects: frozenset[str]) -> dict[str, list[KnownAccount]]:
     return found
 
 
-def read_active_emails() -> list[tuple[int, str]]:
-    """Return the id and the e-mail of each active account that has one."""
+def read_active_emails(containing: str = "") -> list[tuple[int, str]]:
+    """Return the id and the e-mail of each active account that has one.
+
+    Args:
+        containing: a text in lower case that all of those have which are wanted; others may be among them.
+    """
     statement = select(User.id, User.email).where(User.active.is_(True), User.email.is_not(None))
+    if containing and containing.isascii():
+        # What databases lower-case alike.
+        contains = func.lower(User.email).contains(containing, autoescape=True)
+        statement = statement.where(or_(contains, is_not_ascii(User.email)))
     with create_session(scoped=False) as session:
         return [(account_id, email) for account_id, email in session.execute(statement)]
 

@@ -118,6 +118,19 @@ def test_history() -> None:
     assert policy_versions.history(since=int(time.time()) + 60) == []
 
 
+def test_history_without_changes() -> None:
+    """The changes of versions can be read for themselves, and both together are the history."""
+    publish("one", "two", "six")
+    heads = policy_versions.heads(2)
+    assert [(head.id, head.changes, head.scopes) for head in heads] == [(3, (), ()), (2, (), ())]
+    assert [head.id for head in policy_versions.heads(5, before=2)] == [1]
+    whole = policy_versions.history()
+    assert sorted(policy_versions.with_changes([3, 1, 99])) == [whole[2], whole[0]]
+    assert [head._replace(changes=CHANGE.changes, scopes=CHANGE.scopes) for head in heads] == whole[:2]
+    assert list(policy_versions.with_changes([])) == []
+    assert policy_versions.digest_of(2) == whole[1].digest and policy_versions.digest_of(9) is None
+
+
 def test_what_reverts_is_kept() -> None:
     """That a version returns to another one is in the history."""
     publish("one", "two")

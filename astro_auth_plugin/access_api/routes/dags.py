@@ -91,7 +91,7 @@ def tag_access(who: ReaderDep, tag: Annotated[str, Query(min_length=1, max_lengt
 def suggest(who: CallerDep, kind: Kind, search: Search = "") -> shapes.Suggestions:
     """Suggest values for a field, only what the caller may see."""
     wanted = search.lower()
-    found = sorted(value for value in _values(who, kind) if wanted in value.lower())
+    found = sorted(value for value in _values(who, kind, wanted) if wanted in value.lower())
     # What begins so comes first.
     found.sort(key=lambda value: not value.lower().startswith(wanted))
     return shapes.Suggestions(
@@ -99,7 +99,7 @@ def suggest(who: CallerDep, kind: Kind, search: Search = "") -> shapes.Suggestio
     )
 
 
-def _values(who: Caller, kind: Kind) -> set[str]:
+def _values(who: Caller, kind: Kind, wanted: str) -> set[str]:
     if kind == "dag":
         return who.dag_ids()
     if kind == "tag":
@@ -110,7 +110,7 @@ def _values(who: Caller, kind: Kind) -> set[str]:
         return {team.name for team in visible_teams(who)}
     if kind == "role":
         return {*BUILT_IN, *(role.name for role in who.engine.policy.document.roles)}
-    return users.known_emails(who)
+    return users.known_emails(who, wanted)
 
 
 def _may_grant_here(who: Caller) -> bool:

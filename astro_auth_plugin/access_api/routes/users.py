@@ -22,13 +22,15 @@ from astro_auth_plugin.accounts.accounts import KnownAccount
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Edit
 from astro_auth_plugin.rbac.engine import delegation
+from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.engine.visibility import Visibility
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.subjects import is_email, only_account, user_subject
 from astro_auth_plugin.rbac.policy.document import Team, User
-from astro_auth_plugin.rbac.policy.grants import Principal, grants_of, members_of
+from astro_auth_plugin.rbac.policy.grants import Principal, grants_of
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
+from astro_auth_plugin.runtime.garbage import no_collection
 
 router = APIRouter(tags=["Users"])
 
@@ -55,22 +57,21 @@ def list_users(
     if has in ("nothing", "account", "no_account") and not who.reads_accounts:
         raise invalid(f"`has={has}` is for callers who may read accounts.")
     found = named(who.visibility)
-    emails = {subject: entry.email for subject, entry in found.items()}
-    known: set[str] = set()
+    emails = {**found.emails}
+    known, wanted = set[str](), search.lower()
     if has in ("nothing", "account", "no_account") or (search and not has and who.reads_accounts):
-        for _, email in accounts.read_active_emails():
+        for _, email in accounts.read_active_emails(wanted):
             known.add(user_subject(email))
             emails.setdefault(user_subject(email), email)
-    wanted = search.lower()
     rows = sorted(
         subject
         for subject, email in emails.items()
-        if wanted in email.lower() and _matches(found.get(subject), team, role) and _has(has, subject, found, known)
+        if wanted in email.lower() and _matches(found, subject, team, role) and _has(has, subject, found, known)
     )
     shown = views.page(rows, limit, offset)
     people = accounts_of(who, shown)
     users = [
-        _row(who, emails[subject], found.get(subject, _Named(emails[subject])), people.get(subject))
+        _row(who, emails[subject], found.find(subject) or _Named(emails[subject]), people.get(subject))
         for subject in shown
     ]
     return shapes.Users(users=users, total_entries=len(rows))
@@ -140,6 +141,14 @@ def in_turn(several: Iterable[Edit]) -> Edit:
 # -- what the policy says of users ---------------------------------------------------------------------------------
 
 
+def _entry(who: Caller, subject: str) -> User | None:
+    path = who.engine.entry_of(subject)
+    if path is None:
+        return None
+    entry: User = who.engine.policy.document.users[int(path[1])]
+    return entry
+
+
 class _Named(NamedTuple):
     """A user whom the policy names, as far as the caller may see: the own entry, and the Teams that list the e-mail."""
 
@@ -149,41 +158,56 @@ class _Named(NamedTuple):
     role_names: frozenset[str] = frozenset()
 
 
-def _entry(who: Caller, subject: str) -> User | None:
-    path = who.engine.entry_of(subject)
-    if path is None:
-        return None
-    entry: User = who.engine.policy.document.users[int(path[1])]
-    return entry
+class _Users(NamedTuple):
+    """The users whom the policy names and a caller may see.
+
+    Attributes:
+        engine: of the policy.
+        emails: their e-mails, by subject.
+        roles: the visible roles of entries, by their places in the policy.
+        entries: the places of the visible entries.
+    """
+
+    engine: Engine
+    emails: dict[str, str]
+    roles: dict[Path, set[str]]
+    entries: frozenset[Path]
+
+    def find(self, subject: str) -> _Named | None:
+        """Return a user; None for one whom the policy does not name."""
+        if subject not in self.emails:
+            return None
+        document, own = self.engine.policy.document, self.engine.entry_of(subject)
+        own = own if own in self.entries else None
+        teams = [index for index in self.engine.teams_of(subject) if ("teams", index) in self.entries]
+        entries: list[Path] = [("teams", index) for index in teams] + ([own] if own else [])
+        return _Named(
+            self.emails[subject],
+            document.users[int(own[1])] if own else None,
+            tuple(document.teams[index] for index in teams),
+            frozenset[str]().union(*(self.roles[entry] for entry in entries if entry in self.roles)),
+        )
 
 
 @functools.lru_cache(maxsize=4)
-def named(seen: Visibility) -> dict[str, _Named]:
-    """Return the users whom the policy names and a caller may see, by subject; kept for the next page of the list."""
+def named(seen: Visibility) -> _Users:
+    """Return the users whom the policy names and a caller may see; kept for the next page of the list."""
+    with no_collection():
+        return _named(seen)
+
+
+def _named(seen: Visibility) -> _Users:
     document, roles = seen.engine.policy.document, _roles_of_entries(seen)
-    teams: dict[str, list[int]] = defaultdict(list)
-    emails: dict[str, str] = {}
+    entries, emails = set[Path](roles), dict[str, str]()
     for index, team in enumerate(document.teams):
-        if not (seen.everything or ("teams", index) in roles or not any(grants_of((), team))):
-            continue
-        for member in team.members:
-            emails.setdefault(user_subject(member.email), member.email)
-        for subject in members_of(team, seen.engine.at):
-            teams[subject].append(index)
-    own: dict[str, int] = {}
+        if seen.everything or ("teams", index) in roles or not any(grants_of((), team)):
+            entries.add(("teams", index))
+            emails.update((user_subject(member.email), member.email) for member in reversed(team.members))
     for index, user in enumerate(document.users):
         if seen.everything or ("users", index) in roles:
-            subject = user_subject(user.email)
-            own[subject], emails[subject] = index, user.email
-    found: dict[str, _Named] = {}
-    for subject, email in emails.items():
-        entries: list[Path] = [("teams", index) for index in teams.get(subject, ())]
-        through = tuple(document.teams[index] for index in teams.get(subject, ()))
-        user_at = own.get(subject)
-        entries += [] if user_at is None else [("users", user_at)]
-        names = frozenset[str]().union(*(roles[entry] for entry in entries if entry in roles))
-        found[subject] = _Named(email, None if user_at is None else document.users[user_at], through, names)
-    return found
+            entries.add(("users", index))
+            emails[user_subject(user.email)] = user.email
+    return _Users(seen.engine, emails, roles, frozenset(entries))
 
 
 def _roles_of_entries(seen: Visibility) -> dict[Path, set[str]]:
@@ -195,11 +219,14 @@ def _roles_of_entries(seen: Visibility) -> dict[Path, set[str]]:
     return found
 
 
-def known_emails(who: Caller) -> set[str]:
-    """Return the e-mails that the policy names, and those of accounts for a caller who may read accounts."""
-    emails = {subject: user.email for subject, user in named(who.visibility).items()}
+def known_emails(who: Caller, wanted: str) -> set[str]:
+    """Return the e-mails that the policy names, and those of accounts for a caller who may read accounts.
+
+    Of accounts those that contain a text in lower case.
+    """
+    emails = {**named(who.visibility).emails}
     if who.reads_accounts:
-        for _, email in accounts.read_active_emails():
+        for _, email in accounts.read_active_emails(wanted):
             emails.setdefault(user_subject(email), email)
     return set(emails.values())
 
@@ -213,19 +240,21 @@ def sees_team(seen: Visibility, team: Team) -> bool:
     return seen.everything or any(views.visible_grants(seen, team)) or not any(grants_of((), team))
 
 
-def _matches(user: _Named | None, team: str, role: str) -> bool:
+def _matches(found: _Users, subject: str, team: str, role: str) -> bool:
     if not team and not role:
         return True
+    user = found.find(subject)
     if user is None:
         return False
     return (not team or any(each.name == team for each in user.teams)) and (not role or role in user.role_names)
 
 
-def _has(has: Has, subject: str, found: dict[str, _Named], known: set[str]) -> bool:
+def _has(has: Has, subject: str, found: _Users, known: set[str]) -> bool:
+    user = found.find(subject) if has in ("grants", "nothing") else None
     if has == "grants":
-        return bool(found[subject].role_names)
+        return user is not None and bool(user.role_names)
     if has == "nothing":
-        return subject in known and not (subject in found and found[subject].role_names)
+        return subject in known and not (user and user.role_names)
     return {"": True, "account": subject in known, "no_account": subject not in known}[has]
 
 

@@ -28,6 +28,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
+from astro_auth_plugin.runtime.garbage import no_collection
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Record, Stored
 
 router = APIRouter(tags=["History"])
@@ -144,10 +145,11 @@ def _versions(who: Caller, heads: list[Record]) -> Iterator[shapes.Version]:
     """Yield versions as a caller may see them. What was read once of their changes is kept: versions do not change."""
     sight = who.visibility.sight
     found = {head.digest: _shown.get((head.digest, *sight)) for head in heads}
-    for record in policy_versions.with_changes([head.id for head in heads if found[head.digest] is None]):
-        if len(_shown) >= _MOST_KEPT:
-            _shown.clear()
-        found[record.digest] = _shown[record.digest, *sight] = _shown_of(who, record)
+    with no_collection():
+        for record in policy_versions.with_changes([head.id for head in heads if found[head.digest] is None]):
+            if len(_shown) >= _MOST_KEPT:
+                _shown.clear()
+            found[record.digest] = _shown[record.digest, *sight] = _shown_of(who, record)
     for head in heads:
         shown = found[head.digest]
         if shown is not None:

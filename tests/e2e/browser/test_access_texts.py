@@ -81,8 +81,9 @@ ATTACK = """async ([url, routes]) => {
     const how = {method, credentials: "include", body: "{}"};
     await fetch(url + path, {...how, mode: "no-cors", headers: {"Content-Type": "text/plain"}}).catch(() => 0);
     await fetch(url + path, {...how, headers: {"Content-Type": "application/json"}}).catch(() => 0);
-    const frame = document.body.appendChild(document.createElement("iframe"));
+    const frame = document.createElement("iframe");
     frame.name = "f" + Math.random();
+    document.body.appendChild(frame);
     const form = document.body.appendChild(document.createElement("form"));
     Object.assign(form, {method: "post", action: url + path, target: frame.name, enctype: "text/plain"});
     await new Promise(done => { frame.onload = done; setTimeout(done, 5000); form.submit(); });
@@ -248,7 +249,7 @@ def test_texts_are_only_text(page: str, texts: dict[str, str], visitors: Visitor
             send.click()
             expect(dialog.get_by_role("button", name="Back").or_(dialog.get_by_role("alert")).first).to_be_visible()
         runs_nothing(visitor)
-        visitor.page.keyboard.press("Escape")
+        dialog.get_by_role("button", name="Close", exact=True).click()
         expect(dialog).to_have_count(0)
 
 

@@ -136,6 +136,7 @@ def test_who_may_give_some_role(engine: Engine) -> None:
         *("org-owner", "owner", "old-admin", "dep-admin", "far-owner", "far-admin", "sibling-admin"),
         *("boss", "ws-owner", "here-admin", "lifted"),
     }
+    assert engine.every_grant is engine.every_grant and len(engine.every_grant) >= len(emails)
 
 
 @pytest.mark.parametrize("actor", ACTORS)

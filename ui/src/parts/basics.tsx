@@ -57,6 +57,8 @@ export const Word = ({ children, palette = "gray" }: { children: ReactNode; pale
   <Badge
     colorPalette={palette}
     variant="surface"
+    // The colours of Airflow 3.1 have too little contrast.
+    _dark={{ color: "colorPalette.200" }}
     display="inline-block"
     maxW="full"
     overflowWrap="break-word"
