@@ -46,7 +46,7 @@ FAULTS = (
         "(*path, 'role'), ''",
         RBAC,
     ),
-    Fault("the last Owner may end", "_last_owner", "if ends", "if not ends", RBAC),
+    Fault("the first Owner to end is taken for the last", "_last_owner", "max(ends)", "min(ends)", RBAC),
     Fault("any Owner of a Team is taken for one who ends", "_last_owner", "holder.idp_groups", "False", RBAC),
     Fault(
         "what a change left is checked by other roles than there are",

@@ -425,7 +425,10 @@ def test_any_value_anywhere(changes: list[tuple[tuple[str | int, ...], object]])
     assert (found.policy is None) == bool(found.errors)
 
 
-@given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), max_size=3), st.booleans(), st.integers(0, 2))
+NAMES = st.sampled_from(("r", "q", "d", "w", "DAG_VIEWER", "WORKSPACE_MEMBER", "ORGANIZATION_MEMBER", "b@b"))
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING | NAMES), max_size=3), st.booleans(), st.integers(0, 2))
 @repeatable
 def test_check_of_a_change(
     changes: list[tuple[tuple[str | int, ...], object]], is_copied: bool, duplicates: int
@@ -470,6 +473,20 @@ def test_only_what_changed_is_checked() -> None:
     assert checked is not None
     assert checked.document.users[0] is policy.document.users[0]
     assert checked.document.teams[0] is policy.document.teams[0]
+    for key, entry in (
+        ("users", {"email": "b@b", "organization_role": "q"}),
+        ("users", {"email": "b@b", "dag_roles": [{"deployment_id": "d", "tag": "x", "role": "q"}]}),
+        (
+            "teams",
+            {"name": "u", "support": True, "workspace_roles": [{"workspace_id": "w", "role": "WORKSPACE_OWNER"}]},
+        ),
+        (
+            "api_tokens",
+            {**old["api_tokens"][0], "id": "x", "roles": [{**old["api_tokens"][0]["roles"][0], "role": "q"}]},
+        ),
+    ):
+        (error,) = loader.from_values({**old, key: [*old[key], entry]}, None, loader.Before(old, policy)).errors
+        assert error.path[:2] == (key, 1)
     without = {key: each for key, each in old.items() if key != "roles"}
     messages = [problem.text for problem in loader.from_values(without, None, loader.Before(old, policy)).errors]
     assert messages == [
