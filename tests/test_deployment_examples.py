@@ -15,7 +15,14 @@ from astro_auth_plugin.provider_info import get_provider_info
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 SECRETS = {"AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"}
-MAY_HAVE = {"api-server": SECRETS, "scheduler": {"AIRFLOW__API_AUTH__JWT_SECRET"}, "dag-processor": set()}
+WITH_POLICY = ("api-server", "scheduler", "dag-processor")
+IN_CHART = {
+    "api-server": "apiServer",
+    "scheduler": "scheduler",
+    "dag-processor": "dagProcessor",
+    "Celery worker": "workers",
+    "triggerer": "triggerer",
+}
 OPTIONS = set(get_provider_info()["config"]["astro_auth"]["options"])
 CODE = "from astro_auth_plugin.runtime.settings import read_settings; print(read_settings())"
 Component = tuple[dict[str, str], list[str]]
@@ -26,7 +33,7 @@ def of_compose() -> dict[str, Component]:
     services = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())["services"]
     return {
         name: (services[name]["environment"], [volume.split(":")[1] for volume in services[name]["volumes"]])
-        for name in MAY_HAVE
+        for name in WITH_POLICY
     }
 
 
@@ -38,22 +45,21 @@ def of_chart(store: str) -> dict[str, Component]:
         for section, options in values["config"].items()
         for name, text in options.items()
     }
-    secrets = {"api-server": SECRETS, "scheduler": {"AIRFLOW__API_AUTH__JWT_SECRET"}, "dag-processor": SECRETS}
     found = {}
-    for name, key in (("api-server", "apiServer"), ("scheduler", "scheduler"), ("dag-processor", "dagProcessor")):
+    for name, key in IN_CHART.items():
         part: dict[str, Any] = values.get(key, {})
         own = {each["name"]: each["value"] for each in part.get("env", ())}
         mounts = [mount["mountPath"] for mount in part.get("extraVolumeMounts", ())]
         assert all("subPath" not in mount for mount in part.get("extraVolumeMounts", ()))
         assert [volume["name"] for volume in part.get("extraVolumes", ())] == ["policy"] * len(mounts)
-        found[name] = (config | dict.fromkeys(secrets[name], "real") | own, mounts)
+        found[name] = (config | dict.fromkeys(SECRETS, "real") | own, mounts)
     return found
 
 
 EXAMPLE = {"compose": of_compose(), "file": of_chart("file"), "database": of_chart("database")}
 
 
-@pytest.mark.parametrize("component", MAY_HAVE)
+@pytest.mark.parametrize("component", WITH_POLICY)
 @pytest.mark.parametrize("example", EXAMPLE)
 def test_settings(example: str, component: str, tmp_path: Path) -> None:
     """The plugin reads the settings as they are meant, and the policy is where they say."""
@@ -70,12 +76,27 @@ def test_settings(example: str, component: str, tmp_path: Path) -> None:
         assert str(Path(ours["AIRFLOW__ASTRO_AUTH__POLICY_FILE"]).parent) in mounts
 
 
-@pytest.mark.parametrize("component", MAY_HAVE)
-@pytest.mark.parametrize("example", EXAMPLE)
+def of_the_page() -> dict[str, dict[str, str]]:
+    """Return what docs/tag-guard.md says of each component and secret: `yes: ...`, `no`, or that it depends."""
+    page = (EXAMPLES.parent / "tag-guard.md").read_text().partition("## Which component needs which secret")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    assert "jwt_secret" in rows[0][1] and "secret_key" in rows[0][2]
+    names = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows[2:]}
+
+
+@pytest.mark.parametrize(
+    ("example", "component"), [(example, component) for example in EXAMPLE for component in EXAMPLE[example]]
+)
 def test_secrets(example: str, component: str) -> None:
-    """The dag-processor, which runs the code of Dag files, has no secret with which tokens are signed."""
+    """Each component has the secrets that it needs, and none that the page says that it must not have."""
     settings, _ = EXAMPLE[example][component]
-    assert {name for name in SECRETS if settings.get(name, "unused") != "unused"} == MAY_HAVE[component]
+    for name, needed in of_the_page()[component].items():
+        has = settings.get(name, "unused") != "unused"
+        if needed.startswith(("yes:", "no")):
+            assert has == needed.startswith("yes:"), (name, needed)
 
 
 def test_image() -> None:
