@@ -40,10 +40,11 @@ from astro_auth_plugin.runtime.policy_versions import (
 )
 from astro_auth_plugin.runtime.settings import Settings
 
-TRIES = 8
-"""How often a change is tried when others come first."""
+TRIES = 32
+"""How often a change is tried when others come first. Of two busy processes one loses eight times in a row at times."""
 
 _PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.4
 _NOTHING: Values = {"version": 1, "organization_id": "-"}
 
 
@@ -148,7 +149,8 @@ def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool =
             try:
                 return _try(wanted, actor, settings, dry_run=dry_run)
             except VersionConflict:
-                time.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - not a secret
+                longest = min(_PAUSE_SECONDS * (attempt + 1), _LONGEST_PAUSE_SECONDS)
+                time.sleep(random.uniform(0, longest))  # noqa: S311 - not a secret
     raise TooManyChanges(f"others changed the policy at the same time, {TRIES} times: try again")
 
 

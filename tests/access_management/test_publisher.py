@@ -335,7 +335,7 @@ def test_too_many_changes(begun: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(publisher, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(policy_versions, "publish", conflict)
-    with pytest.raises(TooManyChanges, match="8 times: try again"):
+    with pytest.raises(TooManyChanges, match="32 times: try again"):
         publish(admin("bo"))
     assert len(tried) == publisher.TRIES
 
