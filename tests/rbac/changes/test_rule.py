@@ -549,7 +549,7 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
                 ("WORKSPACE_OWNER@ws", "WORKSPACE_ADMIN@ws", "DEPLOYMENT_ADMIN@sister", "WORKSPACE_OWNER@web"),
             ),
             *map(not_given, ("WORKSPACE_OPERATOR@ws", "ORGANIZATION_BILLING_ADMIN@", "WORKSPACE_MEMBER@ws")),
-            not_given("ORGANIZATION_OWNER@org"),
+            *map(not_given, ("ORGANIZATION_OWNER@org", "ORGANIZATION_OWNER@")),
         },
     ),
 ]
