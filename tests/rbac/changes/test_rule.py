@@ -548,6 +548,7 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
                 not_given,
                 ("WORKSPACE_OWNER@ws", "WORKSPACE_ADMIN@ws", "DEPLOYMENT_ADMIN@sister", "WORKSPACE_OWNER@web"),
             ),
+            not_given("ORGANIZATION_OWNER@"),
             *map(not_given, ("WORKSPACE_OPERATOR@ws", "ORGANIZATION_BILLING_ADMIN@", "WORKSPACE_MEMBER@ws")),
             *map(not_given, ("ORGANIZATION_OWNER@org", "ORGANIZATION_OWNER@")),
         },
