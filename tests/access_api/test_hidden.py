@@ -290,6 +290,6 @@ def test_previews_keep_no_change_waiting(api: Api) -> None:
     """A preview is made while another request changes the policy."""
     path = "/users/ana@example.com"
     etag = api.ask("wendy", "GET", path).json()["etag"]
-    with publisher._one_at_a_time, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, publisher._one_at_a_time:
         asked = pool.submit(api.ask, "wendy", "PATCH", f"{path}?dry_run=true", etag, json={"grant": [NEAR]})
         assert asked.result(timeout=60).status_code == 200

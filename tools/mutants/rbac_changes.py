@@ -354,7 +354,11 @@ FAULTS = (
     ),
     # -- edits
     Fault(
-        "a grant with another end is there twice", "_with_grant", "kept if at else [*kept, new]", "[*given, new]", EDITS
+        "a grant with another end is there twice",
+        "_with_grant",
+        "kept if at else [*kept, written]",
+        "[*given, written]",
+        EDITS,
     ),
     Fault(
         "a revocation takes the role everywhere",
