@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import islice
@@ -39,6 +39,8 @@ _HIDDEN = "a part of the policy that you may not see"
 MOST_CONTACTS = 5
 MOST_AT_ONCE = 12
 """How many changes a process works on: they wait for each other, in threads that Airflow's routes need, too."""
+MOST_EXPLAINED = 20
+"""How many parts of a change are judged for a caller who may give no role at all."""
 turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
@@ -110,6 +112,20 @@ def needs_owner(who: Caller, change: str) -> None:
     """
     if "ORGANIZATION" not in who.levels:
         raise _refused(who, f"{change}: {OWNER}")
+
+
+def needs_giver(who: Caller, *parts: Collection[Any]) -> None:
+    """Refuse many changes of roles or members for a caller who gives none, before it is computed what they would be.
+
+    Args:
+        who: the caller.
+        parts: what is to be given and taken; of a few it is said whom to ask for each.
+
+    Raises:
+        ApiError: if the caller gives none.
+    """
+    if sum(map(len, parts)) > MOST_EXPLAINED and not who.levels:
+        raise _refused(who, "a role that may grant roles")
 
 
 def needs_token_maker(who: Caller) -> None:

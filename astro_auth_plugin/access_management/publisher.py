@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -144,7 +145,7 @@ def publish(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool =
         SQLAlchemyError: if the database does not answer.
     """
     # In one process one after the other: else each of many would find the number taken, again and again.
-    with _one_at_a_time:
+    with nullcontext() if dry_run else _one_at_a_time:
         for attempt in range(TRIES):
             try:
                 return _try(wanted, actor, settings, dry_run=dry_run)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote, urlsplit
 
 from airflow.configuration import conf
-from flask import flash
+from flask import abort, flash
+from flask_appbuilder import expose, has_access
 from markupsafe import Markup
 
 from astro_auth_plugin.accounts import account_guard
@@ -88,6 +89,12 @@ def refuse_early(list_view: type[Any]) -> type[Any]:
         user_show_fieldsets = _fieldsets_without_fab_roles(list_view.user_show_fieldsets)
         formatters_columns: ClassVar[dict[str, Any]] = {"email": _with_link_to_access}
         validators_columns: ClassVar[dict[str, Any]] = {}
+
+        @expose("/download/<string:filename>")  # type: ignore[untyped-decorator]
+        @has_access  # type: ignore[untyped-decorator]
+        def download(self, filename: str) -> NoReturn:  # noqa: ARG002 - of the path
+            """Accounts have no files, for which FAB looks in a folder that is not configured."""
+            abort(404)
 
     return _named_like(list_view, AskingListView)
 

@@ -49,7 +49,13 @@ def print_values(values: Any, form: str) -> None:
     if form == "yaml":
         sys.stdout.write(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     else:
-        sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(values, indent=2, ensure_ascii=False)
+        # Lines are the JSON's own. All else that is not printable is in a text, and could steer a terminal.
+        lines = (
+            "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+            for line in text.split("\n")
+        )
+        sys.stdout.write("\n".join(lines) + "\n")
 
 
 def print_table(

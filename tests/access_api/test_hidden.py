@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,30 @@ def test_warnings_are_of_the_grants_that_are_seen(more: Api) -> None:
             more.ask("wendy", "PATCH", f"{fred}?dry_run=true", etag, json={"grant": [grant]}).json()["warnings"]
         )
     assert warned == [[], ["this grant of `WORKSPACE_MEMBER` ends within 14 days"]]
+
+
+def test_many_changes_of_who_gives_no_role_are_not_computed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a preview nor a change: they are refused as a whole, and who gives some roles is told which ones."""
+    many = [{**NEAR, "scope": {**NEAR["scope"], "id": f"t{number}"}} for number in range(changing.MOST_EXPLAINED + 1)]
+    emails = [f"u{number}@example.com" for number in range(changing.MOST_EXPLAINED + 1)]
+    asked = (("/users/ana@example.com", {"grant": many}), ("/teams/data", {"add_members": emails}))
+    tags = {path: api.ask("mo", "GET", path).json()["etag"] for path, _ in asked}
+    monkeypatch.setattr(publisher, "publish", None)
+    for path, body in asked:
+        for way in ("", "?dry_run=true"):
+            refused = api.ask("mo", "PATCH", f"{path}{way}", tags[path], json=body)
+            assert (refused.status_code, refused.json()["missing"]) == (403, ["a role that may grant roles"])
+    monkeypatch.undo()
+    few = api.ask("mo", "PATCH", "/users/ana@example.com", tags["/users/ana@example.com"], json={"grant": many[1:]})
+    assert few.status_code == 403 and len(few.json()["missing"]) == changing.MOST_EXPLAINED
+    path = "/users/ana@example.com?dry_run=true"
+    assert api.ask("wendy", "PATCH", path, tags["/users/ana@example.com"], json={"grant": many}).status_code == 200
+
+
+def test_previews_keep_no_change_waiting(api: Api) -> None:
+    """A preview is made while another request changes the policy."""
+    path = "/users/ana@example.com"
+    etag = api.ask("wendy", "GET", path).json()["etag"]
+    with ThreadPoolExecutor(1) as pool, publisher._one_at_a_time:
+        asked = pool.submit(api.ask, "wendy", "PATCH", f"{path}?dry_run=true", etag, json={"grant": [NEAR]})
+        assert asked.result(timeout=60).status_code == 200

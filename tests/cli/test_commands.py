@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from astro_auth_plugin.cli import airflow_commands
 from astro_auth_plugin.cli.main import main
+from astro_auth_plugin.cli.output import print_values
 from tests.in_request import HEAD
 from tests.policy_fixtures import BAD, BAD_PROBLEMS
 
@@ -51,6 +52,7 @@ def test_percent_sign_that_stops_airflow(arguments: tuple[str, ...], tmp_path: P
 STANDALONE = """
 import sys
 from astro_auth_plugin.cli.main import main
+from astro_auth_plugin.cli.output import print_values
 try:
     main(sys.argv[1:])
 finally:
@@ -143,3 +145,12 @@ def test_help_says_the_exit_codes() -> None:
     assert all(command.help for command in group.subcommands)
     validate = next(command for command in group.subcommands if command.name == "validate")
     assert "0 if the policy is valid, 3 if not" in validate.description
+
+
+def test_json_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a text has that is not printable is escaped, and read again it is the same."""
+    values = {"reason": "a\u202eb\u2028c\x85\x9b31m\U000e0041d\u00e9\n", "more": [1, "x"]}
+    print_values(values, "json")
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == values and "d\u00e9" in printed
+    assert printed.replace("\n", "").isprintable() and len(printed.split("\n")) == 8

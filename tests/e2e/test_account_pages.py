@@ -81,6 +81,9 @@ def test_pages(user: str, opens: tuple[str, ...], browsers: dict[str, Browser]) 
     assert browsers[user].signed_in
     for path in (*ACCOUNT_PAGES, *ROLE_PAGES, *OWN_PAGES):
         assert (browsers[user].client.get(path).status_code == 200) == (path in opens), path
+    # Accounts have no files.
+    status = browsers[user].client.get("/auth/users/download/1").status_code
+    assert status == 404 if "/auth/users/list/" in opens else status in (302, 403)
 
 
 @pytest.mark.parametrize(("name", "actor", "allowed"), FEW)

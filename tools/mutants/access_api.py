@@ -252,4 +252,12 @@ FAULTS = (
         _APP,
     ),
     Fault("the health takes a turn", "_Turns.__call__", "path == _HEALTH", "False", _APP),
+    Fault("many changes of who gives nothing are computed", "needs_giver", "not who.levels", "False", _HIDDEN),
+    Fault(
+        "previews wait for changes",
+        "publish",
+        "nullcontext() if dry_run else _one_at_a_time",
+        "_one_at_a_time",
+        _HIDDEN,
+    ),
 )

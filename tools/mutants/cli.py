@@ -99,4 +99,19 @@ FAULTS = (
         "False",
         ("tests/cli/review/test_plan_fab.py",),
     ),
+    Fault(
+        "a plan leaves out what support Teams get later",
+        "_gains_of_support",
+        "new.document.support_access == 'allowed'",
+        "True",
+        ("tests/cli/review/test_plan.py",),
+    ),
+    Fault(
+        "more problems than are listed stop an import",
+        "_parts",
+        "zip(path, (*path[1:], None), strict=False)",
+        "zip(path, (*path[1:], None), strict=True)",
+        ("tests/cli/importers/test_policy_draft.py",),
+    ),
+    Fault("JSON steers a terminal", "print_values", "char.isprintable()", "True", ("tests/cli/test_commands.py",)),
 )

@@ -204,4 +204,11 @@ FAULTS = (
         "self._left is None",
         ("tests/rbac/policy/test_cost.py",),
     ),
+    Fault(
+        "numbers of any length are read",
+        "_Builder._construct",
+        "len(event.value) > MAX_PLAIN",
+        "False",
+        ("tests/rbac/policy/test_checks.py",),
+    ),
 )

@@ -353,10 +353,16 @@ FAULTS = (
         DIFFERENCE,
     ),
     # -- edits
-    Fault("a grant with another end is there twice", "grant", "kept if at else [*kept, new]", "[*given, new]", EDITS),
+    Fault(
+        "a grant with another end is there twice",
+        "_with_grant",
+        "kept if at else [*kept, written]",
+        "[*given, written]",
+        EDITS,
+    ),
     Fault(
         "a revocation takes the role everywhere",
-        "revoke",
+        "_without_grant",
         "each.get('role') == role and _is_in(each, place)",
         "each.get('role') == role",
         EDITS,

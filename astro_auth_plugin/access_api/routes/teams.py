@@ -83,6 +83,8 @@ def change_team(
     who: ReaderDep, name: str, body: shapes.TeamChanges, dry_run: DryRun = False, if_match: IfMatch = None
 ) -> shapes.Result:
     """Change a Team: its roles, members, groups, name and description, and whether it is a support Team."""
+    members = (body.add_members, body.remove_members, body.add_groups, body.remove_groups)
+    changing.needs_giver(who, body.grant, body.revoke, *members)
     _find(who, name)
     renamed = [edits.rename_team(name, body.name)] if body.name not in (None, name) else []
     if renamed:

@@ -110,6 +110,7 @@ def change_user(
 ) -> shapes.Result:
     """Grant roles to a user, or revoke some."""
     changing.needs_reader(who)
+    changing.needs_giver(who, body.grant, body.revoke)
     if not is_email(email):
         raise invalid(f"`{email}` is not an e-mail address.")
     edit = in_turn(granting(who, Principal("user", email), body))
@@ -121,13 +122,20 @@ def change_user(
 
 
 def granting(who: Caller, holder: Principal, body: shapes.GrantChanges) -> Iterable[Edit]:
-    """Yield the edits that a request makes of the roles of a user or Team: what is revoked goes first."""
+    """Yield the edit that a request makes of the roles of a user or Team, if any: what is revoked goes first."""
     changing.needs_sight(who, (views.grant_scope(each.scope) for each in (*body.revoke, *body.grant)))
-    for old in body.revoke:
-        yield edits.revoke(holder, old.role, views.grant_scope(old.scope))
-    for new in body.grant:
-        end = shapes.spelled(new.expires_at) if new.expires_at else ""
-        yield edits.grant(holder, new.role, views.grant_scope(new.scope), end, new.note)
+    give = [
+        edits.NewGrant(
+            new.role,
+            views.grant_scope(new.scope),
+            shapes.spelled(new.expires_at) if new.expires_at else "",
+            new.note,
+        )
+        for new in body.grant
+    ]
+    if give or body.revoke:
+        take = [(old.role, views.grant_scope(old.scope)) for old in body.revoke]
+        yield edits.change_grants(holder, take=take, give=give)
 
 
 def in_turn(several: Iterable[Edit]) -> Edit:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.importers import astro_shapes as shapes
 from astro_auth_plugin.cli.importers.astro_facts import Facts, Said
 from astro_auth_plugin.cli.importers.policy_draft import Draft, Entry
 from astro_auth_plugin.cli.importers.pruning import prune
+from astro_auth_plugin.rbac.model.errors import UnreadablePolicy
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.subjects import is_email, normalize_email
+from astro_auth_plugin.rbac.policy import yaml_reader
 
 _KEYS = ("workspace_roles", "deployment_roles", "dag_roles")
 _NONE = shapes.Roles()
@@ -29,11 +29,13 @@ def read_emails(path: Path) -> dict[str, str]:
         CommandFailed: if the file is not a mapping from ids to e-mails.
     """
     try:
-        values = yaml.safe_load(path.read_bytes())
+        with path.open("rb") as file:
+            # One byte more is enough to see that it is too large; some files have no end.
+            values = yaml_reader.read(file.read(yaml_reader.MAX_BYTES + 1)).values
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the e-mails: {error.strerror or error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise CommandFailed(f"{path}: neither YAML nor JSON") from None
+    except UnreadablePolicy as error:
+        raise CommandFailed(f"{path}: cannot read the e-mails: {error}") from None
     if not isinstance(values, dict):
         raise CommandFailed(f"{path}: expected a mapping from user ids to e-mails")
     for user_id, email in values.items():

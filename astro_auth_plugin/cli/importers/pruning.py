@@ -50,7 +50,8 @@ def _cuts(draft: Draft) -> dict[_Cut, str]:
 
 def _parts(path: Path) -> list[tuple[str, int]]:
     """Return the keys of a path, each with the position in the list that it has; -1 where it has none."""
-    pairs = zip(path, (*path[1:], None), strict=True)
+    # Nothing, for what is said of no part of the policy.
+    pairs = zip(path, (*path[1:], None), strict=False)
     return [(key, after if isinstance(after, int) else -1) for key, after in pairs if isinstance(key, str)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,8 @@ from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 from astro_auth_plugin.rbac.policy.loader import Policy
-from astro_auth_plugin.rbac.review.declared_changes import declared_changes
-from astro_auth_plugin.rbac.review.policy_diff import compare
+from astro_auth_plugin.rbac.review.declared_changes import Declared, declared_changes
+from astro_auth_plugin.rbac.review.policy_diff import Plan, compare
 
 
 class _Dags(NamedTuple):
@@ -71,7 +71,27 @@ def _report(args: Namespace, step: Callable[[str], None]) -> Report:
 def _compared(names: tuple[str, str], old: Policy, new: Policy, ids: list[str], dags: _Dags) -> Report:
     now = datetime.now(UTC)
     plans = tuple(compare(each, _engine(old, each, now), _engine(new, each, now), dags.old, dags.new) for each in ids)
-    return Report(*names, plans, declared_changes(old, new))
+    declared = (*declared_changes(old, new), *_gains_of_support(old, new, plans, dags))
+    return Report(*names, plans, declared)
+
+
+def _gains_of_support(old: Policy, new: Policy, plans: Iterable[Plan], dags: _Dags) -> Iterator[Declared]:
+    """Yield who gains something as soon as support access is allowed, where the new version does not allow it."""
+    if new.document.support_access == "allowed":
+        return
+    before, after = (
+        each._replace(document=each.document.model_copy(update={"support_access": "allowed"})) for each in (old, new)
+    )
+    now, subjects = datetime.now(UTC), dict[str, None]()
+    for plan in plans:
+        had, has = (_engine(each, plan.deployment_id, now) for each in (before, after))
+        allowed = compare(plan.deployment_id, had, has, dags.old, dags.new)
+        lines = (line for line in allowed.lines if line.widens and line not in plan.lines)
+        subjects.update(dict.fromkeys(subject for line in lines for subject in line.subjects))
+    if subjects:
+        details = ("gains access as soon as it is allowed",)
+        line = new.line(("support_access",))
+        yield Declared("key", "support_access", "~", details, widens=True, line=line, subjects=tuple(subjects))
 
 
 def _deployment_ids(args: Namespace, old: Policy, new: Policy) -> list[str]:

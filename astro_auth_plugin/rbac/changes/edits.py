@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import is_same_email
@@ -19,6 +19,15 @@ Values = dict[str, Any]
 Edit = Callable[[Values], Values]
 
 _LISTS = tuple(dict.fromkeys(kind.key for kind in KINDS.values()))
+
+
+class NewGrant(NamedTuple):
+    """A role that is given, where, until when and why; '' for never and for no reason."""
+
+    role: str
+    scope: GrantScope
+    expires_at: str = ""
+    note: str = ""
 
 
 class EditError(ValueError):
@@ -35,49 +44,63 @@ def grant(holder: Principal, role: str, scope: GrantScope, expires_at: str = "",
         expires_at: when the grant ends, as the policy writes it; '' for never.
         note: why; '' for none.
     """
-    more = {key: text for key, text in (("expires_at", expires_at), ("note", note)) if text}
-
-    def edit(values: Values) -> Values:
-        entry = _entry_of(values, holder) or _new_user(holder, values)
-        if scope.kind == "Organization":
-            # A mapping stays one, so that its comments stay.
-            is_mapping = bool(more) or isinstance(entry.get("organization_role"), dict)
-            return _with_entry(
-                values, holder, {**entry, "organization_role": {"role": role, **more} if is_mapping else role}
-            )
-        place = _place(scope)
-        new = {**place, "role": role, **more}
-        key = KINDS[scope.kind].key
-        given = entry.get(key, [])
-        at = [index for index, each in enumerate(given) if each.get("role") == role and _is_in(each, place)]
-        kept = [new if at and index == at[0] else each for index, each in enumerate(given) if index not in at[1:]]
-        if kept == given and at:
-            raise EditError(f"{holder} has `{role}` on {scope} already")
-        return _with_entry(values, holder, {**entry, key: kept if at else [*kept, new]})
-
-    return edit
+    return change_grants(holder, give=[NewGrant(role, scope, expires_at, note)])
 
 
 def revoke(holder: Principal, role: str, scope: GrantScope) -> Edit:
     """Take a role in one scope from a user or Team; a user who has no role then has no entry either."""
+    return change_grants(holder, take=[(role, scope)])
+
+
+def change_grants(
+    holder: Principal, *, take: Iterable[tuple[str, GrantScope]] = (), give: Iterable[NewGrant] = ()
+) -> Edit:
+    """Take roles from a user or Team and then give others, as `revoke` and `grant` do one by one."""
+    taken, given = list(take), list(give)
 
     def edit(values: Values) -> Values:
+        # The entry is looked for once: there may be many of them, and many roles.
         entry = _entry_of(values, holder)
-        key, place = KINDS[scope.kind].key, _place(scope)
-        if scope.kind == "Organization":
-            rest = {name: each for name, each in (entry or {}).items() if name != key}
-            given = (entry or {}).get(key)
-            found = (given.get("role") if isinstance(given, dict) else given) == role
-        else:
-            given = (entry or {}).get(key, [])
-            kept = [each for each in given if not (each.get("role") == role and _is_in(each, place))]
-            rest, found = {**(entry or {}), key: kept}, len(kept) < len(given)
-        if not found or entry is None:
-            raise EditError(f"{holder} has no `{role}` on {scope}")
-        rest = {name: each for name, each in rest.items() if each or name not in _LISTS}
-        return _with_entry(values, holder, None if holder.kind == "user" and set(rest) == {"email"} else rest)
+        for role, scope in taken:
+            entry = _without_grant(entry, holder, role, scope)
+        for new in given:
+            entry = _with_grant(entry or _new_user(holder, values), holder, new)
+        return _with_entry(values, holder, entry)
 
     return edit
+
+
+def _with_grant(entry: Values, holder: Principal, new: NewGrant) -> Values:
+    more = {key: text for key, text in (("expires_at", new.expires_at), ("note", new.note)) if text}
+    if new.scope.kind == "Organization":
+        # A mapping stays one, so that its comments stay.
+        is_mapping = bool(more) or isinstance(entry.get("organization_role"), dict)
+        return {**entry, "organization_role": {"role": new.role, **more} if is_mapping else new.role}
+    place = _place(new.scope)
+    written = {**place, "role": new.role, **more}
+    key = KINDS[new.scope.kind].key
+    given = entry.get(key, [])
+    at = [index for index, each in enumerate(given) if each.get("role") == new.role and _is_in(each, place)]
+    kept = [written if at and index == at[0] else each for index, each in enumerate(given) if index not in at[1:]]
+    if kept == given and at:
+        raise EditError(f"{holder} has `{new.role}` on {new.scope} already")
+    return {**entry, key: kept if at else [*kept, written]}
+
+
+def _without_grant(entry: Values | None, holder: Principal, role: str, scope: GrantScope) -> Values | None:
+    key, place = KINDS[scope.kind].key, _place(scope)
+    if scope.kind == "Organization":
+        rest = {name: each for name, each in (entry or {}).items() if name != key}
+        given = (entry or {}).get(key)
+        found = (given.get("role") if isinstance(given, dict) else given) == role
+    else:
+        given = (entry or {}).get(key, [])
+        kept = [each for each in given if not (each.get("role") == role and _is_in(each, place))]
+        rest, found = {**(entry or {}), key: kept}, len(kept) < len(given)
+    if not found or entry is None:
+        raise EditError(f"{holder} has no `{role}` on {scope}")
+    rest = {name: each for name, each in rest.items() if each or name not in _LISTS}
+    return None if holder.kind == "user" and set(rest) == {"email"} else rest
 
 
 def remove_user(email: str) -> Edit:

@@ -21,6 +21,8 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 20
 MAX_ALIASED_NODES = 100_000
 MAX_NODES = 500_000
+MAX_PLAIN = 100
+"""How many characters a number or time may have: PyYAML takes quadratic time for some."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:value", "tag:yaml.org,2002:merge")
@@ -225,7 +227,10 @@ class _Builder:
         tag = self._resolver.resolve(yaml.ScalarNode, event.value, event.implicit)
         if tag in _STRING_TAGS:
             return event.value
+        unreadable = UnreadablePolicy(f"`{event.value[:40]}` cannot be read; put it in quotes", *place)
+        if len(event.value) > MAX_PLAIN:
+            raise unreadable
         try:
             return self._constructor.construct_object(yaml.ScalarNode(tag, event.value))
         except (ValueError, OverflowError, yaml.YAMLError):
-            raise UnreadablePolicy(f"`{event.value[:40]}` cannot be read; put it in quotes", *place) from None
+            raise unreadable from None

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.importers import policy_draft
 from astro_auth_plugin.cli.importers.policy_draft import Draft, Entry
+from astro_auth_plugin.cli.importers.pruning import prune
 from astro_auth_plugin.rbac.policy import loader, yaml_reader
+from astro_auth_plugin.rbac.policy.diagnostics import MAX_PROBLEMS
 
 HOSTILE = [
     "yes",
@@ -173,3 +175,12 @@ def test_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASTRO_DEPLOYMENT_ID", "dep")
     assert policy_draft.named_id(args, "deployment") == "dep"
     assert policy_draft.named_id(Namespace(deployment="other"), "deployment") == "other"
+
+
+def test_more_problems_than_are_listed_at_once() -> None:
+    """Of more entries that cannot stay than the checks list at once, all are taken out."""
+    draft = Draft("from nothing", "o")
+    draft.lists["teams"] = [Entry({"name": "a"}) for _ in range(MAX_PROBLEMS + 5)]
+    prune(draft)
+    assert len(draft.left_out) == MAX_PROBLEMS + 4
+    assert [entry.values for entry in draft.lists["teams"]] == [{"name": "a"}]

@@ -259,13 +259,27 @@ def test_emails(run: Any, state: dict[str, list[Any]], tmp_path: Path) -> None:
     assert run(tfstate(state), "--emails", str(emails)).values == POLICY
 
 
+# Ten keys that merge the level before ten times each, on eight levels, and the ninth one.
+MERGED = "\n".join(
+    ["a0: &a0 {u: x}", *(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 9))]
+)
+
+
+def test_emails_without_an_end(run: Any) -> None:
+    """No more is read than a file of e-mails may have."""
+    why = "cannot read the e-mails: the file is larger than 10 MiB"
+    assert run(tfstate(STATE), "--emails", "/dev/zero") == (1, "", f"error: /dev/zero: {why}\n")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("[u1]", "expected a mapping from user ids to e-mails"),
         ("u1: ana", "expected the text of an id and an e-mail, found `u1: ana`"),
-        ("1: ana@example.com", "expected the text of an id and an e-mail, found `1: ana@example.com`"),
-        ("u1: [", "neither YAML nor JSON"),
+        ("1: 2", "expected the text of an id and an e-mail, found `1: 2`"),
+        ("u1: [", "cannot read the e-mails: not valid YAML: did not find expected node content"),
+        (MERGED, "cannot read the e-mails: aliases blow the file up beyond what is reasonable"),
+        (f"u1: {'1:' * 50_000}1", f"cannot read the e-mails: `{'1:' * 20}` cannot be read; put it in quotes"),
         (None, "cannot read the e-mails: No such file or directory"),
     ],
 )

@@ -117,6 +117,28 @@ def test_a_widening_outside_the_list_of_grants(files: Path, run: Run) -> None:
     assert "  wider: API token `ci`: another secret, with the token's access\n" in out
 
 
+@pytest.mark.parametrize("change", ["member", "group", "role", "none", "both"])
+def test_what_support_teams_get_counts_while_support_access_is_disallowed(files: Path, run: Run, change: str) -> None:
+    """One setting gives it to them at once, and that change shows only the Team."""
+    old = OLD.replace("name: sales", "name: sales\n    support: true") + "support_access: disallowed\n"
+    news = {
+        "member": old.replace("bo@b", "bo@b, cy@b"),
+        "group": old.replace("bo@b]", "bo@b]\n    idp_groups: [all]"),
+        "role": old.replace(
+            "    dag_roles:\n", "    dag_roles:\n      - {deployment_id: dep, dag_id: x, role: DAG_VIEWER}\n"
+        ),
+        "none": old.replace("bo@b", "bo@b") + "# a comment\n",
+        "both": old.replace("bo@b", "bo@b, cy@b").replace("support_access: disallowed\n", ""),
+    }
+    (files / "old.yaml").write_text(old)
+    (files / "new.yaml").write_text(news[change])
+    code, out, _ = run("old.yaml", "new.yaml", "--fail-on", "widening", "--deployment", "dep")
+    whose = {"member": "`cy@b`", "group": "group `all`", "role": "`ana@b`, `bo@b`"}.get(change)
+    line = f"wider: key `support_access` of {whose}: gains access as soon as it is allowed"
+    assert (code == 0) == (change == "none")
+    assert (line in out) == (change not in ("none", "both")), out
+
+
 def test_grants_that_reach_no_deployment(files: Path, run: Run) -> None:
     """A role in a Workspace without a Deployment, and one of the Organization, is a widening that names its people."""
     head = ONE_DEPLOYMENT.replace("workspaces: [", "workspaces: [{id: 'no`where'}, ")

@@ -533,3 +533,25 @@ def test_rename_refused(edit: Edit, said: str) -> None:
     with pytest.raises(EditError) as refused:
         edited(edit)
     assert str(refused.value) == said
+
+
+def test_many_roles_at_once() -> None:
+    """Roles that are taken and given at once are those that are taken and given one by one, found in one search."""
+    searched = 0
+
+    class Users(list[dict[str, Any]]):
+        def __iter__(self) -> Any:
+            nonlocal searched
+            searched += 1
+            return super().__iter__()
+
+    take = [("DAG_VIEWER", TAG), ("ORGANIZATION_MEMBER", ORGANIZATION)]
+    give = [edits.NewGrant("DAG_AUTHOR", GrantScope("tag", f"t{number}", "dep"), END, "why") for number in range(50)]
+    one_by_one = VALUES
+    for role, scope in take:
+        one_by_one = edits.revoke(ANA, role, scope)(one_by_one)
+    for new in give:
+        one_by_one = edits.grant(ANA, *new)(one_by_one)
+    at_once = edits.change_grants(SHOUTED, take=take, give=give)({**VALUES, "users": Users(VALUES["users"])})
+    assert at_once == one_by_one != VALUES
+    assert searched < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,6 +178,14 @@ def test_warnings_hide_no_error() -> None:
     assert said(complete(f"teams:\n{teams}users: 1\n").encode()) == [
         "252:8: users: expected a list, found the number `1`"
     ]
+
+
+def test_numbers_that_nobody_writes() -> None:
+    """A number of many digits to the base of 60 is refused by its length: to read it takes quadratic time."""
+    begun = time.process_time()
+    found = said(complete(f"# {'x' * 10}\nsupport_access: 1{':1' * 100_000}\n").encode())
+    assert len(found) == 1 and "cannot be read; put it in quotes" in found[0]
+    assert time.process_time() - begun < 5
 
 
 def test_more_than_anybody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
