@@ -344,6 +344,24 @@ FAULTS = (
         "False",
         DIFFERENCE,
     ),
+    Fault("members are no difference", "_entry", "yield from _members(holder.name, *teams)", "", DIFFERENCE),
+    Fault(
+        "custom roles are no difference", "changes", "_is_same_role(had.get(name), has.get(name))", "True", DIFFERENCE
+    ),
+    Fault(
+        "a new Team or user is no difference",
+        "_entry",
+        "before is None or after is None or _about(teams[0]) != _about(teams[1])",
+        "False",
+        DIFFERENCE,
+    ),
+    Fault(
+        "what came is not listed",
+        "_parts",
+        "yield from (PolicyChange('+', 'grant', grant=grant, note=note) for (grant, note) in came)",
+        "",
+        DIFFERENCE,
+    ),
     Fault("tokens are no difference", "changes", "yield from _tokens(old, new)", "", DIFFERENCE),
     Fault(
         "a new secret is no difference",
