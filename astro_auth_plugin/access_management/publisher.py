@@ -41,7 +41,7 @@ from astro_auth_plugin.runtime.policy_versions import (
 from astro_auth_plugin.runtime.settings import Settings
 
 TRIES = 32
-"""How often a change is tried when others come first. Of two busy processes, one now and then loses eight times in a row."""
+"""How often a change is tried when others come first. One of two busy processes can lose eight times in a row."""
 
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.4

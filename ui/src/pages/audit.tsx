@@ -2,7 +2,9 @@ import { useState } from "react";
 
 import { address, query } from "../api/client";
 import { Button, Flex, Text } from "../chakra";
+import { useShared } from "../context";
 import { SelectField } from "../parts/fields";
+import { Notice } from "../parts/states";
 
 const SPANS = [
   { value: "7", label: "7 days" },
@@ -12,7 +14,15 @@ const SPANS = [
 ];
 
 export function Audit() {
+  const { me } = useShared();
   const [days, setDays] = useState("30");
+  if (!me.rights.audit) {
+    return (
+      <Notice status="warning" title="You may not do this">
+        The audit log is for users who may give roles and see all Dags.
+      </Notice>
+    );
+  }
   const href = (format: string) => address(`access/api/v1/audit${query({ format, days })}`);
   return (
     <>
