@@ -548,8 +548,9 @@ ROWS: list[tuple[str, Edit, set[str]]] = [
                 not_given,
                 ("WORKSPACE_OWNER@ws", "WORKSPACE_ADMIN@ws", "DEPLOYMENT_ADMIN@sister", "WORKSPACE_OWNER@web"),
             ),
+            not_given("ORGANIZATION_OWNER@"),
             *map(not_given, ("WORKSPACE_OPERATOR@ws", "ORGANIZATION_BILLING_ADMIN@", "WORKSPACE_MEMBER@ws")),
-            not_given("ORGANIZATION_OWNER@org"),
+            *map(not_given, ("ORGANIZATION_OWNER@org", "ORGANIZATION_OWNER@")),
         },
     ),
 ]

@@ -86,6 +86,10 @@ def test_when_another_engine_is_needed(at: datetime, ends_at: datetime | None) -
         dag_roles=[dag_role(END + SECOND, "other", tag="x"), dag_role(None, tag="y")],
     )
     assert Engine(made, "dep", at).ends_at == ends_at
+    organization = policy(
+        organization_role={"role": "ORGANIZATION_OWNER", "expires_at": (END + 2 * SECOND).isoformat()}
+    )
+    assert Engine(organization, "dep", at).ends_at == (END if at < END else END + 2 * SECOND)
 
 
 def test_reason() -> None:
@@ -180,6 +184,10 @@ def test_when_memberships_need_another_engine(at: datetime, ends_at: datetime | 
     """The answers are the same until the next end of a membership, too."""
     made = member_policy(member(), member(END + SECOND, BO), "cy@example.com")
     assert Engine(made, "dep", at).ends_at == ends_at
+    organization = policy(
+        organization_role={"role": "ORGANIZATION_OWNER", "expires_at": (END + 2 * SECOND).isoformat()}
+    )
+    assert Engine(organization, "dep", at).ends_at == (END if at < END else END + 2 * SECOND)
 
 
 @pytest.mark.parametrize(
