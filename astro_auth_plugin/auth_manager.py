@@ -7,10 +7,10 @@ FAB's own roles, permissions and public role grant nothing, whatever they are ca
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.api_fastapi.common.types import ExtraMenuItem, MenuItem
 from airflow.exceptions import AirflowConfigException
@@ -26,6 +26,7 @@ from astro_auth_plugin.authentication.security_manager import with_sign_in
 from astro_auth_plugin.authorization import authorizer, dag_access, dag_checks, dag_lookup
 from astro_auth_plugin.authorization.access_request import AccessRequest, enum_name
 from astro_auth_plugin.authorization.denials import denies_on_error
+from astro_auth_plugin.authorization.objects import decisions as objects
 from astro_auth_plugin.cli.airflow_commands import get_auth_manager_commands
 from astro_auth_plugin.runtime import state
 from astro_auth_plugin.runtime.identity import AstroIdentity
@@ -33,7 +34,6 @@ from astro_auth_plugin.runtime.settings import served_over_tls
 
 log = logging.getLogger(__name__)
 
-R = TypeVar("R")
 Ids = Collection[str]
 
 
@@ -188,30 +188,27 @@ class AstroAuthManager(FabAuthManager):
 
     @denies_on_error(set)
     def get_authorized_connections(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
-        return self._all_if(user, "connection", method, dag_lookup.connection_ids)
+        return objects.readable(self._identity(user), "connection", method)
 
     @denies_on_error(set)
     def get_authorized_pools(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
-        return self._all_if(user, "pool", method, dag_lookup.pool_names)
+        return objects.readable(self._identity(user), "pool", method)
 
     @denies_on_error(set)
     def get_authorized_variables(self, *, user: Any, method: Any = "GET", **_: Any) -> Any:
-        return self._all_if(user, "variable", method, dag_lookup.variable_keys)
+        return objects.readable(self._identity(user), "variable", method)
 
     @denies_on_error(set)
     def filter_authorized_connections(self, *, conn_ids: Ids, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "connection", method, lambda: set(conn_ids))
+        return objects.readable_of(self._identity(user), "connection", method, conn_ids)
 
     @denies_on_error(set)
     def filter_authorized_pools(self, *, pool_names: Ids, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "pool", method, lambda: set(pool_names))
+        return objects.readable_of(self._identity(user), "pool", method, pool_names)
 
     @denies_on_error(set)
     def filter_authorized_variables(self, *, variable_keys: Ids, user: Any, method: Any = "GET", **_: Any) -> set[str]:
-        return self._all_if(user, "variable", method, lambda: set(variable_keys))
-
-    def _all_if(self, user: Any, resource: str, method: Any, everything: Callable[[], R]) -> R | set[Any]:
-        return everything() if self._allows(user, AccessRequest.of(resource, method)) else set()
+        return objects.readable_of(self._identity(user), "variable", method, variable_keys)
 
     # -- assets ----------------------------------------------------------------------------------------------------
 

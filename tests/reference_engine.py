@@ -65,6 +65,10 @@ DAG_OBJECTS = {
 }
 
 
+# The objects that exist one by one as well, each with the four verbs.
+SINGLE_OBJECTS = ("connection", "variable", "pool")
+
+
 def permissions(objects: dict[str, str]) -> set[str]:
     """Spell out every `<object>.<verb>` of one of the two tables above."""
     return {f"{name}.{verb}" for name, verbs in objects.items() for verb in verbs.split()}
@@ -89,7 +93,7 @@ RUNS = of(
 )
 ADMIN_PAGES = of("adminMenu.get connection.get variable.get plugin.get provider.get pool.get xcom.get")
 
-# What each built-in role holds: in the whole Deployment, but the last two on their Dags.
+# What each built-in role holds: in the whole Deployment, but the last ones on their Dags and objects.
 ROLES = {
     "ORGANIZATION_OWNER": DEPLOYMENT_PERMISSIONS,
     "ORGANIZATION_BILLING_ADMIN": set(),
@@ -108,11 +112,14 @@ ROLES = {
     "DEPLOYMENT_ACCESSOR": of("website.get docs.get"),
     "DAG_VIEWER": {name for name in DAG_PERMISSIONS if name.endswith(".get")},
     "DAG_AUTHOR": DAG_PERMISSIONS - {"xcom.create", "xcom.update"},
+    "OBJECT_VIEWER": of("connection.get variable.get pool.get"),
+    "OBJECT_EDITOR": of("connection.get connection.update variable.get variable.update pool.get pool.update"),
+    "OBJECT_ADMIN": {f"{kind}.{verb}" for kind in SINGLE_OBJECTS for verb in of("get create update delete")},
 }
 
 ROLES_BY_LEVEL = {
     level: [name for name in ROLES if name.startswith(level)]
-    for level in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG")
+    for level in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT")
 }
 
 
@@ -124,14 +131,21 @@ class Dag(NamedTuple):
     file: tuple[str, str] | None = None
 
 
+class Thing(NamedTuple):
+    """A connection, Variable or pool: "connection", "variable" or "pool", and its id."""
+
+    kind: str
+    id: str
+
+
 class Grant(NamedTuple):
     """One role that somebody holds somewhere, whether or not that is in the Deployment asked about."""
 
     role: str
     holder: str
-    scope: str  # "ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG" or "DAG_TAG"
-    where: str  # id of the Organization, Workspace, Deployment or Dag, or the tag
-    deployment_id: str | None = None  # for the two Dag scopes
+    scope: str  # "ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG" or "DAG_TAG", "CONNECTION", "CONNECTION_PREFIX", …
+    where: str  # id of the Organization, Workspace, Deployment, Dag or object, or the tag or prefix
+    deployment_id: str | None = None  # for the scopes in a Deployment
 
 
 class Answer(NamedTuple):
@@ -152,22 +166,22 @@ def check(
     deployment_id: str,
     subject: str,
     required: Iterable[str],
-    dag: Dag | None = None,
+    dag: Dag | Thing | None = None,
     groups: Iterable[str] = (),
 ) -> Answer:
-    """Answer whether `subject` holds everything in `required` on the Dag, or without a Dag, in the whole Deployment.
+    """Answer whether `subject` holds everything in `required` on the Dag or object, or without one, everywhere.
 
     `groups` are those of the person at the identity provider.
     """
     needed = set(required)
-    if dag is not None:
+    if isinstance(dag, Dag):
         needed.add("dag.get")
     held: set[str] = set()
     deciding = []
     for grant in grants_of(values, subject, groups):
         if not reaches(values, deployment_id, grant, dag):
             continue
-        given = permissions(values, grant.role) & needed
+        given = given_by(values, grant) & needed
         if given:
             held |= given
             deciding.append((grant.role, grant.holder, reach(grant)))
@@ -187,7 +201,9 @@ def allowed_dags(
     return [dag for dag in dags if check(values, deployment_id, subject, needed, dag, groups).allowed]
 
 
-def who_can(values: Values, deployment_id: str, required: Iterable[str], dag: Dag | None = None) -> dict[str, Answer]:
+def who_can(
+    values: Values, deployment_id: str, required: Iterable[str], dag: Dag | Thing | None = None
+) -> dict[str, Answer]:
     """Ask for every subject that the policy names, and keep those who may."""
     needed = set(required)
     answers = {name: check(values, deployment_id, name, needed, dag) for name in subjects(values)}
@@ -197,16 +213,21 @@ def who_can(values: Values, deployment_id: str, required: Iterable[str], dag: Da
 def holds_anywhere(
     values: Values, deployment_id: str, subject: str, required: Iterable[str], groups: Iterable[str] = ()
 ) -> bool:
-    """Answer whether each of `required` is given to the subject by some grant in the Deployment, wherever it reaches."""
+    """Answer whether each of `required` is given to the subject by some grant on Dags, or Deployment-wide, anywhere."""
     held: set[str] = set()
     for grant in grants_of(values, subject, groups):
+        if object_of(grant):
+            continue
         if reaches(values, deployment_id, grant, somewhere(grant)):
             held |= permissions(values, grant.role)
     return set(required) <= held
 
 
-def somewhere(grant: Grant) -> Dag | None:
-    """Make up a Dag that the grant reaches, if its Deployment is the one asked about."""
+def somewhere(grant: Grant) -> Dag | Thing | None:
+    """Make up a Dag or object that the grant reaches, if its Deployment is the one asked about."""
+    kind = object_of(grant)
+    if kind:
+        return Thing(kind, grant.where)
     if grant.scope == "DAG":
         return Dag(grant.where, frozenset())
     if grant.scope == "DAG_TAG":
@@ -290,14 +311,19 @@ def may_give_to_token(values: Values, deployment_id: str, subject: str, entry: V
 def within_own_access(values: Values, deployment_id: str, mine: list[Grant], entry: Values, change: str) -> bool:
     """Answer whether a custom role lets its holder do this, and the token gets no more than the holder has there."""
     held: set[str] = set()
+    asked = Grant(entry["role"], "", entry["entity_type"], entry["entity_id"], entry.get("deployment_id"))
     for grant in mine:
         same = (grant.scope, grant.where) == (entry["entity_type"], entry["entity_id"])
-        if grant.deployment_id is None or same:
-            held |= permissions(values, grant.role)
+        is_prefix = object_of(grant) is not None and grant.scope.endswith("_PREFIX")
+        begins = is_prefix and object_of(grant) == object_of(asked) and names_object(grant, asked.where)
+        if grant.deployment_id is None or same or begins:
+            held |= given_by(values, grant)
     if f"deployment.apiTokens.{change}" not in held or entry["role"] == "DEPLOYMENT_ADMIN":
         return False
     wanted = set(permissions(values, entry["role"]))
-    if entry["entity_type"] in ("DAG", "DAG_TAG"):
+    if object_of(asked):
+        wanted = set(given_by(values, asked))
+    if entry["entity_type"] not in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT"):
         wanted |= ROLES["DEPLOYMENT_ACCESSOR"]
         deployment_wide = {
             name for grant in mine if grant.deployment_id is None for name in permissions(values, grant.role)
@@ -324,6 +350,38 @@ def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
             yield Grant(entry["role"], name, "DAG", entry["dag_id"], entry["deployment_id"])
         else:
             yield Grant(entry["role"], name, "DAG_TAG", entry["tag"], entry["deployment_id"])
+    yield from object_grants(holder, name)
+
+
+OBJECT_KEYS = {
+    "connection_id": "CONNECTION",
+    "connection_prefix": "CONNECTION_PREFIX",
+    "variable_key": "VARIABLE",
+    "variable_prefix": "VARIABLE_PREFIX",
+    "pool": "POOL",
+    "pool_prefix": "POOL_PREFIX",
+}
+
+
+def object_grants(holder: Values, name: str) -> Iterator[Grant]:
+    """Yield the grants on single connections, Variables and pools that stand on one user or Team."""
+    for entry in holder.get("object_roles", []):
+        for key, scope in OBJECT_KEYS.items():
+            if key in entry and lasts(entry):
+                yield Grant(entry["role"], name, scope, entry[key], entry["deployment_id"])
+
+
+def object_of(grant: Grant) -> str | None:
+    """Name the kind of object that a grant is on; None for any other."""
+    kind = grant.scope.removesuffix("_PREFIX").lower()
+    return kind if kind in SINGLE_OBJECTS else None
+
+
+def given_by(values: Values, grant: Grant) -> set[str]:
+    """Name what a grant gives where it reaches: on an object, what there is of its kind."""
+    kind = object_of(grant)
+    every = permissions(values, grant.role)
+    return {name for name in every if name.partition(".")[0] == kind} if kind else every
 
 
 def organization_role(holder: Values) -> Values:
@@ -345,7 +403,7 @@ def token_grants(token: Values) -> Iterator[Grant]:
 
 
 def with_accessor(grants: list[Grant]) -> Iterator[Grant]:
-    """Yield the grants, and Deployment Accessor wherever one of them is a Dag role: so that Airflow's pages open."""
+    """Yield the grants, and Deployment Accessor wherever one of them is on Dags or objects: so that Airflow's pages open."""
     for grant in grants:
         yield grant
         if grant.deployment_id is not None:
@@ -364,15 +422,15 @@ def permissions(values: Values, role: str) -> set[str]:
 
 def permission_of(word: str) -> str:
     """Cut a permission word to `<object>.<verb>`; words that Airflow never asks about stay as they are."""
-    for scope in ("deployment.airflow.", "dag.airflow."):
+    for scope in ("deployment.airflow.", "dag.airflow.", "object.airflow."):
         if word.startswith(scope):
             name = word.removeprefix(scope)
             return "config.get" if name == "configMenu.get" else name
     return word
 
 
-def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | None) -> bool:
-    """Answer whether a grant counts in this Deployment for this Dag, or for the whole Deployment without one."""
+def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | Thing | None) -> bool:
+    """Answer whether a grant counts in this Deployment for this Dag or object, or without one for the whole of it."""
     if grant.scope == "ORGANIZATION":
         return bool(grant.where == values["organization_id"])
     if grant.scope == "WORKSPACE":
@@ -380,13 +438,19 @@ def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | None) -
             deployment["id"] == deployment_id and deployment["workspace_id"] == grant.where
             for deployment in values["deployments"]
         )
-    if grant.scope == "DEPLOYMENT":
-        return grant.where == deployment_id
-    if grant.deployment_id != deployment_id or dag is None:
-        return False
+    if grant.scope == "DEPLOYMENT" or grant.deployment_id != deployment_id or dag is None:
+        return grant.scope == "DEPLOYMENT" and grant.where == deployment_id
+    if isinstance(dag, Thing):
+        return object_of(grant) == dag.kind and names_object(grant, dag.id)
     if grant.scope == "DAG":
         return dag.id == grant.where
-    return grant.where in list(dag.tags) and tag_counts(values, deployment_id, grant.where, dag.file)
+    on_tag = grant.scope == "DAG_TAG" and grant.where in list(dag.tags)
+    return on_tag and tag_counts(values, deployment_id, grant.where, dag.file)
+
+
+def names_object(grant: Grant, name: str) -> bool:
+    """Answer whether a grant on objects names this id, or how it begins."""
+    return name[: len(grant.where)] == grant.where if grant.scope.endswith("_PREFIX") else name == grant.where
 
 
 def tag_counts(values: Values, deployment_id: str, tag: str, file: tuple[str, str] | None) -> bool:
@@ -453,5 +517,16 @@ def reach(grant: Grant) -> str:
     """Say where a grant reaches, as the reasons of decisions say it."""
     if grant.scope == "ORGANIZATION":
         return "the Organization"
-    noun = {"WORKSPACE": "Workspace", "DEPLOYMENT": "Deployment", "DAG": "Dag", "DAG_TAG": "tag"}[grant.scope]
+    noun = {
+        "WORKSPACE": "Workspace",
+        "DEPLOYMENT": "Deployment",
+        "DAG": "Dag",
+        "DAG_TAG": "tag",
+        "CONNECTION": "connection",
+        "CONNECTION_PREFIX": "connection prefix",
+        "VARIABLE": "Variable",
+        "VARIABLE_PREFIX": "Variable prefix",
+        "POOL": "pool",
+        "POOL_PREFIX": "pool prefix",
+    }[grant.scope]
     return f"{noun} `{grant.where}`"

@@ -61,6 +61,23 @@ GROUPS = (
 
 DEPLOYMENT_CUSTOM = ("deployment-watch", "deployment-fix")
 DAG_CUSTOM = ("run-operator", "xcom-writer")
+OBJECT_CUSTOM = ("key-keeper", "pool-sizer")
+PREFIXES = ("fin_", "fin_a_", "fin-", "Fin_", "e\u0301_.", "\u00e9_.", "a/b:")
+IDS = (
+    "fin_",
+    "fin_a",
+    "fin_a_b",
+    "fin-a",
+    "Fin_a",
+    "FIN_A",
+    "fin",
+    "e\u0301_.x",
+    "\u00e9_.x",
+    "a/b:c",
+    "~",
+    "fin_a ",
+    "%",
+)
 
 
 class Pool(NamedTuple):
@@ -79,6 +96,7 @@ class Case(NamedTuple):
     dags: tuple[reference.Dag, ...]
     required: frozenset[str]
     groups: frozenset[str]
+    things: tuple[reference.Thing, ...] = ()
 
     @property
     def deployment_id(self) -> str:
@@ -163,8 +181,10 @@ def required_sets(pool: Pool) -> st.SearchStrategy[frozenset[str]]:
 def custom_roles(draw: st.DrawFn, pool: Pool) -> list[dict[str, Any]]:
     """Draw the `roles` of a policy, some of them restricted to Workspaces."""
     roles = []
-    for name in draw(st.lists(st.sampled_from(DEPLOYMENT_CUSTOM + DAG_CUSTOM), min_size=1, unique=True)):
-        scope = "DEPLOYMENT" if name in DEPLOYMENT_CUSTOM else "DAG"
+    for name in draw(
+        st.lists(st.sampled_from(DEPLOYMENT_CUSTOM + DAG_CUSTOM + OBJECT_CUSTOM), min_size=1, unique=True)
+    ):
+        scope = "DEPLOYMENT" if name in DEPLOYMENT_CUSTOM else "DAG" if name in DAG_CUSTOM else "OBJECT"
         role = {"name": name, "scope": scope, "permissions": draw(permission_words(scope, pool))}
         if draw(st.booleans()):
             role["restricted_workspace_ids"] = draw(st.lists(st.sampled_from(WORKSPACES), min_size=1, unique=True))
@@ -176,6 +196,9 @@ def custom_roles(draw: st.DrawFn, pool: Pool) -> list[dict[str, Any]]:
 
 def permission_words(scope: str, pool: Pool) -> st.SearchStrategy[list[str]]:
     """Draw what a custom role of this scope may hold, older and Astro's own words included."""
+    if scope == "OBJECT":
+        some = [f"object.airflow.{name}" for name in sorted(reference.ROLES["OBJECT_ADMIN"])]
+        return st.lists(st.sampled_from(some), min_size=1, max_size=5, unique=True)
     prefix = "dag" if scope == "DAG" else "deployment"
     known = reference.DAG_PERMISSIONS if scope == "DAG" else reference.DEPLOYMENT_PERMISSIONS
     near = st.sampled_from([f"{prefix}.airflow.{name}" for name in pool.permissions])
@@ -191,7 +214,7 @@ def deployment_ids(pool: Pool) -> st.SearchStrategy[str]:
 
 
 def fitting(roles: list[dict[str, Any]], level: str, deployment_id: str) -> st.SearchStrategy[str]:
-    """Draw a role that may be given in this Deployment at this level ("DEPLOYMENT" or "DAG")."""
+    """Draw a role that may be given in this Deployment at this level."""
     workspace_id = DEPLOYMENTS[deployment_id]
     custom = [
         role["name"]
@@ -216,6 +239,21 @@ def dag_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[
     where = draw(st.sampled_from(("dag_id", "tag")))
     role = draw(fitting(roles, "DAG", deployment_id))
     return {"deployment_id": deployment_id, where: draw(st.sampled_from(pool.names)), "role": role, **draw(ends())}
+
+
+@st.composite
+def object_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, str]:
+    """Draw one entry of `object_roles`, by id or by prefix."""
+    deployment_id = draw(deployment_ids(pool))
+    key = draw(st.sampled_from(sorted(reference.OBJECT_KEYS)))
+    name = draw(st.sampled_from(PREFIXES if key.endswith("_prefix") else IDS))
+    role = draw(fitting(roles, "OBJECT", deployment_id))
+    return {"deployment_id": deployment_id, key: name, "role": role, **draw(ends())}
+
+
+def things() -> st.SearchStrategy[reference.Thing]:
+    """Draw a connection, Variable or pool."""
+    return st.builds(reference.Thing, st.sampled_from(reference.SINGLE_OBJECTS), st.sampled_from(IDS))
 
 
 def ends() -> st.SearchStrategy[dict[str, str]]:
@@ -264,13 +302,17 @@ def grants_of_people(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -
     if draw(st.integers(0, 2)) == 2:
         grants["deployment_roles"] = draw(st.lists(deployment_roles(roles, pool), max_size=2, unique_by=str))
     grants["dag_roles"] = draw(st.lists(dag_roles(roles, pool), min_size=1, max_size=4, unique_by=str))
+    if draw(st.integers(0, 2)) == 2:
+        grants["object_roles"] = draw(st.lists(object_roles(roles, pool), min_size=1, max_size=3, unique_by=str))
     return grants
 
 
 @st.composite
 def token_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, str]:
     """Draw one entry of an API token's `roles`."""
-    kind = draw(st.sampled_from(("DAG", "DAG_TAG", "DAG", "DAG_TAG", "DEPLOYMENT", "WORKSPACE", "ORGANIZATION")))
+    kind = draw(
+        st.sampled_from(("DAG", "DAG_TAG", "DAG", "DAG_TAG", "OBJECT", "DEPLOYMENT", "WORKSPACE", "ORGANIZATION"))
+    )
     if kind == "ORGANIZATION":
         return {"role": draw(organization_roles()), "entity_type": kind, "entity_id": ORGANIZATION}
     if kind == "WORKSPACE":
@@ -279,6 +321,11 @@ def token_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dic
     if kind == "DEPLOYMENT":
         entry = draw(deployment_roles(roles, pool))
         return {"role": entry["role"], "entity_type": kind, "entity_id": entry["deployment_id"]}
+    if kind == "OBJECT":
+        entry = draw(object_roles(roles, pool))
+        key = next(key for key in reference.OBJECT_KEYS if key in entry)
+        of_token = {"entity_type": reference.OBJECT_KEYS[key], "entity_id": entry[key]}
+        return {"role": entry["role"], **of_token, "deployment_id": entry["deployment_id"]}
     entry = draw(dag_roles(roles, pool))
     where = {"entity_type": kind, "entity_id": draw(st.sampled_from(pool.names))}
     return {"role": entry["role"], **where, "deployment_id": entry["deployment_id"]}
@@ -341,4 +388,5 @@ def cases(draw: st.DrawFn) -> Case:
         dags=tuple(draw(st.lists(dags(pool), min_size=1, max_size=4, unique=True))),
         required=draw(required_sets(pool)),
         groups=draw(st.frozensets(st.sampled_from(GROUPS), max_size=3)),
+        things=tuple(draw(st.lists(things(), min_size=1, max_size=3, unique=True))),
     )

@@ -15,7 +15,7 @@ from astro_auth_plugin.cli.catalogue import COMMANDS
 from astro_auth_plugin.cli.command import Command, Group, Option
 from astro_auth_plugin.provider_info import get_provider_info
 from astro_auth_plugin.rbac.model.actions import ACTIONS, Action
-from astro_auth_plugin.rbac.model.permissions import TABLE, mask, names
+from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, TABLE, mask, names
 from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Level, Role
 from astro_auth_plugin.rbac.review.lint_rules import RULES
 from tools import routes_page
@@ -41,6 +41,7 @@ _LEVELS: dict[Level, str] = {
     "WORKSPACE": "Workspace",
     "DEPLOYMENT": "Deployment",
     "DAG": "Dag",
+    "OBJECT": "object",
 }
 
 
@@ -99,13 +100,18 @@ def _column(role: Role) -> str:
 
 
 def _alike(one: Role, other: Role) -> bool:
-    return one.permissions == other.permissions and (one.level == "DAG") == (other.level == "DAG")
+    narrow = ("DAG", "OBJECT")
+    return one.permissions == other.permissions and (one.level in narrow) == (other.level in narrow)
 
 
 def permissions() -> str:
     """Return the table of permissions."""
-    rows = [[f"`{row.name}`", " ".join(row.verbs), " ".join(row.dag_verbs), row.description] for row in TABLE]
-    return _table(["Object", "Verbs in a Deployment", "Verbs on Dags", "What it is"], rows)
+    rows = []
+    for row in TABLE:
+        verbs = " ".join(row.verbs)
+        on_one = verbs if row.name in ON_OBJECTS else ""
+        rows.append([f"`{row.name}`", verbs, " ".join(row.dag_verbs), on_one, row.description])
+    return _table(["Object", "Verbs in a Deployment", "Verbs on Dags", "Verbs on single objects", "What it is"], rows)
 
 
 def permissions_by_role() -> str:
@@ -146,10 +152,13 @@ def views() -> str:
 def menu_items() -> str:
     """Return when Airflow's menu items are shown."""
     rows = [
-        [name, _names(rule.deployment_wide), _names(rule.on_dags)]
-        for name, rule in sorted(action_map.MENU_ITEMS.items())
+        [name, _names(rule.deployment_wide), _on_some(rule)] for name, rule in sorted(action_map.MENU_ITEMS.items())
     ]
-    return _table(["Menu item", "Needs, Deployment-wide", "Or on some Dag"], rows)
+    return _table(["Menu item", "Needs, Deployment-wide", "Or on some Dag or object"], rows)
+
+
+def _on_some(rule: action_map.MenuRule) -> str:
+    return f"`{rule.object_kind}.get`, from Airflow 3.2 on" if rule.object_kind else _names(rule.on_dags)
 
 
 def pages() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from astro_auth_plugin.authorization.route_table import table
-from astro_auth_plugin.rbac.explain.route_rows import Route
+from astro_auth_plugin.rbac.explain.route_rows import OBJECT_PLACES, Route
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, Role
 
@@ -32,6 +32,9 @@ _PLACES = {
     "query or list": "the Dag of the query, each Dag that is listed without one",
     "query or Deployment": "the Dag of the query, the Deployment without one",
     "row or Deployment": "the Dag that the id belongs to, the Deployment if to none",
+    "object": "the object of the path",
+    "body object": "each object of the body",
+    "objects": "each object that is listed",
 }
 _PEOPLE = {
     "public": "everyone, also without signing in",
@@ -71,7 +74,8 @@ def _needs(route: Route) -> str:
 
 def _see(route: Route) -> frozenset[str]:
     """Return what one needs on any Dag: to see it."""
-    return frozenset() if route.where == "Deployment" else frozenset({"dag.get"})
+    on_dags = route.where not in ("Deployment", *OBJECT_PLACES)
+    return frozenset({"dag.get"}) if on_dags else frozenset()
 
 
 def _where(route: Route) -> str:
@@ -82,9 +86,7 @@ def _roles(route: Route) -> str:
     if route.people:
         return _PEOPLE[route.people]
     deployment_wide = [title for title, name in _WIDE_ROLES.items() if _has(BUILT_IN[name], route)]
-    on_dags = [
-        title for title, name in _DAG_ROLES.items() if route.where != "Deployment" and _has(BUILT_IN[name], route)
-    ]
+    on_dags = [title for title, name in _DAG_ROLES.items() if "Dag" in _where(route) and _has(BUILT_IN[name], route)]
     parts = [", ".join(["Owner", "Admin", *deployment_wide])] if deployment_wide else []
     if on_dags:
         parts.append("on their Dags " + " and ".join(on_dags))

@@ -71,6 +71,9 @@ def _engine(policy: Policy, deployment_id: str, at: datetime) -> Engine | None:
         return None
 
 
+_ON_DAGS = ("Dag", "tag")
+
+
 def _effects(
     line: Line, changed: Mapping[int, tuple[Spot | None, ...]], tokens: Mapping[str, str]
 ) -> Iterator[shapes.Effect]:
@@ -80,7 +83,7 @@ def _effects(
         yield shapes.Effect(
             who=[*names, *([f"{more} more"] if more else [])],
             where=", ".join(map(_where, places)),
-            may=_may(permissions, on_dag=None not in places),
+            may=_may(permissions, on_dag=all(place is not None and place.kind in _ON_DAGS for place in places)),
             because=_because(line.cause, tokens),
         )
 
@@ -90,14 +93,14 @@ def _losses_of(subject: str, plan: Plan) -> Iterator[str]:
     if own is not None:
         places: dict[Spot | None, int] = {None: own.lost, **{spot: lost for spot, (_, lost) in own.on.items()}}
         for place, lost in places.items():
-            for word in _may(lost, on_dag=place is not None):
+            for word in _may(lost, on_dag=place is not None and place.kind in _ON_DAGS):
                 yield f"{TITLES.get(word, word)} ({_where(place)})"
 
 
 def _where(place: Spot | None) -> str:
     if place is None:
         return "the whole Deployment"
-    return f"Dags tagged `{place.name}`" if place.kind == "tag" else f"Dag `{place.name}`"
+    return f"Dags tagged `{place.name}`" if place.kind == "tag" else str(place)
 
 
 def _may(permissions: int, *, on_dag: bool) -> list[str]:

@@ -447,7 +447,7 @@ class CustomRole(_Answer):
     """A custom role."""
 
     name: str
-    scope: Literal["DEPLOYMENT", "DAG"]
+    scope: Literal["DEPLOYMENT", "DAG", "OBJECT"]
     description: str
     permissions: list[str]
     restricted_workspace_ids: list[str] | None
@@ -498,7 +498,7 @@ class NewRole(RoleChanges):
     """A custom role to be added."""
 
     name: Name
-    scope: Literal["DEPLOYMENT", "DAG"]
+    scope: Literal["DEPLOYMENT", "DAG", "OBJECT"]
 
 
 class Verb(_Answer):
@@ -507,6 +507,7 @@ class Verb(_Answer):
     verb: str
     deployment_word: str
     dag_word: str | None
+    object_word: str | None
 
 
 class PermissionObject(_Answer):
@@ -521,7 +522,7 @@ class Template(_Answer):
     """A beginning for a custom role."""
 
     name: str
-    scope: Literal["DEPLOYMENT", "DAG"]
+    scope: Literal["DEPLOYMENT", "DAG", "OBJECT"]
     permissions: list[str]
     description: str
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from astro_auth_plugin.authorization import dag_access
 from astro_auth_plugin.authorization.action_map import SEE_DAG
 from astro_auth_plugin.rbac.model.permissions import Scope, names, word_in
+from astro_auth_plugin.rbac.model.resources import Resource
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.request_context import current_request
@@ -22,10 +23,11 @@ class AccessDecision:
     Attributes:
         allowed: the answer.
         identity: who is denied; None if nothing is to be said about a denial.
-        dag_id: the Dag on which permissions are missing; None for the Deployment.
+        dag_id: the Dag on which permissions are missing; None for the Deployment, and for an object.
+        resource: the connection, Variable or pool on which they are missing, by the id that the request has named.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a record of what is known of a denial
         self,
         *,
         allowed: bool,
@@ -33,10 +35,12 @@ class AccessDecision:
         required: int = 0,
         dag_id: str | None = None,
         reason: str | None = None,
+        resource: Resource | None = None,
     ) -> None:
         self.allowed = allowed
         self.identity = identity
         self.dag_id = dag_id
+        self.resource = resource
         self._required = required
         self._reason = reason
 
@@ -52,6 +56,9 @@ class AccessDecision:
         """The permissions that are required and not held there."""
         if self.identity is None:
             return 0
+        if self.resource is not None:
+            # Where the stored object has another spelling, nothing is missing on the one that is named.
+            return self._required & ~self.identity.access.on_object(*self.resource) or self._required
         if self.dag is not None:
             return self.identity.missing(self._required, self.dag)
         # `dag.get` is always required on a Dag, or a denial would tell those that exist from others.
@@ -67,6 +74,8 @@ class AccessDecision:
         """
         if self._reason is not None or self.identity is None:
             return self._reason or ""
+        if self.resource is not None:
+            return f"Missing permission {_listed(self.missing, 'OBJECT')} on {self.resource}."
         if self.dag_id is None:
             return f"Missing permission {_listed(self.missing, 'DEPLOYMENT')} in this Deployment."
         if self.missing & SEE_DAG:
@@ -91,6 +100,11 @@ DENIED = AccessDecision(allowed=False)
 def denied(identity: AstroIdentity, required: int, dag_id: str | None = None) -> AccessDecision:
     """Return the denial of a request because permissions are missing on a Dag, or with None in the Deployment."""
     return AccessDecision(allowed=False, identity=identity, required=required, dag_id=dag_id)
+
+
+def denied_on_object(identity: AstroIdentity, required: int, resource: Resource) -> AccessDecision:
+    """Return the denial of a request because permissions are missing on a connection, Variable or pool."""
+    return AccessDecision(allowed=False, identity=identity, required=required, resource=resource)
 
 
 def _listed(permissions: int, scope: Scope) -> str:

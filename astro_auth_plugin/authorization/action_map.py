@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from astro_auth_plugin.rbac.model.permissions import EVERYTHING, mask
+from astro_auth_plugin.rbac.model.permissions import EVERYTHING, ObjectKind, mask
 
 log = logging.getLogger(__name__)
 
@@ -95,31 +95,35 @@ OPEN_PAGES = mask("website.get")
 
 
 class MenuRule(NamedTuple):
-    """When a menu item is shown: `deployment_wide` is held Deployment-wide, or `on_dags` is held through Dag roles."""
+    """When a menu item is shown: `deployment_wide` is held Deployment-wide, or `on_dags` is held through Dag roles.
+
+    That of a kind of objects is shown for a `get` on a single one, too.
+    """
 
     deployment_wide: int
     on_dags: int = 0
+    object_kind: ObjectKind | None = None
 
 
-def _admin_menu(name: str) -> MenuRule:
-    return MenuRule(mask("adminMenu.get", f"{name}.get"))
+def _admin_menu(name: str, object_kind: ObjectKind | None = None) -> MenuRule:
+    return MenuRule(mask("adminMenu.get", f"{name}.get"), object_kind=object_kind)
 
 
 MENU_ITEMS: Mapping[str, MenuRule] = {
     "ASSETS": MenuRule(_ASSET["GET"]),
     "AUDIT_LOG": MenuRule(mask("browseMenu.get", "auditLog.get")),
     "CONFIG": _admin_menu("config"),
-    "CONNECTIONS": _admin_menu("connection"),
+    "CONNECTIONS": _admin_menu("connection", "connection"),
     "DAGS": MenuRule(SEE_DAG, SEE_DAG),
     "DAG_BUNDLES": MenuRule(SEE_DAG, SEE_DAG),
     "DEADLINES": MenuRule(mask("browseMenu.get", "dagRun.get"), mask("dagRun.get", "dag.get")),
     "DOCS": MenuRule(mask("docs.get")),
     "JOBS": MenuRule(mask("browseMenu.get", "job.get")),
     "PLUGINS": _admin_menu("plugin"),
-    "POOLS": _admin_menu("pool"),
+    "POOLS": _admin_menu("pool", "pool"),
     "PROVIDERS": _admin_menu("provider"),
     "REQUIRED_ACTIONS": MenuRule(mask("browseMenu.get", "taskInstance.get"), mask("taskInstance.get", "dag.get")),
-    "VARIABLES": _admin_menu("variable"),
+    "VARIABLES": _admin_menu("variable", "variable"),
     "XCOMS": MenuRule(mask("browseMenu.get", "xcom.get"), mask("xcom.get", "dag.get")),
 }
 

@@ -10,13 +10,21 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from astro_auth_plugin.authorization import action_map, custom_views, dag_access, dag_lookup, denials, route_rules
+from astro_auth_plugin.authorization import (
+    action_map,
+    custom_views,
+    dag_access,
+    dag_lookup,
+    denials,
+    route_rules,
+)
 from astro_auth_plugin.authorization.access_decision import ALLOWED, DENIED, AccessDecision, denied
 from astro_auth_plugin.authorization.access_request import AccessRequest, enum_name
 from astro_auth_plugin.authorization.action_map import SEE_DAG
 from astro_auth_plugin.authorization.dag_access import holds_in_deployment
+from astro_auth_plugin.authorization.objects import decisions as objects
 from astro_auth_plugin.authorization.route_rules import RouteRule
-from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.permissions import EVERYTHING, ObjectKind, mask
 from astro_auth_plugin.rbac.model.subjects import normalize_email
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.request_context import RequestContext, current_request
@@ -37,6 +45,8 @@ def authorize_all(identity: AstroIdentity, resource: str, requests: Collection[A
         return _authorize_empty_batch(identity, resource)
     if resource == "dag":
         _prepare_batch(identity, requests)
+    elif (kind := objects.kind_with_grants(identity, resource)) is not None:
+        return _authorize_objects(identity, kind, requests)
     decisions = (authorize(identity, request) for request in requests)
     return next((decision for decision in decisions if not decision.allowed), ALLOWED)
 
@@ -48,7 +58,26 @@ def _authorize_empty_batch(identity: AstroIdentity, resource: str) -> AccessDeci
     else:
         verbs = action_map.OBJECTS[resource].values()
         allowed = any(holds_in_deployment(identity, needed) for needed in verbs)
+        if not allowed and (kind := objects.kind_with_grants(identity, resource)) is not None:
+            allowed = objects.may_do_anything(identity, kind)
     return ALLOWED if allowed else DENIED
+
+
+def _authorize_objects(
+    identity: AstroIdentity, kind: ObjectKind, requests: Collection[AccessRequest]
+) -> AccessDecision:
+    """Decide a batch on single objects as a whole: what is stored under their ids is looked up once."""
+    context = current_request()
+    needed = 0
+    for request in requests:
+        needed |= action_map.OBJECTS[kind].get(request.method, EVERYTHING)
+    if holds_in_deployment(identity, needed | route_rules.rule_of(context).deployment_wide):
+        decision = ALLOWED
+    else:
+        decision = objects.decide(identity, kind, requests, context)
+    if decision.allowed and context is not None:
+        context.allowed += [(identity.id, request) for request in requests]
+    return decision
 
 
 # -- Dags ----------------------------------------------------------------------------------------------------------
@@ -157,12 +186,16 @@ def _is_assigned(identity: AstroIdentity, assigned_users: Iterable[str]) -> bool
 
 
 def authorize_object(identity: AstroIdentity, request: AccessRequest, context: RequestContext | None) -> AccessDecision:
-    """Decide a method on an object of the whole Deployment."""
+    """Decide a method on an object of the whole Deployment, or on a single connection, Variable or pool."""
     needed = action_map.needed(action_map.OBJECTS, request.resource, request.method)
     if needed is None:
         return DENIED
     identity.requested |= needed
-    return _decide_object(identity, request, needed | route_rules.rule_of(context).deployment_wide, context)
+    needed |= route_rules.rule_of(context).deployment_wide
+    kind = objects.kind_with_grants(identity, request.resource)
+    if kind is not None and not holds_in_deployment(identity, needed):
+        return objects.decide(identity, kind, (request,), context)
+    return _decide_object(identity, request, needed, context)
 
 
 def authorize_asset(identity: AstroIdentity, request: AccessRequest, context: RequestContext | None) -> AccessDecision:
@@ -210,7 +243,8 @@ def may_name_team(context: RequestContext) -> bool:
     method = {"PATCH": "PUT"}.get(context.scope["method"], context.scope["method"])
     if resource is None or context.signed_in is None or method not in ("POST", "PUT"):
         return True
-    return authorize(context.signed_in, AccessRequest(method, resource)).allowed
+    named = next(iter(context.scope.get("path_params", {}).values()), None)
+    return authorize(context.signed_in, AccessRequest(method, resource, resource_id=named)).allowed
 
 
 # -- views and menus -----------------------------------------------------------------------------------------------
@@ -247,6 +281,8 @@ def may_see_menu_item(identity: AstroIdentity, item: Any) -> bool:
     if rule is None:
         action_map.warn_unknown(f"menu item {name}")
         return False
+    if rule.object_kind is not None and objects.is_shown(identity, rule.object_kind):
+        return True
     access = identity.access
     on_dags = 0
     for permissions in (*access.by_tag.values(), *access.by_dag.values()):

@@ -69,10 +69,15 @@ def of_selection(selection: DagSelection, dialect: str) -> Any:
 
 
 def _can_be_said(selection: DagSelection, dialect: str) -> bool:
-    # Ids with a collation, for which Airflow has an option, are compared here.
-    compares_exactly = dialect in _MYSQL or getattr(_dags.c.dag_id.type, "collation", None) is None
     few = sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_VALUES
-    return dialect in _DATABASES and compares_exactly and few
+    return compares_exactly(_dags.c.dag_id, dialect) and few
+
+
+def compares_exactly(column: Any, dialect: str) -> bool:
+    """Whether `is_one_of` compares a column as ids are compared here, by every character."""
+    # Ids with a collation, for which Airflow has an option, are compared here.
+    collated = dialect not in _MYSQL and getattr(column.type, "collation", None) is not None
+    return dialect in _DATABASES and not collated
 
 
 def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
@@ -98,16 +103,16 @@ def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] |
     parts = [_carrying(names, bundles, dialect) for bundles, names in tags.items() if bundles != Bundles()]
     if clause.dag_ids:
         # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
-        parts.append(_EVERY_DAG.where(_is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
+        parts.append(_EVERY_DAG.where(is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
     return parts
 
 
 def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:
     # A tag goes when its Dag goes: the database sees to it, so the table of Dags is not needed.
-    found = _CARRYING.where(_is_one_of(_carried.c.name, tags, dialect))
+    found = _CARRYING.where(is_one_of(_carried.c.name, tags, dialect))
     if bundles is None:
         return found
-    return found.join(_dags, _IS_OF_DAG).where(_is_one_of(_dags.c.bundle_name, bundles, dialect))
+    return found.join(_dags, _IS_OF_DAG).where(is_one_of(_dags.c.bundle_name, bundles, dialect))
 
 
 def _one(parts: list[Select[Any]]) -> Any:
@@ -116,8 +121,9 @@ def _one(parts: list[Select[Any]]) -> Any:
     return union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement[bool]:
-    storable = sorted(value for value in values if _can_be_stored(value, dialect))
+def is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a text is one of these, exactly."""
+    storable = sorted(value for value in values if can_be_stored(value, dialect))
     if not storable:
         return false()
     found: ColumnElement[bool] = column.in_(storable)
@@ -127,7 +133,7 @@ def _is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElemen
     return and_(found, cast(column, LargeBinary).in_([value.encode() for value in storable]))
 
 
-def _can_be_stored(value: str, dialect: str) -> bool:
+def can_be_stored(value: str, dialect: str) -> bool:
     """Whether a database can have the text at all; some refuse the whole statement for one that it cannot."""
     if "\0" in value and dialect != "sqlite":
         return False

@@ -16,13 +16,10 @@ from typing import Any
 from airflow.models import DagModel
 from airflow.models.asset import AssetModel
 from airflow.models.backfill import Backfill
-from airflow.models.connection import Connection
 from airflow.models.dag import DagTag
 from airflow.models.log import Log
-from airflow.models.pool import Pool
 from airflow.models.team import Team
 from airflow.models.team import dag_bundle_team_association_table as bundles_of_teams
-from airflow.models.variable import Variable
 from sqlalchemy import and_, bindparam, false, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.expression import ColumnElement, Select
@@ -218,23 +215,8 @@ def read_dag_of_event(event_log_id: int) -> str | None:
         return connection.scalar(select(Log.dag_id).where(Log.id == event_log_id))
 
 
-def connection_ids() -> AbstractSet[str]:
-    """Return the ids of all connections; read on first use, as those below."""
-    return _every(Connection, "conn_id")
-
-
-def pool_names() -> AbstractSet[str]:
-    """Return the names of all pools."""
-    return _every(Pool, "pool")
-
-
-def variable_keys() -> AbstractSet[str]:
-    """Return the keys of all Variables."""
-    return _every(Variable, "key")
-
-
 def asset_ids() -> AbstractSet[int]:
-    """Return the ids of all assets."""
+    """Return the ids of all assets; read on first use, as those below."""
     return _every(AssetModel, "id")
 
 

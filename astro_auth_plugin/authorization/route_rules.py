@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from airflow import __version__ as airflow_version
+from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from itsdangerous import BadSignature, URLSafeSerializer
 from packaging.version import Version
@@ -19,7 +20,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from astro_auth_plugin.authorization import dag_dependencies, dag_lookup, route_table
 from astro_auth_plugin.authorization.route_table import RouteTableError
-from astro_auth_plugin.rbac.explain.route_rows import CASES_IN_BODY, CASES_IN_QUERY, Route
+from astro_auth_plugin.rbac.explain.route_rows import CASES_IN_BODY, CASES_IN_QUERY, OBJECT_PLACES, Route
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 from astro_auth_plugin.runtime.request_context import RequestContext
@@ -29,6 +30,9 @@ RELEASE = "{0.major}.{0.minor}".format(Version(airflow_version))
 
 SHOWS_ROWS_OF_NO_DAG = not {"AUDIT_LOGS_ALL", "IMPORT_ERRORS_ALL"} <= AccessView.__members__.keys()
 """Whether lists of the audit log and of import errors add the rows that belong to no Dag without a check."""
+
+LISTS_ONLY_GRANTED_OBJECTS = hasattr(BaseAuthManager, "get_authorized_connections")
+"""Whether Airflow leaves connections, Variables and pools out of its lists: not before 3.2, where lists have all."""
 
 EVERY_DAG = "~"
 """An id that no Dag has: a check of it passes only for identities with the permission on every Dag."""
@@ -73,6 +77,8 @@ class RouteRule(NamedTuple):
             Airflow then filters the Dags, or checks each item.
         assets_of: on which Dag assets are read: that of the `path` or of the `query`; `Deployment` for none.
         starts_dags: whether to write an asset starts Dags that Airflow does not check.
+        objects: where the connection, Variable or pool is named, as `where` of the row has it; '' elsewhere.
+        is_batch: whether the body has many objects, each with what is done with it.
     """
 
     on_dags: int = 0
@@ -86,6 +92,8 @@ class RouteRule(NamedTuple):
     is_filtered_write: bool = False
     assets_of: str = "path"
     starts_dags: bool = True
+    objects: str = ""
+    is_batch: bool = False
 
     @property
     def corrects(self) -> bool:
@@ -172,6 +180,8 @@ def compiled(route: Route) -> RouteRule:
         is_list=is_list,
         is_filtered_write=is_list and route.method != "GET" and not route.path.endswith("/list"),
         assets_of="query" if route.named else "Deployment" if "datasets.get" in route.deployment_wide else "path",
+        objects=route.where if route.where in OBJECT_PLACES else "",
+        is_batch=bool(route.items),
         starts_dags=not ("datasets.create" in route.deployment_wide and "dagRun.create" not in route.deployment_wide),
     )
 

@@ -35,6 +35,7 @@ class RequestContext:
     Attributes:
         scope: the ASGI scope; the router adds `route` and `path_params` to it.
         body: the JSON body, on the few routes whose decision needs it; otherwise None.
+        raw_body: the bytes of the body, where it names connections, Variables or pools; read only where that matters.
         actor: whose access was checked last.
         allowed: what was allowed, with the id of whom, in turn; an answer that goes on is asked for again.
         api_token: the API token that signed in with this request's header; None for a person.
@@ -65,6 +66,7 @@ class RequestContext:
         "events",
         "identities",
         "log_rows",
+        "raw_body",
         "refusal",
         "retry_after",
         "scope",
@@ -77,6 +79,7 @@ class RequestContext:
     def __init__(self, scope: Any, body: Any = None) -> None:
         self.scope = scope
         self.body = body
+        self.raw_body: bytes | None = None
         self.actor: AstroIdentity | None = None
         self.allowed: list[tuple[int | str, Any]] = []
         self.credential = ""

@@ -74,10 +74,12 @@ class RequestMiddleware:
             await refusal(scope, receive, send)
             return
         request_bodies.name_json(scope)
+        raw, receive = await request_bodies.kept(scope, path, receive)
         if self._tls and scope.get("scheme") == "http":
             # A proxy in front has taken TLS off. Cookies and addresses have to suit what the browser speaks.
             scope["scheme"] = "https"
         context = RequestContext(scope, body if request_bodies.needs_body(scope["method"], path) else None)
+        context.raw_body = raw
         if path in logout.PATHS:
             context.events += await logout.end(scope)
         serve = partial(self._serve, context, path)

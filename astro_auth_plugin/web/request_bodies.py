@@ -14,6 +14,7 @@ from astro_auth_plugin.web.status_codes import TOO_LARGE, UNPROCESSABLE
 
 # Where the decision needs a field of the body: whether a backfill reprocesses, and whom an account is to be.
 _BODY_NEEDED = (("POST", "/api/v2/backfills"), ("POST", "/auth/fab/v1/users"), ("PATCH", "/auth/fab/v1/users/"))
+_OBJECTS = ("/api/v2/connections", "/api/v2/variables", "/api/v2/pools")
 MAX_BODY = 1024 * 1024
 LARGEST_LIST = 128 * 1024
 """For the filters of a list. Any user may send some, and all that is wrong in them is found on the event loop."""
@@ -75,6 +76,25 @@ def needs_body(method: str, path: str) -> bool:
     )
 
 
+def names_objects(method: str, path: str) -> bool:
+    """Whether the body of a request names connections, Variables or pools; they decide for some users."""
+    return method in ("POST", "PATCH") and path.startswith(_OBJECTS)
+
+
+async def kept(scope: Scope, path: str, receive: Receive) -> tuple[bytes | None, Receive]:
+    """Return the bytes of a body that names objects, and what gives it to Airflow; None where it did not come whole."""
+    if not names_objects(scope["method"], path):
+        return None, receive
+    try:
+        return await _read(receive, size_limits.announced_size(scope), size_limits.LARGEST_BODY)
+    except _BodyTooLarge:
+        return None, _cut_off
+
+
+async def _cut_off() -> Message:
+    return size_limits.CUT_OFF
+
+
 async def looked_at(scope: Scope, path: str, receive: Receive) -> tuple[Any, Receive, JSONResponse | None]:
     """Return the JSON body where a decision needs it, what gives it to Airflow, and the answer if it is refused."""
     # The body of a password is read whole, so that only requests with a password take a turn.
@@ -107,6 +127,14 @@ async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple
 
     One that is no JSON says nothing here; Airflow refuses it itself.
     """
+    text, receive_again = await _read(receive, announced_size, limit)
+    try:
+        return json.loads(text), receive_again
+    except (ValueError, RecursionError):
+        return None, receive_again
+
+
+async def _read(receive: Receive, announced_size: int, limit: int) -> tuple[bytes, Receive]:
     if announced_size > limit:
         raise _BodyTooLarge
     size = 0
@@ -119,8 +147,4 @@ async def _read_json(receive: Receive, announced_size: int, limit: int) -> tuple
             raise _BodyTooLarge
         return message
 
-    text, receive_again = await whole_body(receive_within)
-    try:
-        return json.loads(text), receive_again
-    except (ValueError, RecursionError):
-        return None, receive_again
+    return await whole_body(receive_within)

@@ -21,7 +21,7 @@ Question = tuple[str, frozenset[str], reference.Dag | None]
 AT = datetime.fromisoformat(reference.AT)
 """The time for which the engines answer."""
 STRANGER = "nobody@example.com"
-GRANTS = ("workspace_roles", "deployment_roles", "dag_roles", "roles")
+GRANTS = ("workspace_roles", "deployment_roles", "dag_roles", "object_roles", "roles")
 """The keys behind which users, Teams and tokens have their grants, besides `organization_role`."""
 
 # The same examples on every run and every machine: what fails in CI fails at the desk.

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from astro_auth_plugin.runtime.request_context import current_request
 from astro_auth_plugin.web import request_bodies, size_limits
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from astro_auth_plugin.web.request_bodies import LARGEST_LIST, MAX_BODY
@@ -97,6 +98,51 @@ def test_body_is_given_on_in_one_piece() -> None:
     first, second = asyncio.run(read())
     assert first == {"type": "http.request", "body": b"1" * 1000, "more_body": False}
     assert second == {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kept"),
+    [
+        ("POST", "/api/v2/connections", True),
+        ("PATCH", "/api/v2/pools", True),
+        ("PATCH", "/api/v2/variables/a/b", True),
+        ("POST", "/api/v2/connections/test", True),
+        ("GET", "/api/v2/connections", False),
+        ("DELETE", "/api/v2/pools/a", False),
+        ("POST", "/api/v2/dags/a/dagRuns", False),
+    ],
+)
+def test_bodies_that_name_objects(method: str, path: str, kept: bool) -> None:
+    """A body that names connections, Variables or pools is kept as it came, whatever its size, and given on whole."""
+    seen: list[bytes | None] = []
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        context = current_request()
+        assert context is not None
+        seen.append(context.raw_body)
+        await _served(scope, receive, send)
+
+    body = b'{"a": "' + b"x" * MAX_BODY + b'"}'
+    pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
+    answer = asyncio.run(ask(RequestMiddleware(served), method, path, pieces=pieces))
+    assert json.loads(answer.body) == {"size": len(body)}
+    assert seen == [body if kept else None]
+
+
+def test_body_of_objects_that_is_too_large() -> None:
+    """Airflow does not get a part of a body that is larger than any may be."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        context = current_request()
+        assert context is not None
+        assert context.raw_body is None
+        with pytest.raises(ClientDisconnect):
+            await Request(scope, receive).body()
+        await JSONResponse({"gone": True})(scope, receive, send)
+
+    pieces = [b"x" * 65_536] * (size_limits.LARGEST_BODY // 65_536 + 1)
+    answer = asyncio.run(ask(RequestMiddleware(served), "POST", "/api/v2/pools", pieces=pieces))
+    assert json.loads(answer.body) == {"gone": True}
 
 
 def test_client_that_leaves() -> None:

@@ -22,6 +22,7 @@ from tools.mutants import (
     authorization,
     cli,
     credentials,
+    objects,
     policy_versions,
     rbac,
     rbac_changes,
@@ -36,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
 _ROOMS = (
     access_api,
-    *(accounts, authentication, authorization, cli, credentials, policy_versions, rbac, rbac_changes, runtime),
+    *(accounts, authentication, authorization, cli, credentials, objects, policy_versions, rbac, rbac_changes, runtime),
     *(tag_protection, web),
 )
 FAULTS: tuple[Fault, ...] = sum((room.FAULTS for room in _ROOMS), ())

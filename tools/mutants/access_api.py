@@ -182,7 +182,7 @@ FAULTS = (
     Fault(
         "Deployment Admins read grants on Dags beside",
         "Visibility.sees",
-        "self.dags_here if deployment_id == self.engine.deployment_id else self.dags_beside",
+        "self.dags_here if is_here else self.dags_beside",
         "self.dags_here",
         _VISIBILITY,
     ),

@@ -270,7 +270,7 @@ FAULTS = (
     ),
     Fault(
         "the announced length of a body is not looked at",
-        "_read_json",
+        "_read",
         """if announced_size > limit:
     raise _BodyTooLarge""",
         "",
@@ -278,7 +278,7 @@ FAULTS = (
     ),
     Fault(
         "a large body is not looked at",
-        "_read_json",
+        "_read",
         "size > limit",
         "False",
         WEB,

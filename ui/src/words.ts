@@ -28,7 +28,7 @@ export const grantLine = (grant: Grant | GrantKey, me?: Me): string => {
 export function through(held: Held): string {
   const { kind, name, group } = held.through;
   if (kind === "token") return "role of the API token";
-  if (kind !== "Team") return held.implied ? "comes with a role on Dags" : "given directly";
+  if (kind !== "Team") return held.implied ? "comes with a role on Dags or objects" : "given directly";
   return group ? `Team ${name}, by the group ${group}` : `Team ${name}`;
 }
 

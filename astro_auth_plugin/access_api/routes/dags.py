@@ -14,6 +14,7 @@ from astro_auth_plugin.access_api.routes import users
 from astro_auth_plugin.access_api.routes.teams import visible_teams
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
 from astro_auth_plugin.authorization import dag_access, dag_lookup
+from astro_auth_plugin.authorization.objects import decisions
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import reaching
 from astro_auth_plugin.rbac.explain import access_report
@@ -25,7 +26,7 @@ from astro_auth_plugin.rbac.model.scopes import GrantScope
 router = APIRouter(tags=["Dags"])
 _SEE_DAG = mask("dag.get")
 _MOST_SUGGESTIONS = 20
-Kind = Literal["dag", "tag", "user", "team", "role"]
+Kind = Literal["dag", "tag", "connection", "variable", "pool", "user", "team", "role"]
 
 
 @router.get("/dags/{dag_id}/access")
@@ -100,10 +101,10 @@ def suggest(who: CallerDep, kind: Kind, search: Search = "") -> shapes.Suggestio
 
 
 def _values(who: Caller, kind: Kind, wanted: str) -> set[str]:
-    if kind == "dag":
-        return who.dag_ids()
-    if kind == "tag":
-        return {tag for dag in who.dags() for tag in dag.tags}
+    if kind in ("dag", "tag"):
+        return who.dag_ids() if kind == "dag" else {tag for dag in who.dags() for tag in dag.tags}
+    if kind in ("connection", "variable", "pool"):
+        return {*decisions.readable(who.identity, kind, "GET")}
     if not who.visibility.access:
         return set()
     if kind == "team":

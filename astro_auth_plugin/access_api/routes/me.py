@@ -54,7 +54,9 @@ def me(who: CallerDep) -> shapes.Me:
             tokens=who.visibility.tokens,
             history=who.visibility.changes,
             audit=who.reads_audit,
-            grant_levels=[level for level in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG") if level in levels],
+            grant_levels=[
+                level for level in ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT") if level in levels
+            ],
             teams=owner,
             roles=owner,
             create_tokens=not identity.is_token and delegation.may_make_tokens(engine, identity.subject),
@@ -143,7 +145,7 @@ def _explanation(who: Caller, answer: Answer, question: Question, groups: frozen
     seen = (grant for grant in given if answer.subject == who.identity.subject or who.visibility.sees(grant.scope))
     return shapes.Explanation(
         answer=answer.verdict,
-        question=question.words + (f" {question.dag_id}" if question.dag_id else ""),
+        question=question.words + (f" {question.named}" if question.named else ""),
         why=answer.why,
         missing=list(names(missing)),
         grants=Throughs(who.engine, answer.subject, groups).held(seen),
@@ -151,7 +153,7 @@ def _explanation(who: Caller, answer: Answer, question: Question, groups: frozen
             shapes.Advice(
                 role=each.role,
                 scope=views.scope_of(_complete(who, each)),
-                extra=list(spelled(each.extra, on_dag=not each.scope.is_deployment_wide)),
+                extra=list(spelled(each.extra, on_dag=each.scope.is_on_dags)),
             )
             for each in advised
         ],

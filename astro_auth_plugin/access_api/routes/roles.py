@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -18,14 +18,14 @@ from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import Values
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.model.actions import spelled
-from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, TABLE
+from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, OBJECT_WORDS, TABLE
 from astro_auth_plugin.rbac.model.role_templates import TEMPLATES
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
 from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, GrantScope
 from astro_auth_plugin.rbac.policy.document import CustomRole
 
 router = APIRouter(tags=["Roles"])
-_ORDER: tuple[Level, ...] = ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG")
+_ORDER: tuple[Level, ...] = ("ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT")
 
 
 @router.get("/roles")
@@ -109,7 +109,8 @@ def catalogue(who: CallerDep) -> shapes.Catalogue:
                     shapes.Verb(
                         verb=verb,
                         deployment_word=f"deployment.airflow.{row.name}.{verb}",
-                        dag_word=word if (word := f"dag.airflow.{row.name}.{verb}") in DAG_WORDS else None,
+                        dag_word=_known(f"dag.airflow.{row.name}.{verb}", DAG_WORDS),
+                        object_word=_known(f"object.airflow.{row.name}.{verb}", OBJECT_WORDS),
                     )
                     for verb in row.verbs
                 ],
@@ -125,6 +126,10 @@ def catalogue(who: CallerDep) -> shapes.Catalogue:
         grantable=list(_grantable(who)),
         places=list(_places(who)),
     )
+
+
+def _known(word: str, words: Container[str]) -> str | None:
+    return word if word in words else None
 
 
 def _custom(role: CustomRole, held_by: list[str]) -> shapes.CustomRole:

@@ -98,7 +98,7 @@ ROLE_COMMANDS = (
         (
             ROLE,
             Option(("--template",), "The template to begin with; see `role templates`.", {"metavar": "NAME"}),
-            Option(("--scope",), "What the role is assigned on.", {"choices": ("DEPLOYMENT", "DAG")}),
+            Option(("--scope",), "What the role is assigned on.", {"choices": ("DEPLOYMENT", "DAG", "OBJECT")}),
             _repeated("--permission", "A permission; can be repeated.", "PERMISSION", "permissions"),
             DESCRIPTION,
             _repeated("--workspace", "A Workspace to which it is restricted; can be repeated.", "ID", "workspaces"),

@@ -32,7 +32,8 @@ FORCE = Option(("--force",), "Make it even if no Organization Owner is left.", {
 
 
 def _role_option(level: str, what: str, *words: str) -> Option:
-    more = {"nargs": len(words), "metavar": words, "action": "append", "default": [], "dest": f"{level}_roles"}
+    dest = f"{level.replace('-', '_')}_roles"
+    more = {"nargs": len(words), "metavar": words, "action": "append", "default": [], "dest": dest}
     return Option((f"--{level}-role",), f"A role on {what}; can be repeated.", more)
 
 
@@ -42,6 +43,12 @@ ROLES = (
     _role_option("deployment", "a Deployment", "DEPLOYMENT", "ROLE"),
     _role_option("dag", "a Dag", "DEPLOYMENT", "DAG", "ROLE"),
     _role_option("tag", "the Dags with a tag", "DEPLOYMENT", "TAG", "ROLE"),
+    _role_option("connection", "a connection", "DEPLOYMENT", "ID", "ROLE"),
+    _role_option("connection-prefix", "the connections that begin so", "DEPLOYMENT", "PREFIX", "ROLE"),
+    _role_option("variable", "a Variable", "DEPLOYMENT", "KEY", "ROLE"),
+    _role_option("variable-prefix", "the Variables that begin so", "DEPLOYMENT", "PREFIX", "ROLE"),
+    _role_option("pool", "a pool", "DEPLOYMENT", "POOL", "ROLE"),
+    _role_option("pool-prefix", "the pools that begin so", "DEPLOYMENT", "PREFIX", "ROLE"),
 )
 CHANGE = (ACTOR, REASON, DRY_RUN, POLICY, DEPLOYMENT, OUTPUT)
 """What every command has that changes the policy and prints nothing else."""
@@ -52,7 +59,11 @@ _TIME = re.compile(r"([0-9]{1,5})([mhdw])")
 
 def roles(args: Namespace) -> Iterator[tuple[GrantScope, str]]:
     """Yield the roles that the options of `ROLES` give, each with its scope."""
-    from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, GrantScope  # noqa: PLC0415 - the catalogue is light
+    from astro_auth_plugin.rbac.model.scopes import (  # noqa: PLC0415 - the catalogue is light
+        KINDS,
+        ORGANIZATION,
+        GrantScope,
+    )
 
     for (role,) in args.organization_roles:
         yield ORGANIZATION, role
@@ -64,6 +75,10 @@ def roles(args: Namespace) -> Iterator[tuple[GrantScope, str]]:
         yield GrantScope("Dag", dag_id, deployment), role
     for deployment, tag, role in args.tag_roles:
         yield GrantScope("tag", tag, deployment), role
+    for kind in KINDS.values():
+        if kind.object_kind:
+            for deployment, name, role in getattr(args, f"{kind.entity_type.lower()}_roles"):
+                yield GrantScope(kind.name, name, deployment), role
 
 
 def duration(text: str) -> timedelta:

@@ -24,7 +24,21 @@ _MOST_STEPS = 10_000
 
 # By which keys an entry of a list is known, so that it is changed and not replaced by another one.
 _NAMES = ("email", "id", "name")
-_NAMES_OF_GRANT = ("deployment_id", "workspace_id", "dag_id", "tag", "entity_type", "entity_id", "role")
+_NAMES_OF_GRANT = (
+    "deployment_id",
+    "workspace_id",
+    "dag_id",
+    "tag",
+    "connection_id",
+    "connection_prefix",
+    "variable_key",
+    "variable_prefix",
+    "pool",
+    "pool_prefix",
+    "entity_type",
+    "entity_id",
+    "role",
+)
 
 
 class UneditableText(Exception):

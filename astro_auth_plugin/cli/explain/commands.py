@@ -94,16 +94,18 @@ def _of_subject(args: Namespace) -> int:
         who = person.looked_up(who, opened.engine, database=not args.dags)
         deployment_wide = access_report.deployment_wide_permissions(asking, who.subject, who.effective_groups)
         shares = access_report.of_subject(asking, who.subject, dags, who.effective_groups)
+        objects = access_report.objects_of_subject(asking, who.subject, who.effective_groups)
     notes = _notes(asking, Question("access", ()), Place(), who)
     if who.subject in asking.expired:
         notes.append(f"This API token expired at {asking.expired[who.subject]:%Y-%m-%d %H:%M} UTC.")
     if who.powerless:
-        deployment_wide, shares = 0, []
+        deployment_wide, shares, objects = 0, [], []
         notes.append(f"The grants of the policy have no effect: {who.powerless}.")
     if who.groups is None and access_report.groups_matter(asking, who.subject):
         notes.append(person.GROUPS)
-    listing.shares(args.output, _setting(opened, Place(), notes, who.groups), who.subject, deployment_wide, shares)
-    return YES if deployment_wide or shares else DENIED
+    setting = _setting(opened, Place(), notes, who.groups)
+    listing.shares(args.output, setting, who.subject, deployment_wide, shares, objects=objects)
+    return YES if deployment_wide or shares or objects else DENIED
 
 
 def _setting(opened: Opened, place: Place, notes: list[str], groups: frozenset[str] | None = None) -> Setting:
@@ -150,8 +152,9 @@ def _request(method: str, address: str, more: list[str]) -> Question:
         raise CommandFailed(f"Airflow {release[0]}.{release[1]} has no route `{method} {parts.path}`{near}")
     query = parse_qs(parts.query, keep_blank_values=True)
     question = questions.of_request(f"{method} {address}", found, query, *more[:1])
-    if len(more) > 1 or (more and question.dag_id != more[0]):
-        raise CommandFailed(f"`{more[-1]}` is not needed: `{found.route.name}` already names the Dag")
+    if len(more) > 1 or (more and question.named != more[0]):
+        what = "object" if question.object_kind else "Dag"
+        raise CommandFailed(f"`{more[-1]}` is not needed: `{found.route.name}` already names the {what}")
     return question if release >= _HIDES_BACKFILLS else question._replace(hidden=0)
 
 

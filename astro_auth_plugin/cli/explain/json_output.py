@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
-from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.engine.engine import DagSelection, Engine
+from astro_auth_plugin.rbac.engine.objects import ObjectSelection
 from astro_auth_plugin.rbac.explain.answers import Answer, Case
 from astro_auth_plugin.rbac.explain.minimal_grants import Addition, Advice
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import names
+from astro_auth_plugin.rbac.model.resources import Resource
 from astro_auth_plugin.rbac.model.scopes import Dag
 
 Values = dict[str, Any]
@@ -49,9 +51,14 @@ def of_setting(setting: Setting) -> Values:
 
 
 def of_question(question: Question, place: Place) -> Values:
-    """Return a question, with its Dag."""
+    """Return a question, with its Dag or object."""
     dag = of_dag(question.dag_id, place) if question.where == "Dag" else None
-    return {"question": question.words, "dag": dag}
+    return {"question": question.words, "dag": dag, "object": of_resource(question.resource)}
+
+
+def of_resource(resource: Resource | None) -> Values | None:
+    """Return a connection, Variable or pool."""
+    return {"kind": resource.kind, "id": resource.id} if resource else None
 
 
 def of_groups(setting: Setting) -> list[str] | None:
@@ -87,6 +94,7 @@ def of_cases(answer: Answer, dags: list[Dag] | None = None) -> list[Values]:
             "missing": [*names(case.missing)],
             "grants": of_grants(deciding(case)),
             "dags": rows(case, dags),
+            "objects": of_objects(case),
         }
         for case in answer.cases
     ]
@@ -94,9 +102,20 @@ def of_cases(answer: Answer, dags: list[Dag] | None = None) -> list[Values]:
 
 def rows(case: Case, dags: list[Dag] | None) -> list[str] | None:
     """Return the Dags that the answer is yes for; None where it is not about several, or none are available."""
-    if case.rows is None or dags is None:
+    selection = case.rows
+    if not isinstance(selection, DagSelection) or dags is None:
         return None
-    return sorted(dag.id for dag in dags if case.rows.matches(dag))
+    return sorted(dag.id for dag in dags if selection.matches(dag))
+
+
+def of_objects(case: Case) -> list[Values] | None:
+    """Return the conditions, all of them, on the objects that the answer is yes for; None where it is about no list.
+
+    Without any, it is every object.
+    """
+    if not isinstance(case.rows, ObjectSelection):
+        return None
+    return [{"ids": sorted(clause.ids), "prefixes": sorted(clause.prefixes)} for clause in case.rows.clauses]
 
 
 def required(case: Case) -> int:

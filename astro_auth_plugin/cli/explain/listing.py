@@ -9,7 +9,7 @@ from astro_auth_plugin.cli.explain.json_output import Setting
 from astro_auth_plugin.cli.explain.text_output import requested, say, tell_notes
 from astro_auth_plugin.cli.output import count, print_table, print_values
 from astro_auth_plugin.rbac.engine.decision import HeldGrant, until
-from astro_auth_plugin.rbac.explain.access_report import Holder, Share, groups_of
+from astro_auth_plugin.rbac.explain.access_report import Holder, ObjectShare, Share, groups_of
 from astro_auth_plugin.rbac.explain.answers import Answer
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.actions import spelled
@@ -65,7 +65,15 @@ def holders(form: str, setting: Setting, dag_id: str | None, tag: str | None, fo
     tell_notes(setting)
 
 
-def shares(form: str, setting: Setting, subject: str, deployment_wide: int, found: list[Share]) -> None:
+def shares(  # noqa: PLR0913 - all that a user may do, part by part
+    form: str,
+    setting: Setting,
+    subject: str,
+    deployment_wide: int,
+    found: list[Share],
+    *,
+    objects: list[ObjectShare],
+) -> None:
     """Print all that a user may do."""
     if form != "table":
         dags = [
@@ -78,7 +86,16 @@ def shares(form: str, setting: Setting, subject: str, deployment_wide: int, foun
         ]
         deployment = json_output.of_permissions(deployment_wide, on_dag=False)
         reported = {**json_output.of_setting(setting), "as": subject, "groups": json_output.of_groups(setting)}
-        print_values({**reported, "deployment": deployment, "dags": dags, "notes": setting.notes}, form)
+        on_objects = [
+            {
+                "on": {"kind": scope.kind, "id": scope.id},
+                **json_output.of_permissions(permissions, on_dag=False),
+                "grants": json_output.of_grants(grants),
+            }
+            for scope, permissions, grants in objects
+        ]
+        listed = {"deployment": deployment, "dags": dags, "objects": on_objects}
+        print_values({**reported, **listed, "notes": setting.notes}, form)
         return
     say(f"{subject} may see {count(sum(len(share.dag_ids) for share in found), 'Dag')}")
     if deployment_wide:
@@ -88,6 +105,11 @@ def shares(form: str, setting: Setting, subject: str, deployment_wide: int, foun
         for one in found
     ]
     _print(("Dags", "May", "Through"), rows)
+    rows = [
+        (str(scope), ", ".join(spelled(permissions, on_dag=False)), _through(grants))
+        for scope, permissions, grants in objects
+    ]
+    _print(("Objects", "May", "Through"), rows)
     tell_notes(setting)
 
 

@@ -12,11 +12,13 @@ from astro_auth_plugin.cli.explain.json_output import Setting
 from astro_auth_plugin.cli.output import console, count, print_table, print_values, printable
 from astro_auth_plugin.rbac.engine.decision import HeldGrant, until
 from astro_auth_plugin.rbac.engine.engine import DagSelection
+from astro_auth_plugin.rbac.engine.objects import ObjectSelection
 from astro_auth_plugin.rbac.explain import minimal_grants
 from astro_auth_plugin.rbac.explain.answers import Answer, Case
 from astro_auth_plugin.rbac.explain.minimal_grants import Addition, Advice
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.permissions import names
+from astro_auth_plugin.rbac.model.resources import NOUNS
 from astro_auth_plugin.rbac.model.scopes import Dag
 
 # Grants elsewhere are a hint; the ten that come nearest are enough of it.
@@ -63,8 +65,8 @@ def _tell(setting: Setting, answer: Answer, dags: list[Dag] | None) -> None:
 
 def requested(question: Question) -> str:
     """Return the question, as it was put."""
-    of_dag = question.where == "Dag" and " " not in question.words
-    return f"{question.words} {question.dag_id}" if of_dag else question.words
+    of_one = question.where in ("Dag", "object") and " " not in question.words
+    return f"{question.words} {question.named}" if of_one else question.words
 
 
 def _of_case(answer: Answer, case: Case, dags: list[Dag] | None) -> Iterator[str]:
@@ -72,16 +74,21 @@ def _of_case(answer: Answer, case: Case, dags: list[Dag] | None) -> Iterator[str
     if case.when:
         yield case.verdict
     for decision in case.decisions:
-        on_dag = question.where == "Dag" and decision is case.decisions[-1]
-        where = f"on Dag `{question.dag_id}`" if on_dag else "in the whole Deployment"
+        on_one = question.where in ("Dag", "object") and decision is case.decisions[-1]
+        where = f"on {question.resource or f'Dag `{question.dag_id}`'}" if on_one else "in the whole Deployment"
         yield f"needs {_list(names(decision.required))} {where}"
         if decision.missing:
             yield f"missing: {_list(names(decision.missing))}"
     if question.where == "Dags":
         yield f"needs {_list(names(question.opens))} on some Dag, and shows those with {_list(names(case.needs))}"
-    if question.where == "some Dag":
+    if question.where == "objects":
+        yield f"needs {_list(names(case.needs))} on some {_noun(question)}, and shows those"
+    if question.where in ("some Dag", "some object"):
         yield f"needs {_list(names(case.needs))} on {question.unnamed}"
-    if case.rows is not None:
+    if isinstance(case.rows, ObjectSelection):
+        shows = "shows" if question.where == "objects" else "yes for"
+        yield f"{shows} {_which_objects(question, case.rows)}"
+    elif case.rows is not None:
         which = _which(case.rows, json_output.rows(case, dags))
         yield f"shows what belongs to {which}" if question.where == "Dags" else f"yes for {which}"
 
@@ -100,6 +107,22 @@ def _which(selection: DagSelection, rows: list[str] | None) -> str:
         ids = f"with the id {_list(sorted(clause.dag_ids), ' or ')}" if clause.dag_ids else ""
         parts.append(" or ".join(filter(None, [tags, ids])))
     return "Dags " + "; and at the same time ".join(parts)
+
+
+def _noun(question: Question) -> str:
+    return NOUNS[question.object_kind] if question.object_kind else ""
+
+
+def _which_objects(question: Question, selection: ObjectSelection) -> str:
+    """Return as text which objects are selected, by their ids and prefixes."""
+    if selection.everything:
+        return f"every {_noun(question)}"
+    parts = []
+    for clause in selection.clauses:
+        ids = f"with the id {_list(sorted(clause.ids), ' or ')}" if clause.ids else ""
+        prefixes = f"that begin with {_list(sorted(clause.prefixes), ' or ')}" if clause.prefixes else ""
+        parts.append(" or ".join(filter(None, [ids, prefixes])))
+    return f"{_noun(question)}s " + "; and at the same time ".join(parts)
 
 
 def _tell_what_does_not_count(setting: Setting, dag: Dag) -> None:

@@ -256,6 +256,12 @@ def _effect_values(effects: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[d
             "deployment": None in places,
             "dags": sorted(place.name for place in places if place and place.kind == "Dag"),
             "tags": sorted(place.name for place in places if place and place.kind == "tag"),
+            "objects": [
+                {"kind": kind, "id": name}
+                for kind, name in sorted(
+                    (place.kind, place.name) for place in places if place and place.kind not in ("Dag", "tag")
+                )
+            ],
         }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.engine.objects import NO_OBJECTS, ObjectAccess, ObjectSelection
+from astro_auth_plugin.rbac.model.permissions import ObjectKind
+from astro_auth_plugin.rbac.model.scopes import KINDS, Dag
 from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, TagRules
 
 
@@ -44,7 +47,7 @@ class Access(NamedTuple):
     """What one subject has in the Deployment, compiled.
 
     `deployment_wide` applies to everything, `by_tag` and `by_dag` to the Dags with that tag or id. `anywhere` is their
-    union.
+    union. `objects` has what applies to single connections, Variables and pools, for those kinds of which there is any.
     """
 
     grants: tuple[HeldGrant, ...]
@@ -52,6 +55,7 @@ class Access(NamedTuple):
     by_tag: dict[str, int]
     by_dag: dict[str, int]
     anywhere: int
+    objects: Mapping[ObjectKind, ObjectAccess] = MappingProxyType({})
 
     def clauses(self, permissions: int) -> tuple[Clause, ...]:
         """Return the conditions under which a Dag has all of these permissions, which are not held everywhere."""
@@ -67,20 +71,46 @@ class Access(NamedTuple):
                 held |= by_tag[tag]
         return held
 
+    def on_object(self, kind: ObjectKind, name: str) -> int:
+        """Return all permissions on a connection, Variable or pool: the grants that apply to it add up."""
+        return self.deployment_wide | self.objects.get(kind, NO_OBJECTS).on(name)
+
+    def objects_with(self, kind: ObjectKind, permissions: int) -> ObjectSelection:
+        """Return on which objects of a kind all of these permissions are held; none for no permission."""
+        missing = permissions & ~self.deployment_wide
+        if not missing:
+            return ObjectSelection(bool(permissions))
+        held = self.objects.get(kind, NO_OBJECTS)
+        if missing & ~held.anywhere:
+            return ObjectSelection(everything=False)
+        return ObjectSelection(False, tuple(dict.fromkeys(held.clauses([*_bits(missing)]))))
+
 
 def compile_access(grants: tuple[HeldGrant, ...]) -> Access:
     """Add up what the grants of one subject give."""
     deployment_wide = 0
     narrow: dict[str, dict[str, int]] = {"tag": {}, "Dag": {}}
     anywhere = 0
+    objects: dict[ObjectKind, ObjectAccess] = {}
     for grant in grants:
+        kind = grant.scope.object_kind
+        if kind is not None:
+            objects[kind] = _with_object_grant(objects.get(kind), grant)
+            continue
         anywhere |= grant.permissions
         if grant.scope.is_deployment_wide:
             deployment_wide |= grant.permissions
         else:
             by = narrow[grant.scope.kind]
             by[grant.scope.id] = by.get(grant.scope.id, 0) | grant.permissions
-    return Access(grants, deployment_wide, narrow["tag"], narrow["Dag"], anywhere)
+    return Access(grants, deployment_wide, narrow["tag"], narrow["Dag"], anywhere, objects)
+
+
+def _with_object_grant(held: ObjectAccess | None, grant: HeldGrant) -> ObjectAccess:
+    held = held or ObjectAccess({}, {}, 0)
+    by = held.by_prefix if KINDS[grant.scope.kind].is_prefix else held.by_id
+    by[grant.scope.id] = by.get(grant.scope.id, 0) | grant.permissions
+    return held._replace(anywhere=held.anywhere | grant.permissions)
 
 
 def _clause(access: Access, bit: int) -> Clause:

@@ -18,6 +18,7 @@ from astro_auth_plugin.rbac.model.roles import ACCESSOR_PERMISSIONS, BUILT_IN, L
 from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY
 from astro_auth_plugin.rbac.model.subjects import user_subject
 from astro_auth_plugin.rbac.policy.document import TokenRole
+from astro_auth_plugin.rbac.policy.grants import token_scope
 
 # Everybody who signs in is an Organization Member, whether the policy says so or not.
 _EVERYBODYS_ROLE = "ORGANIZATION_MEMBER"
@@ -135,11 +136,15 @@ def _may_give_as_custom_role(engine: Engine, actor: str, role: TokenRole, given:
     built_in = BUILT_IN.get(given.role)
     if built_in and built_in.gives:
         return False
-    permissions, held = engine.permissions_of(given.role), access.deployment_wide
-    if given.level == "DAG":
-        on = access.by_tag if role.entity_type == "DAG_TAG" else access.by_dag
-        return not (permissions & ~(held | on.get(role.entity_id, 0)) or ACCESSOR_PERMISSIONS & ~held)
-    return not permissions & ~held
+    scope, deployment_wide = token_scope(role), access.deployment_wide
+    permissions, held = scope.narrowed(engine.permissions_of(given.role)), deployment_wide
+    if scope.is_deployment_wide:
+        return not permissions & ~held
+    # What is held on a prefix is held on what begins with it.
+    around = [each for each in engine.enclosing(scope) if not each.is_deployment_wide]
+    for grant in access.grants:
+        held |= grant.permissions if grant.scope in around else 0
+    return not (permissions & ~held or ACCESSOR_PERMISSIONS & ~deployment_wide)
 
 
 def astro_words(engine: Engine, roles: Iterable[str]) -> frozenset[str]:
@@ -176,7 +181,7 @@ def _may_give(engine: Engine, role: Role, given: Given) -> bool:
 
 
 def _given_to_token(role: TokenRole) -> Given:
-    # Only a role on a Dag or tag has a Deployment of its own; for the others the entity is the place.
+    # Only a role on Dags or objects has a Deployment of its own; for the others the entity is the place.
     return Given(role.role, KINDS_BY_ENTITY[role.entity_type].level, role.deployment_id or role.entity_id)
 
 

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from astro_auth_plugin.rbac.engine.access import Access, Clause, DagSelection, compile_access
-from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant
+from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant, Place
+from astro_auth_plugin.rbac.engine.objects import ObjectSelection
 from astro_auth_plugin.rbac.model.errors import UnknownDeployment
-from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.permissions import ObjectKind, mask
+from astro_auth_plugin.rbac.model.resources import Resource
 from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope, enclosing_scopes
 from astro_auth_plugin.rbac.model.subjects import token_subject, user_subject
 from astro_auth_plugin.rbac.policy import protected_tags
@@ -120,6 +122,20 @@ class Engine:
             dag = self.with_effective_tags(dag)
         return not (required | _SEE_DAG) & ~access.on(dag)
 
+    def check_object(
+        self, subject: str, required: int, resource: Resource, *, groups: frozenset[str] = NO_GROUPS
+    ) -> Decision:
+        """Decide whether a subject has permissions on a connection, Variable or pool; arguments as in `check`."""
+        access = self.access(subject, groups)
+        missing = required & ~access.on_object(*resource)
+        return Decision(subject, required, missing, resource, access.grants)
+
+    def allowed_objects(
+        self, subject: str, required: int, kind: ObjectKind, *, groups: frozenset[str] = NO_GROUPS
+    ) -> ObjectSelection:
+        """Return on which objects of a kind `check_object` says yes, whatever objects there are."""
+        return self.access(subject, groups).objects_with(kind, required)
+
     def allowed_dags(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> DagSelection:
         """Return on which Dags `check` says yes, whatever Dags there are."""
         access = self.access(subject, groups)
@@ -130,12 +146,20 @@ class Engine:
             return DagSelection(False)
         return DagSelection(False, access.clauses(missing), self.tag_rules)
 
-    def who_can(self, required: int, dag: Dag | None = None) -> dict[str, Decision]:
-        """Return everybody whom the policy names and `check` allows, with the decision.
+    def check_at(
+        self, subject: str, required: int, place: Place = None, *, groups: frozenset[str] = NO_GROUPS
+    ) -> Decision:
+        """Decide as `check` or `check_object`, by what the place is."""
+        if isinstance(place, Resource):
+            return self.check_object(subject, required, place, groups=groups)
+        return self.check(subject, required, place, groups=groups)
+
+    def who_can(self, required: int, place: Place = None) -> dict[str, Decision]:
+        """Return everybody whom the policy names and `check_at` allows, with the decision.
 
         Anyone who is in a Team through a group is not named by the policy, and not among them.
         """
-        decisions = {subject: self.check(subject, required, dag) for subject in self.subjects()}
+        decisions = {subject: self.check_at(subject, required, place) for subject in self.subjects()}
         return {subject: decision for subject, decision in decisions.items() if decision.allowed}
 
     def holds_anywhere(self, subject: str, required: int, *, groups: frozenset[str] = NO_GROUPS) -> bool:
@@ -177,6 +201,10 @@ class Engine:
     def workspace_of(self, deployment_id: str) -> str:
         """Return the Workspace of a Deployment; '' for one that the policy does not list."""
         return self._workspaces.get(deployment_id, "")
+
+    def enclosing(self, scope: GrantScope) -> tuple[GrantScope, ...]:
+        """Return a scope and all those around it, the narrowest first."""
+        return enclosing_scopes(scope, self._workspaces)
 
     def all_grants(self, subject: str, groups: frozenset[str] = NO_GROUPS) -> Iterator[Grant]:
         """Yield every grant of a person anywhere in the Organization: the person's own, and those of Teams.
@@ -291,7 +319,7 @@ class Engine:
     def _entry_grants(self, path: Path, entry: Entry, principal: str = "") -> Iterator[HeldGrant]:
         here = [grant for grant in self._lasting(path, entry) if self._is_here(grant.scope)]
         for grant in (*here, *accessor_grants(here)):
-            permissions = self._permissions[grant.role]
+            permissions = grant.scope.narrowed(self._permissions[grant.role])
             place = spell(grant.path), self.policy.line(grant.path)
             holder = principal or str(grant.principal)
             yield HeldGrant(grant.role, holder, grant.scope, permissions, *place, grant.derived, grant.expires_at)

@@ -8,16 +8,20 @@ Deployment names Dags there.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
 from astro_auth_plugin.rbac.engine.engine import NO_GROUPS, Engine
-from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, mask
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.model.scopes import GrantScope
 
 _SEE_DAG = mask("dag.get")
+_SEE_OBJECTS = mask(*(f"{kind}.get" for kind in ON_OBJECTS))
+_ABOVE = ("Organization", "Workspace")
 _READ_ACCESS = frozenset({"deployment.users.get", "deployment.teams.get"})
 
 
@@ -32,6 +36,8 @@ class Visibility(NamedTuple):
         changes: whether it is what changed in this Workspace, and the audit log.
         dags_here: whether grants on Dags and tags of this Deployment are among them.
         dags_beside: whether those of the other Deployments of the Workspace are.
+        objects_here: permissions to read all objects of a kind: grants on such objects here are among them.
+        objects_beside: the same of the other Deployments of the Workspace.
     """
 
     engine: Engine
@@ -41,13 +47,16 @@ class Visibility(NamedTuple):
     changes: bool
     dags_here: bool
     dags_beside: bool
+    objects_here: int
+    objects_beside: int
 
     @property
     def sight(self) -> tuple[object, ...]:
         """What `sees` depends on: callers with the same one see the same."""
         places = tuple((each.id, each.workspace_id) for each in self.engine.policy.document.deployments)
         here = (self.engine.workspace_id, self.engine.deployment_id)
-        return (self.everything, self.dags_here, self.dags_beside, *here, places)
+        objects = (self.objects_here, self.objects_beside)
+        return (self.everything, self.dags_here, self.dags_beside, *objects, *here, places)
 
     def sees(self, scope: GrantScope) -> bool:
         """Whether grants in a scope are readable, by whatever part of the policy they are."""
@@ -60,7 +69,10 @@ class Visibility(NamedTuple):
             return False
         if scope.kind == "Deployment":
             return True
-        return self.dags_here if deployment_id == self.engine.deployment_id else self.dags_beside
+        is_here = deployment_id == self.engine.deployment_id
+        if scope.object_kind is not None:
+            return bool(mask(f"{scope.object_kind}.get") & (self.objects_here if is_here else self.objects_beside))
+        return self.dags_here if is_here else self.dags_beside
 
 
 def visibility_of(engine: Engine, subject: str, groups: frozenset[str] = NO_GROUPS) -> Visibility:
@@ -78,7 +90,10 @@ def visibility_of(engine: Engine, subject: str, groups: frozenset[str] = NO_GROU
         tokens=bool(gives) or makes_tokens or "deployment.apiTokens.get" in words,
         changes=bool(gives),
         dags_here=bool(held.deployment_wide & _SEE_DAG),
-        dags_beside=any(grant.scope.kind in ("Organization", "Workspace") for grant in reading),
+        dags_beside=any(grant.scope.kind in _ABOVE for grant in reading),
+        objects_here=held.deployment_wide & _SEE_OBJECTS,
+        objects_beside=_SEE_OBJECTS
+        & reduce(or_, (each.permissions for each in reading if each.scope.kind in _ABOVE), 0),
     )
 
 

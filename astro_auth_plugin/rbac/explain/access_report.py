@@ -12,7 +12,7 @@ from astro_auth_plugin.rbac.explain.answers import Answerer, together
 from astro_auth_plugin.rbac.explain.questions import SEE_DAG
 from astro_auth_plugin.rbac.model.actions import NEED_DAG_GET
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope
 from astro_auth_plugin.rbac.policy.grants import Grant
 
 _ON_DAGS = 0
@@ -24,6 +24,14 @@ class Share(NamedTuple):
     """Dags on which a user has the same permissions, and the grants that give them on one or more of these."""
 
     dag_ids: tuple[str, ...]
+    permissions: int
+    grants: tuple[HeldGrant, ...]
+
+
+class ObjectShare(NamedTuple):
+    """What a user has on a connection, Variable or pool, or on all with a prefix, and the grants that give it."""
+
+    scope: GrantScope
     permissions: int
     grants: tuple[HeldGrant, ...]
 
@@ -60,6 +68,22 @@ def of_subject(asking: Answerer, subject: str, dags: Iterable[Dag], groups: froz
             through[permissions].update(dict.fromkeys(_giving(access.grants, dag)))
     shares = [Share(tuple(sorted(ids)), permissions, tuple(through[permissions])) for permissions, ids in alike.items()]
     return sorted(shares, key=lambda share: (-len(share.dag_ids), share.dag_ids))
+
+
+def objects_of_subject(asking: Answerer, subject: str, groups: frozenset[str] = NO_GROUPS) -> list[ObjectShare]:
+    """Return the objects and prefixes that a subject's grants name, with what it has there and the grants that give it.
+
+    What it has in the whole Deployment is not repeated.
+    """
+    if subject in asking.expired:
+        return []
+    access = asking.engine.access(subject, groups)
+    found = []
+    for scope in dict.fromkeys(grant.scope for grant in access.grants if grant.scope.object_kind):
+        around = asking.engine.enclosing(scope)
+        giving = tuple(grant for grant in access.grants if grant.scope.object_kind and grant.scope in around)
+        found.append(ObjectShare(scope, together(giving) & ~access.deployment_wide, giving))
+    return [share for share in found if share.permissions]
 
 
 def groups_matter(asking: Answerer, subject: str) -> bool:

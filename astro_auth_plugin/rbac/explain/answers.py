@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from astro_auth_plugin.rbac.engine import delegation
-from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant, reaching
+from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant, Place, reaching
 from astro_auth_plugin.rbac.engine.engine import NO_GROUPS, DagSelection, Engine
+from astro_auth_plugin.rbac.engine.objects import ObjectSelection
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.model.subjects import token_subject
@@ -22,6 +23,8 @@ Verdict = Literal["yes", "no", "depends"]
 
 _ORDER: dict[Verdict, int] = {"yes": 0, "depends": 1, "no": 2}
 
+SEVERAL = ("Dags", "some Dag", "objects", "some object")
+"""Where a question is about several Dags or objects, or names none."""
 _ANYBODY = ("public", "signed in", "own account")
 _BY_ACCOUNT = "it depends on the account: you must be able to grant every role of its user"
 _WHY = {
@@ -38,14 +41,15 @@ class Case(NamedTuple):
     """The answer in one case; `when` is '' where there is only one.
 
     `needs` is what is needed on the Dag, or in the Deployment; `decisions` has what was decided on known places. `rows`
-    are the Dags that a list shows, or for which the answer is yes where the question names none; None for one place.
+    are the Dags or objects that a list shows, or for which the answer is yes where the question names none; None for
+    one place.
     """
 
     when: str
     verdict: Verdict
     needs: int
     decisions: tuple[Decision, ...]
-    rows: DagSelection | None = None
+    rows: DagSelection | ObjectSelection | None = None
 
     @property
     def missing(self) -> int:
@@ -140,8 +144,8 @@ class Answerer:
                 continue
             grants = self.engine.team_grants(index)
             deployment_wide = together(reaching(grants, None))
-            somewhere = question.where in ("Dags", "some Dag")
-            here = together(grants if somewhere else reaching(grants, dag))
+            somewhere = question.where in SEVERAL
+            here = together(grants if somewhere else reaching(grants, question.resource or dag))
             needs = (question.opens,) if question.opens else question.needs
             if any(one and not one & ~here for one in needs) and not question.deployment_wide & ~deployment_wide:
                 yield team
@@ -165,27 +169,36 @@ class Answerer:
 
     def _alternative(self, who: _Who, question: Question, when: str, needs: int, dag: Dag | None) -> Case:
         decisions = [self._check(who, question.deployment_wide)] if question.deployment_wide else []
-        rows: DagSelection | None = None
+        rows: DagSelection | ObjectSelection | None = None
         yes: Verdict = "yes"
-        if question.where in ("Deployment", "Dag"):
-            decisions.append(self._check(who, needs, dag if question.where == "Dag" else None))
+        if question.where not in SEVERAL:
+            decisions.append(self._check(who, needs, question.resource or (dag if question.where == "Dag" else None)))
+        elif question.object_kind is not None:
+            rows = self.engine.allowed_objects(who.subject, needs, question.object_kind, groups=who.groups)
+            yes = self._on_several(question, rows)
         else:
             rows = self.engine.allowed_dags(who.subject, needs, groups=who.groups)
             yes = self._on_dags(who, question, rows)
         verdict = yes if all(decision.allowed for decision in decisions) else "no"
         return Case(when, verdict, needs, tuple(decisions), rows if verdict != "no" else None)
 
-    def _check(self, who: _Who, required: int, dag: Dag | None = None) -> Decision:
-        return self.engine.check(who.subject, required, dag, groups=who.groups)
+    def _check(self, who: _Who, required: int, place: Place = None) -> Decision:
+        return self.engine.check_at(who.subject, required, place, groups=who.groups)
 
     def _on_dags(self, who: _Who, question: Question, rows: DagSelection) -> Verdict:
         """Whether a list opens, or whether there is a Dag for which the answer is yes."""
         if question.where == "Dags":
             opens = self.engine.holds_anywhere(who.subject, question.opens, groups=who.groups)
             return "yes" if opens else "no"
+        return self._on_several(question, rows)
+
+    @staticmethod
+    def _on_several(question: Question, rows: DagSelection | ObjectSelection) -> Verdict:
         if rows.everything:
             return "yes"
-        return "no" if rows.nothing else "depends"
+        if rows.nothing:
+            return "no"
+        return "yes" if question.where == "objects" else "depends"
 
 
 def _outcome(answer: Answer) -> object:

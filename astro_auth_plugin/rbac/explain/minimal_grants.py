@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from astro_auth_plugin.rbac.engine.decision import Decision, reaching
 from astro_auth_plugin.rbac.engine.engine import Engine
-from astro_auth_plugin.rbac.explain.answers import Answer, together
-from astro_auth_plugin.rbac.model.roles import BUILT_IN
-from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope, ScopeName
+from astro_auth_plugin.rbac.explain.answers import SEVERAL, Answer, together
+from astro_auth_plugin.rbac.model.resources import Resource
+from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
+from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
-# The scopes of advice, the narrowest first, and the level of the roles in each. No advice names a tag.
-_KINDS: tuple[ScopeName, ...] = ("Dag", "Deployment", "Workspace")
-_BY_LEVEL: dict[str, ScopeName] = {KINDS[kind].level: kind for kind in _KINDS}
+# The scopes of advice, the narrowest first. No advice names a tag or a prefix.
+_LEVELS: tuple[Level, ...] = ("OBJECT", "DAG", "DEPLOYMENT", "WORKSPACE")
 
 
 class Advice(NamedTuple):
@@ -39,7 +39,7 @@ def smallest(engine: Engine, answer: Answer) -> tuple[Advice, ...]:
 
     Only roles that may be given here are named: no legacy one, and none that is restricted to other Workspaces.
     """
-    if answer.verdict != "no" or not answer.cases or answer.question.where in ("Dags", "some Dag"):
+    if answer.verdict != "no" or not answer.cases or answer.question.where in SEVERAL:
         return ()
     found: list[Advice] = []
     given = 0
@@ -76,36 +76,49 @@ def _of_token(engine: Engine, advice: Advice) -> dict[str, str]:
 
 def _best(engine: Engine, answer: Answer, decision: Decision, missing: int) -> Advice:
     """Return the best role for what a decision misses; there is always one, since an Admin's role has everything."""
-    held = together(reaching(engine.access(answer.subject, answer.groups).grants, decision.dag))
-    dag_id = answer.question.dag_id if decision is answer.cases[0].decisions[-1] else None
+    held = together(reaching(engine.access(answer.subject, answer.groups).grants, decision.place))
+    places = _places(engine, answer, decision)
+
+    def extra(role: _Role) -> int:
+        return places[role.level].narrowed(role.permissions) & ~(held | decision.required)
 
     def cost(role: _Role) -> tuple[bool, int, int, str]:
-        extra = role.permissions & ~(held | decision.required)
-        return role.kind != "Dag", extra.bit_count(), _KINDS.index(role.kind), role.name
+        is_narrow = not places[role.level].is_deployment_wide
+        return not is_narrow, extra(role).bit_count(), _LEVELS.index(role.level), role.name
 
-    fitting = [
-        role
-        for role in _usable(engine)
-        if not missing & ~role.permissions and (dag_id is not None or role.kind != "Dag")
-    ]
+    fitting = [role for role in _usable(engine) if role.level in places and not missing & ~role.permissions]
     best = min(fitting, key=cost)
-    ids = {"Dag": dag_id or "", "Deployment": engine.deployment_id, "Workspace": engine.workspace_id}
-    return Advice(best.name, GrantScope(best.kind, ids[best.kind]), best.permissions & ~(held | decision.required))
+    return Advice(best.name, places[best.level], extra(best))
+
+
+def _places(engine: Engine, answer: Answer, decision: Decision) -> dict[Level, GrantScope]:
+    """Return where a role of each level could be granted, for the levels of which one can help."""
+    places: dict[Level, GrantScope] = {
+        "DEPLOYMENT": GrantScope("Deployment", engine.deployment_id),
+        "WORKSPACE": GrantScope("Workspace", engine.workspace_id),
+    }
+    if isinstance(decision.place, Resource):
+        kind, name = decision.place
+        scope = next(each.name for each in KINDS.values() if each.object_kind == kind and not each.is_prefix)
+        places["OBJECT"] = GrantScope(scope, name)
+    elif decision is answer.cases[0].decisions[-1] and answer.question.dag_id is not None:
+        places["DAG"] = GrantScope("Dag", answer.question.dag_id)
+    return places
 
 
 class _Role(NamedTuple):
     name: str
-    kind: ScopeName
+    level: Level
     permissions: int
 
 
 def _usable(engine: Engine) -> Iterator[_Role]:
     for role in BUILT_IN.values():
         # An Organization's role gives nothing that a Deployment's Admin does not have.
-        if role.today is None and role.level in _BY_LEVEL:
-            yield _Role(role.name, _BY_LEVEL[role.level], role.permissions)
+        if role.today is None and role.level in _LEVELS:
+            yield _Role(role.name, role.level, role.permissions)
     for custom in engine.policy.document.roles:
         # An empty list is not "everywhere": then the role may be given nowhere.
         restricted = "restricted_workspace_ids" in custom.model_fields_set
         if not restricted or engine.workspace_id in custom.restricted_workspace_ids:
-            yield _Role(custom.name, _BY_LEVEL[custom.scope], engine.permissions_of(custom.name))
+            yield _Role(custom.name, custom.scope, engine.permissions_of(custom.name))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from astro_auth_plugin.rbac.explain.route_rows import CASES_IN_QUERY, Query
+from astro_auth_plugin.rbac.explain.route_rows import CASES_IN_QUERY, OBJECT_KINDS, OBJECT_PLACES, Query
 from astro_auth_plugin.rbac.explain.routes import Found
 from astro_auth_plugin.rbac.model.actions import meant
-from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, ObjectKind, mask
+from astro_auth_plugin.rbac.model.resources import NOUNS, Resource
 
-Where = Literal["Deployment", "Dag", "Dags", "some Dag"]
+Where = Literal["Deployment", "Dag", "Dags", "some Dag", "object", "objects", "some object"]
 
 SEE_DAG = mask("dag.get")
 EVERY_DAG = "~"
@@ -23,15 +24,17 @@ class Question(NamedTuple):
         words: the question as it was put.
         needs: permissions, one set for each alternative.
         where: on what they are needed: the whole Deployment, one Dag, each Dag of a list, or a Dag that the
-            question does not name.
+            question does not name; and the same of connections, Variables and pools.
         dag_id: the Dag, where it is one.
+        object_kind: of which objects, where it is about some.
+        object_id: the id of the one object, where it is one.
         deployment_wide: what is needed Deployment-wide besides.
         opens: what is needed on some Dag for a list to be shown at all.
         cases: what differs by the body, which is not known: a case as text, and what that needs besides.
         people: who may, on routes where no permission says it; '' elsewhere.
         hidden: what is needed to see more than that there is nothing.
         refused: why there is no answer; '' elsewhere.
-        unnamed: what would name the Dag that the question does not.
+        unnamed: what would name the Dag or object that the question does not.
         note: anything else, for the reader.
     """
 
@@ -47,6 +50,18 @@ class Question(NamedTuple):
     refused: str = ""
     unnamed: str = ""
     note: str = ""
+    object_kind: ObjectKind | None = None
+    object_id: str = ""
+
+    @property
+    def resource(self) -> Resource | None:
+        """The object, where the question is about one."""
+        return Resource(self.object_kind, self.object_id) if self.object_kind and self.where == "object" else None
+
+    @property
+    def named(self) -> str | None:
+        """The id of the Dag or object, where the question is about one."""
+        return self.object_id if self.where == "object" else self.dag_id
 
 
 def of_action(word: str, resource: str | None = None) -> Question | None:
@@ -54,13 +69,15 @@ def of_action(word: str, resource: str | None = None) -> Question | None:
 
     Args:
         word: a plain name or a permission.
-        resource: what it is done with: a Dag, where the action can be about one; None means every Dag.
+        resource: what it is done with: a Dag or an object, where the action can be about one; None means every one.
     """
     action = meant(word)
     if action is None:
         return None
     if not action.needs:
         return Question(word, (), refused=f"Airflow never checks `{word}`, so it allows nothing")
+    if action.object_kind and resource:
+        return Question(word, (action.needs,), "object", object_kind=action.object_kind, object_id=resource)
     if not action.on_dag:
         note = f"Roles apply to all objects of this kind: `{resource}` is ignored." if resource else ""
         return Question(word, (action.needs,), note=note)
@@ -76,7 +93,8 @@ def of_request(words: str, found: Found, query: Query, dag_id: str | None = None
         words: method and path.
         found: the route of the request.
         query: every value of each name in the query.
-        dag_id: the Dag that the body names, or that an id in the path leads to; None when that is not known.
+        dag_id: the Dag or object that the body names, or the Dag that an id in the path leads to; None when that is not
+            known.
     """
     route = found.route
     if route.people:
@@ -92,8 +110,8 @@ def of_request(words: str, found: Found, query: Query, dag_id: str | None = None
 def _placed(plain: Question, found: Found, query: Query, given: str | None) -> Question:
     """Return the question with the place that it is about."""
     route = found.route
-    if route.where == "Deployment":
-        return plain
+    if route.where == "Deployment" or route.where in OBJECT_PLACES:
+        return plain if route.where == "Deployment" else _on_objects(plain, found, given)
     on_dag = plain._replace(needs=tuple(one | SEE_DAG for one in plain.needs))
     dag_id = _dag_named(found, query, given)
     if dag_id is not None:
@@ -106,6 +124,24 @@ def _placed(plain: Question, found: Found, query: Query, given: str | None) -> Q
         return on_dag._replace(where="some Dag", unnamed="the Dag of each item of the body")
     reads = route.method == "GET" or route.path.endswith("/list")
     return on_dag._replace(where="Dags", opens=SEE_DAG if reads else on_dag.needs[0])
+
+
+def _on_objects(plain: Question, found: Found, given: str | None) -> Question:
+    """Return a question about connections, Variables or pools with the object that it is about."""
+    kind = OBJECT_KINDS[found.route.path.split("/")[3 if found.route.path.startswith("/api/") else 2]]
+    # Airflow asks for it without an id, and the server requires it on the object.
+    more = plain.deployment_wide & ON_OBJECTS[kind]
+    about = plain._replace(
+        object_kind=kind,
+        needs=tuple(one | more for one in plain.needs),
+        deployment_wide=plain.deployment_wide & ~more,
+    )
+    if found.route.where == "objects":
+        return about._replace(where="objects")
+    named = next(iter(found.places.values())) if found.route.where == "object" else given
+    if named:
+        return about._replace(where="object", object_id=named)
+    return about._replace(where="some object", unnamed=f"the {NOUNS[kind]} that the body names")
 
 
 def _on_dag(on_dag: Question, found: Found, query: Query) -> Question:

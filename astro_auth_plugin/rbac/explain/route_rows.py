@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from astro_auth_plugin.rbac.model.permissions import EVERYTHING, names
+from astro_auth_plugin.rbac.model.permissions import EVERYTHING, ObjectKind, names
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 
 FOR_PEOPLE = ("public", "signed in", "own account", "accounts", "denied", "task token")
+OBJECT_PLACES = ("object", "body object", "objects")
 PLACES = (
     "",
     "Deployment",
@@ -27,7 +28,10 @@ PLACES = (
     "query or list",
     "query or Deployment",
     "row or Deployment",
+    *OBJECT_PLACES,
 )
+OBJECT_KINDS: Mapping[str, ObjectKind] = {"connections": "connection", "variables": "variable", "pools": "pool"}
+"""What the paths of Airflow call the objects."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "*")
 _TEXTS = (
     "needs",

@@ -13,7 +13,10 @@ from astro_auth_plugin.rbac.model.permissions import (
     DAG_WORDS,
     DEPLOYMENT_WORDS,
     EVERYTHING,
+    OBJECT_WORDS,
+    ON_OBJECTS,
     TABLE,
+    ObjectKind,
     mask,
     names,
 )
@@ -102,15 +105,26 @@ _DAG_PERMISSIONS = mask(*_ON_DAGS)
 NEED_DAG_GET: int = _DAG_PERMISSIONS & ~mask("dag.get", "importError.get", "taskReschedule.get")
 """Permissions that have no effect on a Dag, or in the whole Deployment, without `dag.get` there."""
 
-WORDS: tuple[str, ...] = (*_BY_NAME, *names(EVERYTHING), *DAG_WORDS, *DEPLOYMENT_WORDS, *sorted(ASTRO_WORDS))
+WORDS: tuple[str, ...] = (
+    *_BY_NAME,
+    *names(EVERYTHING),
+    *DAG_WORDS,
+    *DEPLOYMENT_WORDS,
+    *OBJECT_WORDS,
+    *sorted(ASTRO_WORDS),
+)
 """Every word that names an action."""
 
 
 class Meant(NamedTuple):
-    """What a word means: permissions, and whether they can be about one Dag (`on_dag`) or only about all."""
+    """What a word means: permissions, and whether they can be about one Dag (`on_dag`) or only about all.
+
+    `object_kind` is of which kind the one object is that they can be about, if they can.
+    """
 
     needs: int
     on_dag: bool
+    object_kind: ObjectKind | None = None
 
 
 _VERBS = {"get": "See", "create": "Create", "update": "Change", "delete": "Delete"}
@@ -133,15 +147,22 @@ def meant(word: str) -> Meant | None:
     A word of Astro that Airflow never checks is known, and needs nothing.
     """
     if word in _BY_NAME:
-        return Meant(_BY_NAME[word].needs, not _BY_NAME[word].deployment_wide)
+        needs = _BY_NAME[word].needs
+        return Meant(needs, not _BY_NAME[word].deployment_wide, _kind_of(needs))
     if word in _PERMISSIONS:
-        return Meant(mask(word), word in _ON_DAGS)
+        return Meant(mask(word), word in _ON_DAGS, _kind_of(mask(word)))
     if word in DAG_WORDS:
         return Meant(DAG_WORDS[word], on_dag=True)
     if word in DEPLOYMENT_WORDS:
         needs = DEPLOYMENT_WORDS[word]
         return Meant(needs | (mask("dag.get") if needs & NEED_DAG_GET else 0), on_dag=False)
+    if word in OBJECT_WORDS:
+        return Meant(OBJECT_WORDS[word], on_dag=False, object_kind=_kind_of(OBJECT_WORDS[word]))
     return Meant(0, on_dag=False) if word in ASTRO_WORDS else None
+
+
+def _kind_of(needs: int) -> ObjectKind | None:
+    return next((kind for kind, every in ON_OBJECTS.items() if not needs & ~every), None)
 
 
 def spelled(permissions: int, *, on_dag: bool) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 A permission is an object and a verb, written `dagRun.create`. In a role it is written as a word with the scope in
 front: `deployment.airflow.dagRun.create` reaches every Dag of the Deployment, `dag.airflow.dagRun.create` the Dags
-of the grant. Both words stand for the same permission; the grant says where it applies.
+of the grant, and `object.airflow.pool.get` its pools. All words of a permission stand for the same one; the grant says
+where it applies.
 
 Sets of permissions are integers, one bit a permission, so that "has all of these" is one machine operation.
 The names of objects and verbs are those of Astro's custom Deployment role reference.
@@ -13,11 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from astro_auth_plugin.rbac.model.errors import UnknownPermission
 
-Scope = Literal["DEPLOYMENT", "DAG"]
+Scope = Literal["DEPLOYMENT", "DAG", "OBJECT"]
+ObjectKind = Literal["connection", "variable", "pool"]
+"""Objects with permissions on single ones of them, too, by their name in the table."""
 
 
 class AirflowObject(NamedTuple):
@@ -105,6 +108,30 @@ DAG_WORDS: Mapping[str, int] = MappingProxyType(
 )
 """Words that a custom role of scope DAG may have, and the permission each stands for."""
 
+ON_OBJECTS: Mapping[ObjectKind, int] = MappingProxyType(
+    {
+        kind: sum(_BITS[f"{row.name}.{verb}"] for verb in row.verbs)
+        for kind in get_args(ObjectKind)
+        for row in TABLE
+        if row.name == kind
+    }
+)
+"""What can be granted on single objects of each kind."""
+
+OBJECT_WORDS: Mapping[str, int] = MappingProxyType(
+    {
+        f"object.airflow.{name}": bit
+        for name, bit in _BITS.items()
+        if any(bit & permissions for permissions in ON_OBJECTS.values())
+    }
+)
+"""Words that a custom role of scope OBJECT may have, and the permission each stands for."""
+
+WORDS_OF: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
+    {"DEPLOYMENT": DEPLOYMENT_WORDS, "DAG": DAG_WORDS, "OBJECT": OBJECT_WORDS}
+)
+"""Words that a custom role may have, by its scope."""
+
 _ASTRO_OBJECTS = (
     "agents",
     "agentTokens",
@@ -156,7 +183,7 @@ def mask(*permission_names: str) -> int:
 
 def mask_of_words(words: Iterable[str], scope: Scope) -> int:
     """Return the set of permissions that words give in a role of this scope; an unknown word gives nothing."""
-    known = DAG_WORDS if scope == "DAG" else DEPLOYMENT_WORDS
+    known = WORDS_OF[scope]
     result = 0
     for each in words:
         result |= known.get(each, 0)
@@ -174,14 +201,13 @@ def word(permission_name: str, scope: Scope) -> str:
     Raises:
         UnknownPermission: if that permission does not exist in that scope.
     """
-    prefix, words = ("deployment", DEPLOYMENT_WORDS) if scope == "DEPLOYMENT" else ("dag", DAG_WORDS)
-    result = f"{prefix}.airflow.{permission_name}"
-    if result not in words:
+    result = f"{scope.lower()}.airflow.{permission_name}"
+    if result not in WORDS_OF[scope]:
         raise UnknownPermission(result)
     return result
 
 
 def word_in(permission_name: str, scope: Scope) -> str:
     """Return how a role of this scope writes the permission; a Deployment role's word where only that one has it."""
-    on_dag = f"dag.airflow.{permission_name}"
-    return on_dag if scope == "DAG" and on_dag in DAG_WORDS else word(permission_name, "DEPLOYMENT")
+    narrow = f"{scope.lower()}.airflow.{permission_name}"
+    return narrow if narrow in WORDS_OF[scope] else word(permission_name, "DEPLOYMENT")

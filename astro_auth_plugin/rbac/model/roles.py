@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, EVERYTHING, mask
+from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, EVERYTHING, ON_OBJECTS, mask
 
-Level = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG"]
+Level = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT"]
 
 
 class Role(NamedTuple):
@@ -91,7 +91,12 @@ for _word, _bit in DAG_WORDS.items():
 # Writing XComs would feed values to tasks that run with the Dag's connections; nothing in the UI needs it.
 _DAG_AUTHOR &= ~mask("xcom.create", "xcom.update")
 
-_IN_DEPLOYMENT: frozenset[Level] = frozenset({"DEPLOYMENT", "DAG"})
+
+def _object_verbs(*verbs: str) -> int:
+    return mask(*(f"{kind}.{verb}" for kind in ON_OBJECTS for verb in verbs))
+
+
+_IN_DEPLOYMENT: frozenset[Level] = frozenset({"DEPLOYMENT", "DAG", "OBJECT"})
 _IN_WORKSPACE: frozenset[Level] = _IN_DEPLOYMENT | {"WORKSPACE"}
 _IN_ORGANIZATION: frozenset[Level] = _IN_WORKSPACE | {"ORGANIZATION"}
 
@@ -144,10 +149,18 @@ _ROLES = (
     Role("DEPLOYMENT_ACCESSOR", "DEPLOYMENT", _ACCESSOR, "open the page, without any Dag"),
     Role("DAG_VIEWER", "DAG", _DAG_VIEWER, "look at its Dags and what belongs to them"),
     Role("DAG_AUTHOR", "DAG", _DAG_AUTHOR, "run, change and delete its Dags"),
+    Role("OBJECT_VIEWER", "OBJECT", _object_verbs("get"), "look at its connections, Variables and pools"),
+    Role("OBJECT_EDITOR", "OBJECT", _object_verbs("get", "update"), "look at and change them"),
+    Role(
+        "OBJECT_ADMIN",
+        "OBJECT",
+        _object_verbs("get", "create", "update", "delete"),
+        "create, look at, change and delete them",
+    ),
 )
 
 BUILT_IN: Mapping[str, Role] = MappingProxyType({role.name: role for role in _ROLES})
 """Every built-in role by name, today's and legacy ones."""
 
 ACCESSOR_PERMISSIONS = _ACCESSOR
-"""What anyone who has a Dag role has besides, so that the page opens."""
+"""What anyone who has a role on Dags or objects has besides, so that the page opens."""

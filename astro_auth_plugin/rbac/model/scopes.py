@@ -1,17 +1,32 @@
-"""Where a grant reaches: Organization > Workspace > Deployment > Dag, or the Dags that carry a tag.
+"""Where a grant reaches: Organization > Workspace > Deployment > Dag, or the Dags that carry a tag; or an object.
 
-Ids and tags are opaque. They are compared for exact equality, never by prefix, pattern or after stripping.
+Ids and tags are opaque. They are compared for exact equality, never by pattern or after stripping; only objects, which
+are connections, Variables and pools, can be granted by a prefix, which is a kind of scope of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, ObjectKind
+from astro_auth_plugin.rbac.model.resources import Resource, prefixes_of
 from astro_auth_plugin.rbac.model.roles import Level
 
-ScopeName = Literal["Organization", "Workspace", "Deployment", "Dag", "tag"]
+ScopeName = Literal[
+    "Organization",
+    "Workspace",
+    "Deployment",
+    "Dag",
+    "tag",
+    "connection",
+    "connection prefix",
+    "Variable",
+    "Variable prefix",
+    "pool",
+    "pool prefix",
+]
 
 
 class ScopeKind(NamedTuple):
@@ -24,6 +39,8 @@ class ScopeKind(NamedTuple):
         key: the key of users and Teams that has their grants in it.
         id_key: the key of such a grant that has the scope's id; '' where the grant is the role alone.
         in_deployment: whether it is a part of a Deployment, so that a grant names that too.
+        object_kind: of which objects, where it is one object or those with a prefix.
+        is_prefix: whether its id is a prefix of ids.
     """
 
     name: ScopeName
@@ -32,6 +49,13 @@ class ScopeKind(NamedTuple):
     key: str
     id_key: str
     in_deployment: bool = False
+    object_kind: ObjectKind | None = None
+    is_prefix: bool = False
+
+
+def _of_objects(name: ScopeName, kind: ObjectKind, id_key: str, *, is_prefix: bool = False) -> ScopeKind:
+    entity_type = f"{kind.upper()}_PREFIX" if is_prefix else kind.upper()
+    return ScopeKind(name, "OBJECT", entity_type, "object_roles", id_key, True, kind, is_prefix)
 
 
 KINDS: Mapping[str, ScopeKind] = MappingProxyType(
@@ -43,6 +67,12 @@ KINDS: Mapping[str, ScopeKind] = MappingProxyType(
             ScopeKind("Deployment", "DEPLOYMENT", "DEPLOYMENT", "deployment_roles", "deployment_id"),
             ScopeKind("tag", "DAG", "DAG_TAG", "dag_roles", "tag", in_deployment=True),
             ScopeKind("Dag", "DAG", "DAG", "dag_roles", "dag_id", in_deployment=True),
+            _of_objects("connection prefix", "connection", "connection_prefix", is_prefix=True),
+            _of_objects("connection", "connection", "connection_id"),
+            _of_objects("Variable prefix", "variable", "variable_prefix", is_prefix=True),
+            _of_objects("Variable", "variable", "variable_key"),
+            _of_objects("pool prefix", "pool", "pool_prefix", is_prefix=True),
+            _of_objects("pool", "pool", "pool"),
         )
     }
 )
@@ -64,8 +94,30 @@ class GrantScope(NamedTuple):
 
     @property
     def is_deployment_wide(self) -> bool:
-        """Whether it reaches the whole Deployment, rather than some of its Dags."""
+        """Whether it reaches the whole Deployment, rather than some of its Dags or objects."""
         return not KINDS[self.kind].in_deployment
+
+    @property
+    def object_kind(self) -> ObjectKind | None:
+        """Which objects it is about; None for every other scope."""
+        return KINDS[self.kind].object_kind
+
+    @property
+    def is_on_dags(self) -> bool:
+        """Whether it reaches some Dags."""
+        return KINDS[self.kind].level == "DAG"
+
+    def is_on(self, resource: Resource) -> bool:
+        """Whether it is on this object, or on a prefix of its id, in whatever Deployment."""
+        kind = KINDS[self.kind]
+        if kind.object_kind != resource.kind:
+            return False
+        return self.id in prefixes_of(resource.id) if kind.is_prefix else self.id == resource.id
+
+    def narrowed(self, permissions: int) -> int:
+        """Return what of a role's permissions there is in this scope: on a connection, those on connections."""
+        kind = self.object_kind
+        return permissions if kind is None else permissions & ON_OBJECTS[kind]
 
     def __str__(self) -> str:
         return "the Organization" if self.kind == "Organization" else f"{self.kind} `{self.id}`"
@@ -81,13 +133,22 @@ def enclosing_scopes(scope: GrantScope, workspaces: Mapping[str, str]) -> tuple[
         scope: the scope.
         workspaces: the Workspace of each Deployment.
     """
-    around = [scope]
+    around = [scope, *_prefixes_around(scope)]
     deployment_id = scope.id if scope.kind == "Deployment" else scope.deployment_id
     if scope.deployment_id:
         around.append(GrantScope("Deployment", deployment_id))
     if deployment_id:
         around.append(GrantScope("Workspace", workspaces[deployment_id]))
     return tuple(dict.fromkeys([*around, ORGANIZATION]))
+
+
+def _prefixes_around(scope: GrantScope) -> Iterator[GrantScope]:
+    """Yield the scopes of the prefixes that an object's id, or another prefix, begins with; the longest first."""
+    kind = scope.object_kind
+    if kind is not None:
+        name = next(each.name for each in KINDS.values() if each.object_kind == kind and each.is_prefix)
+        for prefix in reversed([*prefixes_of(scope.id)]):
+            yield GrantScope(name, prefix, scope.deployment_id)
 
 
 class DagFile(NamedTuple):

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, is_of_astro, names
+from astro_auth_plugin.rbac.model.permissions import (
+    ASTRO_WORDS,
+    WORDS_OF,
+    Scope,
+    is_of_astro,
+    names,
+)
+from astro_auth_plugin.rbac.model.resources import fault_of_id, fault_of_prefix
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
-from astro_auth_plugin.rbac.model.scopes import KINDS_BY_ENTITY
+from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ScopeKind
 from astro_auth_plugin.rbac.model.subjects import normalize_email
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.entries import Entry, entries, holders, organization_role, text_at
@@ -36,13 +43,18 @@ _LEVELS: tuple[tuple[str, Level], ...] = (
     ("workspace_roles", "WORKSPACE"),
     ("deployment_roles", "DEPLOYMENT"),
     ("dag_roles", "DAG"),
+    ("object_roles", "OBJECT"),
 )
 _LEVEL_WORDS: dict[str, str] = {
     "ORGANIZATION": "an Organization role",
     "WORKSPACE": "a Workspace role",
     "DEPLOYMENT": "a Deployment role",
     "DAG": "a Dag role",
+    "OBJECT": "an object role",
 }
+_OBJECT_KEYS = [kind.id_key for kind in KINDS.values() if kind.level == "OBJECT"]
+_BY_SCOPE = {scope: [*words, *(ASTRO_WORDS if scope == "DEPLOYMENT" else ())] for scope, words in WORDS_OF.items()}
+_EVERY_WORD = [word for words in WORDS_OF.values() for word in words] + [*ASTRO_WORDS]
 
 
 def errors(values: Entry, hints: Hints | None = None, unchanged: Collection[int] = frozenset()) -> Iterator[Diagnostic]:
@@ -160,17 +172,25 @@ def _custom_role(path: Path, role: Entry, known: _Known) -> Iterator[Diagnostic]
 
 
 def _permission_word(path: Path, word: str, scope: Any, hints: Hints) -> Iterator[Diagnostic]:
-    in_deployment = word in DEPLOYMENT_WORDS or is_of_astro(word)
-    if not in_deployment and word not in DAG_WORDS:
-        known = {"DAG": [*DAG_WORDS], "DEPLOYMENT": [*DEPLOYMENT_WORDS, *ASTRO_WORDS]}
-        hint = hints.misspelling_of(word, known.get(str(scope), [*DEPLOYMENT_WORDS, *ASTRO_WORDS, *DAG_WORDS]))
+    fitting = _scopes_of(word)
+    if not fitting:
+        known = [known for each, known in _BY_SCOPE.items() if each == scope] or [_EVERY_WORD]
+        hint = hints.misspelling_of(word, known[0])
         yield Diagnostic(path, f"unknown permission `{word}`{hint}")
-    elif scope == "DAG" and word not in DAG_WORDS:
-        on_dag = f"dag.{word.removeprefix('deployment.')}"
-        hint = f", did you mean `{on_dag}`?" if on_dag in DAG_WORDS else ""
-        yield Diagnostic(path, f"a role of scope DAG cannot have `{word}`{hint}")
-    elif scope == "DEPLOYMENT" and not in_deployment:
-        yield Diagnostic(path, f"a role of scope DEPLOYMENT cannot have `{word}`: that needs a role of scope DAG")
+    elif scope in ("DAG", "OBJECT") and scope not in fitting:
+        narrow = f"{scope.lower()}.{word.partition('.')[2]}"
+        hint = f", did you mean `{narrow}`?" if narrow in WORDS_OF[scope] else ""
+        yield Diagnostic(path, f"a role of scope {scope} cannot have `{word}`{hint}")
+    elif scope == "DEPLOYMENT" and scope not in fitting:
+        yield Diagnostic(
+            path, f"a role of scope DEPLOYMENT cannot have `{word}`: that needs a role of scope {fitting[0]}"
+        )
+
+
+def _scopes_of(word: str) -> list[Scope]:
+    """Return the scopes of the custom roles that may have a word; none for an unknown one."""
+    found: list[Scope] = [scope for scope, words in WORDS_OF.items() if word in words]
+    return found or (["DEPLOYMENT"] if is_of_astro(word) else [])
 
 
 # -- grants --------------------------------------------------------------------------------------------------------
@@ -185,6 +205,16 @@ def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
             if level == "DAG" and ("dag_id" in grant) == ("tag" in grant):
                 found = "both" if "tag" in grant else "neither"
                 yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
+            if level == "OBJECT":
+                yield from _names_objects(grant_path, grant)
+
+
+def _names_objects(path: Path, grant: Entry) -> Iterator[Diagnostic]:
+    named = [key for key in _OBJECT_KEYS if key in grant]
+    if len(named) != 1:
+        keys = ", ".join(f"`{key}`" for key in _OBJECT_KEYS)
+        found = " and ".join(f"`{key}`" for key in named) or "none"
+        yield Diagnostic(path, f"expected exactly one of {keys}, found {found}")
 
 
 def _support_team(path: Path, team: Entry, known: _Known) -> Iterator[Diagnostic]:
@@ -268,28 +298,36 @@ def _token_role(path: Path, role: Entry, known: _Known) -> Iterator[Diagnostic]:
     if kind is None:
         return
     level = kind.level
-    on_dags = level == "DAG"
-    if on_dags and "deployment_id" not in role:
+    if kind.in_deployment and "deployment_id" not in role:
         yield Diagnostic(path, f"a role on {entity_type} needs `deployment_id`")
-    if not on_dags and "deployment_id" in role:
-        message = "`deployment_id` is only for DAG and DAG_TAG; here `entity_id` is the scope"
+    if not kind.in_deployment and "deployment_id" in role:
+        message = "`deployment_id` is only for Dags, tags and objects; here `entity_id` is the scope"
         yield Diagnostic((*path, "deployment_id"), message)
-    yield from _entity(path, role, level, known)
+    yield from _entity(path, role, kind, known)
     name = text_at(role, "role")
     if name:
         yield from _role_fits((*path, "role"), name, level, known)
-        where = text_at(role, "deployment_id") if on_dags else text_at(role, "entity_id")
+        where = text_at(role, "deployment_id") if kind.in_deployment else text_at(role, "entity_id")
         yield from _restricted((*path, "role"), name, where, known)
 
 
-def _entity(path: Path, role: Entry, level: Level, known: _Known) -> Iterator[Diagnostic]:
+def _entity(path: Path, role: Entry, kind: ScopeKind, known: _Known) -> Iterator[Diagnostic]:
     entity_id = text_at(role, "entity_id")
-    if level == "DAG":
+    if kind.in_deployment:
         yield from _is_listed(path, role, "deployment_id", "Deployment", known)
-    elif level == "DEPLOYMENT":
+        if kind.object_kind and entity_id:
+            yield from _object_entity((*path, "entity_id"), entity_id, kind)
+    elif kind.level == "DEPLOYMENT":
         yield from _is_listed(path, role, "entity_id", "Deployment", known)
-    elif level == "WORKSPACE":
+    elif kind.level == "WORKSPACE":
         yield from _is_listed(path, role, "entity_id", "Workspace", known)
     elif entity_id and known.organization_id and entity_id != known.organization_id:
         message = f"this file is of Organization `{known.organization_id}`, not of `{entity_id}`"
         yield Diagnostic((*path, "entity_id"), message)
+
+
+def _object_entity(path: Path, name: str, kind: ScopeKind) -> Iterator[Diagnostic]:
+    if kind.is_prefix and (why := fault_of_prefix(name)):
+        yield Diagnostic(path, f"invalid prefix `{name}`: {why}")
+    elif not kind.is_prefix and (why := fault_of_id(name)):
+        yield Diagnostic(path, f"invalid id `{name}`: {why}")

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
+from astro_auth_plugin.rbac.model.resources import SEPARATORS, SHORTEST_PREFIX, fault_of_id, fault_of_prefix
 from astro_auth_plugin.rbac.model.subjects import is_email
 from astro_auth_plugin.rbac.policy.tag_rules import fault
 
@@ -63,6 +64,18 @@ def _file_pattern(value: str) -> str:
     why = fault(value)
     if why:
         raise PydanticCustomError("file_pattern", "invalid file pattern `{value}`: {why}", {"value": value, "why": why})
+    return value
+
+
+def _object_id(value: str) -> str:
+    if why := fault_of_id(value):
+        raise PydanticCustomError("object_id", "invalid id `{value}`: {why}", {"value": value, "why": why})
+    return value
+
+
+def _object_prefix(value: str) -> str:
+    if why := fault_of_prefix(value):
+        raise PydanticCustomError("object_prefix", "invalid prefix `{value}`: {why}", {"value": value, "why": why})
     return value
 
 
@@ -114,7 +127,24 @@ TagPattern = Annotated[
 FilePattern = Annotated[
     Text, AfterValidator(_file_pattern), WithJsonSchema({"type": "string", "pattern": _FILE_PATTERN_SCHEMA})
 ]
-EntityType = Literal["ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "DAG_TAG"]
+ObjectId = Annotated[Text, AfterValidator(_object_id), WithJsonSchema({"type": "string", "pattern": r"^.*[^*]$"})]
+_PREFIX_SCHEMA = rf"^[^*]{{{SHORTEST_PREFIX - 1},}}[{SEPARATORS.replace('-', '')}-]$"
+ObjectPrefix = Annotated[
+    Text, AfterValidator(_object_prefix), WithJsonSchema({"type": "string", "pattern": _PREFIX_SCHEMA})
+]
+EntityType = Literal[
+    "ORGANIZATION",
+    "WORKSPACE",
+    "DEPLOYMENT",
+    "DAG",
+    "DAG_TAG",
+    "CONNECTION",
+    "CONNECTION_PREFIX",
+    "VARIABLE",
+    "VARIABLE_PREFIX",
+    "POOL",
+    "POOL_PREFIX",
+]
 
 
 def _none(description: str | None = None) -> Any:
@@ -170,7 +200,7 @@ class CustomRole(_Entry):
     """A role of the Organization's own."""
 
     name: Text
-    scope: Literal["DEPLOYMENT", "DAG"]
+    scope: Literal["DEPLOYMENT", "DAG", "OBJECT"]
     permissions: list[Text]
     description: str = ""
     restricted_workspace_ids: list[Text] = _none(
@@ -220,6 +250,18 @@ class DagGrant(RoleGrant):
     tag: Text = ""
 
 
+class ObjectGrant(RoleGrant):
+    """A role on a connection, Variable or pool, or on all with a prefix: exactly one of the six keys that name them."""
+
+    deployment_id: Text
+    connection_id: ObjectId = ""
+    connection_prefix: ObjectPrefix = ""
+    variable_key: ObjectId = ""
+    variable_prefix: ObjectPrefix = ""
+    pool: ObjectId = ""
+    pool_prefix: ObjectPrefix = ""
+
+
 class _Holder(_Entry):
     organization_role: Annotated[
         OrganizationGrant | None, BeforeValidator(_organization_role), _TextAlone({"type": "string", "minLength": 1})
@@ -227,6 +269,7 @@ class _Holder(_Entry):
     workspace_roles: list[WorkspaceGrant] = _none()
     deployment_roles: list[DeploymentGrant] = _none()
     dag_roles: list[DagGrant] = _none()
+    object_roles: list[ObjectGrant] = _none()
 
 
 class Member(_Entry):
@@ -273,7 +316,7 @@ class TokenRole(_Entry):
     role: Text
     entity_type: EntityType
     entity_id: Text
-    deployment_id: Text = Field("", description="Required for DAG and DAG_TAG, for nothing else.")
+    deployment_id: Text = Field("", description="Required for Dags, tags and objects, for nothing else.")
 
 
 _PREVIOUS = ("previous_secret_sha256", "previous_secret_expires_at")

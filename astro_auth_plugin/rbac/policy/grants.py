@@ -35,8 +35,8 @@ class Principal(NamedTuple):
 class Grant(NamedTuple):
     """A role that a principal is given in a scope, and the path at which the document says so.
 
-    `derived` is set on the DEPLOYMENT_ACCESSOR that comes with a Dag role. `expires_at` is when the grant ends, with a
-    time zone; None if it does not.
+    `derived` is set on the DEPLOYMENT_ACCESSOR that comes with a role on Dags or objects. `expires_at` is when the
+    grant ends, with a time zone; None if it does not.
     """
 
     path: Path
@@ -141,10 +141,10 @@ def members_of(team: Team, at: datetime | None = None) -> dict[str, datetime | N
 
 
 def accessor_grants(given: Iterable[Grant]) -> Iterator[Grant]:
-    """Yield what comes with the Dag roles among the grants of one principal: DEPLOYMENT_ACCESSOR in each Deployment.
+    """Yield what comes with the roles on Dags and objects of one principal: DEPLOYMENT_ACCESSOR in each Deployment.
 
     Astro gives the Accessor role of the parent to anyone who is given a Dag role, so that the page opens. It lasts as
-    long as the Dag role that ends last.
+    long as the role that ends last.
     """
     last: dict[str, Grant] = {}
     for grant in given:

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, OF_ASTRO, TABLE
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, OF_ASTRO, TABLE, WORDS_OF, Scope
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level
+from astro_auth_plugin.rbac.model.scopes import KINDS, KINDS_BY_ENTITY, ScopeKind
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 
-_ROLES_OF = {"workspace_roles": "Workspaces", "deployment_roles": "Deployments", "dag_roles": "Dags and tags"}
+_ROLES_OF = {
+    "workspace_roles": "Workspaces",
+    "deployment_roles": "Deployments",
+    "dag_roles": "Dags and tags",
+    "object_roles": "connections, Variables and pools",
+}
+_OBJECTS = [kind for kind in KINDS.values() if kind.object_kind]
 _ROLES = {
     "organization_role": "A role in every Deployment of the Organization.",
     **{key: f"Roles on single {places}." for key, places in _ROLES_OF.items()},
@@ -38,7 +45,7 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "CustomRole": {
         "name": "The name that grants use; unique, and not that of a built-in role.",
-        "scope": "Whether the role is granted on a Deployment or on Dags.",
+        "scope": "Whether the role is granted on a Deployment, on Dags, or on connections, Variables and pools.",
         "permissions": "What the role allows.",
         "description": "For readers.",
     },
@@ -54,6 +61,16 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "tag": "A tag: the role is granted on every Dag with it. Either this or `dag_id`.",
         "role": "A Dag role, or a custom role of scope DAG.",
     },
+    "ObjectGrant": {
+        "deployment_id": "The Deployment of the objects.",
+        "connection_id": "The id of one connection, compared exactly.",
+        "connection_prefix": "How the ids of connections begin; ends in one of `_ - . / :`.",
+        "variable_key": "The key of one Variable, compared exactly.",
+        "variable_prefix": "How the keys of Variables begin; ends in one of `_ - . / :`.",
+        "pool": "The name of one pool, compared exactly.",
+        "pool_prefix": "How the names of pools begin; ends in one of `_ - . / :`.",
+        "role": "An object role, or a custom role of scope OBJECT.",
+    },
     "Member": {"email": "The user's e-mail."},
     "Team": {
         "name": "The name; unique.",
@@ -65,7 +82,7 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
     "TokenRole": {
         "role": "A role of the level of `entity_type`.",
         "entity_type": "What the role is granted on.",
-        "entity_id": "The id of the Organization, Workspace, Deployment or Dag, or the tag.",
+        "entity_id": "The id of the Organization, Workspace, Deployment, Dag or object; or the tag or prefix.",
     },
     "ApiToken": {
         "id": "1 to 64 letters, digits, `-` or `_`; unique.",
@@ -81,14 +98,6 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "tag": "The tag, or a prefix of tags with `*` at its end.",
     },
 }
-_LEVELS: Mapping[str, Level] = {
-    "ORGANIZATION": "ORGANIZATION",
-    "WORKSPACE": "WORKSPACE",
-    "DEPLOYMENT": "DEPLOYMENT",
-    "DAG": "DAG",
-    "DAG_TAG": "DAG",
-}
-"""The level of the roles of each `entity_type`."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -110,11 +119,15 @@ def json_schema() -> dict[str, Any]:
     _narrow(models["DeploymentGrant"], "role", _role("DEPLOYMENT"))
     _narrow(models["DagGrant"], "role", _role("DAG"))
     models["DagGrant"]["oneOf"] = [{"required": ["dag_id"]}, {"required": ["tag"]}]
+    _narrow(models["ObjectGrant"], "role", _role("OBJECT"))
+    models["ObjectGrant"]["oneOf"] = [{"required": [kind.id_key]} for kind in _OBJECTS]
     models["CustomRole"]["allOf"] = [
-        _if("scope", "DAG", {"properties": {"permissions": {"items": _permissions("dag")}}}),
-        _if("scope", "DEPLOYMENT", {"properties": {"permissions": {"items": _permissions("deployment")}}}),
+        _if("scope", scope, {"properties": {"permissions": {"items": _permissions(scope)}}}) for scope in WORDS_OF
     ]
-    models["TokenRole"]["allOf"] = [_if("entity_type", kind, _of_entity(level)) for kind, level in _LEVELS.items()]
+    of_objects = models["ObjectGrant"]["properties"]
+    models["TokenRole"]["allOf"] = [
+        _if("entity_type", name, _of_entity(kind, of_objects)) for name, kind in KINDS_BY_ENTITY.items()
+    ]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -126,9 +139,11 @@ def _if(key: str, value: str, then: dict[str, Any]) -> dict[str, Any]:
     return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
 
 
-def _of_entity(level: Level) -> dict[str, Any]:
-    properties: dict[str, Any] = {"role": _role(level)}
-    if level == "DAG":
+def _of_entity(kind: ScopeKind, of_objects: Mapping[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"role": _role(kind.level)}
+    if kind.object_kind:
+        properties["entity_id"] = {"pattern": of_objects[kind.id_key]["pattern"]}
+    if kind.in_deployment:
         return {"properties": properties, "required": ["deployment_id"]}
     return {"properties": properties | {"deployment_id": False}}
 
@@ -141,18 +156,18 @@ def _role(level: Level) -> dict[str, Any]:
         if role.level == level
     ]
     custom = {"type": "string", "minLength": 1, "not": {"enum": list(BUILT_IN)}, "description": "A custom role."}
-    return {"anyOf": [*built_in, custom] if level in ("DEPLOYMENT", "DAG") else built_in}
+    return {"anyOf": [*built_in, custom] if level in WORDS_OF else built_in}
 
 
-def _permissions(scope: str) -> dict[str, Any]:
+def _permissions(scope: Scope) -> dict[str, Any]:
     """Return what a permission of a custom role can be."""
     meanings = {row.name: row.description for row in TABLE}
-    words = DAG_WORDS if scope == "dag" else DEPLOYMENT_WORDS
+    words = WORDS_OF[scope]
     described = []
     for word in words:
         _, _, name, verb = word.split(".")
         described.append({"const": word, "description": f"{verb}: {meanings.get(name, name)}."})
-    if scope == "deployment":
+    if scope == "DEPLOYMENT":
         described += [{"const": word, "description": "A permission in Astro."} for word in sorted(ASTRO_WORDS)]
         # Astro adds such words, and the checks take them with a warning.
         described.append({"type": "string", "pattern": f"^{OF_ASTRO.pattern}$"})

@@ -16,6 +16,7 @@ from astro_auth_plugin.rbac.model.permissions import (
     names,
 )
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.policy import object_warnings
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, warning
 from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, Member, PolicyDocument, RoleGrant, Team
 from astro_auth_plugin.rbac.policy.grants import grants
@@ -47,6 +48,7 @@ def warnings(document: PolicyDocument, now: datetime | None) -> Iterator[Diagnos
         if grant.expires_at is not None:
             yield from _grant_expiry(path, grant, now)
     yield from _last_owner(document)
+    yield from object_warnings.warnings(document)
     for index, role in enumerate(document.roles):
         yield from _weak_role(("roles", index), role, role.name in held_by_people)
     for index, team in enumerate(document.teams):
@@ -89,7 +91,7 @@ def _grants_of_holders(document: PolicyDocument) -> Iterator[tuple[Path, RoleGra
         for position, holder in enumerate(getattr(document, key)):
             if holder.organization_role:
                 yield (key, position, "organization_role"), holder.organization_role
-            for of_level in ("workspace_roles", "deployment_roles", "dag_roles"):
+            for of_level in ("workspace_roles", "deployment_roles", "dag_roles", "object_roles"):
                 for index, grant in enumerate(getattr(holder, of_level)):
                     yield (key, position, of_level, index), grant
 

@@ -93,9 +93,7 @@ def _owner_tokens(policy: Policy, grants: Grants) -> Iterator[Diagnostic]:
 
 def _wide_beside_dag_roles(policy: Policy, grants: Grants) -> Iterator[Diagnostic]:
     for team, held in zip(policy.document.teams, grants.of_teams, strict=True):
-        reached = {
-            scope for grant in held if not grant.scope.is_deployment_wide for scope in grants.enclosing(grant.scope)[1:]
-        }
+        reached = {scope for grant in held if grant.scope.is_on_dags for scope in grants.enclosing(grant.scope)[1:]}
         for grant in held:
             if grant.scope in reached and grants.permissions(grant.role) & _CHANGES_DAGS:
                 message = f"`{grant.role}` applies to every Dag, and Team `{team.name}` has roles on single Dags too"
@@ -161,7 +159,7 @@ def _similar_tags(_: Policy, grants: Grants) -> Iterator[Diagnostic]:
 
 
 def _kind_of_cover(grant: Grant, covers: tuple[Grant, ...]) -> str:
-    if not grant.scope.is_deployment_wide and all(cover.scope.is_deployment_wide for cover in covers):
+    if grant.scope.is_on_dags and all(cover.scope.is_deployment_wide for cover in covers):
         return "dag-role-covered"
     entry = grant.path[:2]
     return "superfluous-grant" if all(cover.path[:2] == entry for cover in covers) else "covered-by-team"

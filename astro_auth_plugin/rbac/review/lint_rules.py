@@ -59,6 +59,19 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "shown-by-airflow": Rule(
             "warning", "Airflow shows it without a check, so no role can deny it", "see the message"
         ),
+        "connection-update-shows-password": Rule(
+            "warning",
+            "a connection can be pointed at another host, which then gets its password",
+            "give `connection.update` only to users who may know the password",
+        ),
+        "connection-create-connects": Rule(
+            "warning",
+            "with `[core] test_connection` on, the api-server connects to any host that the user names",
+            "leave tests of connections off, or give `connection.create` only to users who may reach these hosts",
+        ),
+        "object-role-without-effect": Rule(
+            "warning", "the role has no permission on objects of this kind", "grant another role, or remove it"
+        ),
         "other-warning": Rule("warning", "`validate` warns about it", "see the message"),
         "wide-role-of-large-team": Rule(
             "warning",

@@ -141,7 +141,8 @@ class _Subject:
         gained, lost = new.deployment_wide & ~old.deployment_wide, old.deployment_wide & ~new.deployment_wide
         on = {}
         for spot in self._concerned(old, new):
-            had, has = self.spots.counts(old.on(spot.before)), self.spots.counts(new.on(spot.after))
+            had = self.spots.counts(spot, old.on(spot.before))
+            has = self.spots.counts(spot, new.on(spot.after))
             more, less = has & ~had & ~gained, had & ~has & ~lost
             if more or less:
                 on[spot] = (more, less)
@@ -149,6 +150,11 @@ class _Subject:
 
     def _concerned(self, old: PermissionSets, new: PermissionSets) -> Iterable[Spot]:
         """Return the places on which something may change that does not change everywhere."""
+        yield from self._concerned_dags(old, new)
+        if old.by_object != new.by_object:
+            yield from map(self.spots.of_object, {**old.by_object, **new.by_object})
+
+    def _concerned_dags(self, old: PermissionSets, new: PermissionSets) -> Iterable[Spot]:
         # To see a Dag at last, or no more, changes what all the other grants on it give.
         every = bool((old.deployment_wide ^ new.deployment_wide) & SEE_DAG)
         if every and self.spots.are_dags and old.deployment_wide & new.deployment_wide & ON_DAGS:

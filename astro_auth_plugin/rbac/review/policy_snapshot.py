@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, EVERYTHING, mask, names
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level, Role
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope, ScopeName, enclosing_scopes
 from astro_auth_plugin.rbac.policy.grants import Principal, subjects_by_principal
 
 SEE_DAG = mask("dag.get")
@@ -24,10 +24,13 @@ for _bit in DAG_WORDS.values():
 # besides what the levels below it have:
 _OF_LEVEL: dict[Level, tuple[str, ...]] = {
     "DAG": (),
+    "OBJECT": (),
     "DEPLOYMENT": ("apiTokens.create", "apiTokens.rotate", "apiTokens.delete", "giveRoles.deployment"),
     "WORKSPACE": ("makeApiTokens.workspace", "giveRoles.workspace"),
     "ORGANIZATION": ("giveRoles.organization",),
 }
+_Key = TypeVar("_Key")
+
 _OVER_OTHERS = {
     word: (EVERYTHING + 1) << index
     for index, word in enumerate(["changeAccounts", *(word for words in _OF_LEVEL.values() for word in words)])
@@ -35,76 +38,102 @@ _OVER_OTHERS = {
 
 
 class PermissionSets(NamedTuple):
-    """What some grants give: in the whole Deployment, by tag and by Dag id."""
+    """What some grants give: in the whole Deployment, by tag, by Dag id, and by object or prefix of objects."""
 
     deployment_wide: int
     by_tag: Mapping[str, int]
     by_dag: Mapping[str, int]
+    by_object: Mapping[GrantScope, int]
 
     @classmethod
     def of(cls, grants: Iterable[tuple[HeldGrant, int]]) -> PermissionSets:
         """Add up grants, each with its permissions."""
-        deployment_wide, by_tag, by_dag = 0, dict[str, int](), dict[str, int]()
+        deployment_wide, by_tag, by_dag, by_object = 0, dict[str, int](), dict[str, int](), dict[GrantScope, int]()
         for grant, permissions in grants:
-            if grant.scope.is_deployment_wide:
+            scope = grant.scope
+            if scope.is_deployment_wide:
                 deployment_wide |= permissions
+            elif scope.object_kind is not None:
+                by_object[scope] = by_object.get(scope, 0) | permissions
             else:
-                by = by_tag if grant.scope.kind == "tag" else by_dag
-                by[grant.scope.id] = by.get(grant.scope.id, 0) | permissions
-        return cls(deployment_wide, by_tag, by_dag)
+                by = by_tag if scope.kind == "tag" else by_dag
+                by[scope.id] = by.get(scope.id, 0) | permissions
+        return cls(deployment_wide, by_tag, by_dag, by_object)
 
     @classmethod
     def sum(cls, many: Iterable[PermissionSets]) -> PermissionSets:
         """Add up what several principals give."""
-        deployment_wide, by_tag, by_dag = 0, dict[str, int](), dict[str, int]()
+        deployment_wide, by_tag, by_dag, by_object = 0, dict[str, int](), dict[str, int](), dict[GrantScope, int]()
         for each in many:
             deployment_wide |= each.deployment_wide
-            for total, part in ((by_tag, each.by_tag), (by_dag, each.by_dag)):
-                for name, permissions in part.items():
-                    total[name] = total.get(name, 0) | permissions
-        return cls(deployment_wide, by_tag, by_dag)
+            _add(by_tag, each.by_tag)
+            _add(by_dag, each.by_dag)
+            _add(by_object, each.by_object)
+        return cls(deployment_wide, by_tag, by_dag, by_object)
 
-    def on(self, dag: Dag) -> int:
-        """Return what is given on a Dag, of what can be granted on single Dags."""
+    def on(self, place: Dag | GrantScope) -> int:
+        """Return what is given on a Dag, of what can be granted on single Dags; or on every object of a scope."""
+        if isinstance(place, GrantScope):
+            return self._on_objects(place)
+        dag = place
         held = self.deployment_wide | self.by_dag.get(dag.id, 0)
         for tag in dag.tags:
             held |= self.by_tag.get(tag, 0)
         return held & ON_DAGS
 
+    def _on_objects(self, scope: GrantScope) -> int:
+        held = self.deployment_wide
+        for around in enclosing_scopes(scope, {scope.deployment_id: ""}):
+            held |= self.by_object.get(around, 0)
+        return scope.narrowed(held)
 
-NOTHING = PermissionSets(0, {}, {})
+
+def _add(total: dict[_Key, int], part: Mapping[_Key, int]) -> None:
+    for name, permissions in part.items():
+        total[name] = total.get(name, 0) | permissions
+
+
+NOTHING = PermissionSets(0, {}, {}, {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spot:
-    """A place to compare: a Dag as it is before and after, or a tag, represented as a Dag with only that tag.
+    """A place to compare: a Dag as it is before and after, a tag, represented as a Dag with only that tag, or objects.
 
     Each is made once, so they are the same only if they are one object; that makes them fast keys.
     """
 
-    kind: Literal["Dag", "tag"]
+    kind: ScopeName
     name: str
-    before: Dag
-    after: Dag
+    before: Dag | GrantScope
+    after: Dag | GrantScope
 
     def __str__(self) -> str:
         return f"{self.kind} `{self.name}`"
 
 
 class Spots(NamedTuple):
-    """All places to compare, by tag and by Dag id; `moved` has those Dags that get or lose the tag."""
+    """All places to compare, by tag and by Dag id; `moved` has those Dags that get or lose the tag.
+
+    `objects` are made where grants name them: which objects there are is not known.
+    """
 
     by_tag: Mapping[str, tuple[Spot, ...]]
     by_id: Mapping[str, Spot]
     moved: Mapping[str, tuple[Spot, ...]]
     are_dags: bool
+    objects: dict[GrantScope, Spot]
 
-    def counts(self, held: int) -> int:
+    def of_object(self, scope: GrantScope) -> Spot:
+        """Return the place of an object, or of all objects with a prefix."""
+        return self.objects.setdefault(scope, Spot(scope.kind, scope.id, scope, scope))
+
+    def counts(self, spot: Spot, held: int) -> int:
         """Return what is effective of what is granted in a place: on a Dag that cannot be seen, nothing.
 
         Of a tag alone that is unknown, since a Dag's other tags and its id may show the Dag.
         """
-        return held if not self.are_dags or held & SEE_DAG else 0
+        return held if not self.are_dags or held & SEE_DAG or spot.kind != "Dag" else 0
 
     @classmethod
     def of_dags(cls, old: Iterable[Dag], new: Iterable[Dag] | None) -> Spots:
@@ -116,13 +145,14 @@ class Spots(NamedTuple):
         by_id = {}
         for name in {**before, **after}:
             untagged = Dag(name, frozenset())
-            spot = Spot("Dag", name, before.get(name, untagged), after.get(name, untagged))
+            was, is_now = before.get(name, untagged), after.get(name, untagged)
+            spot = Spot("Dag", name, was, is_now)
             by_id[name] = spot
-            for tag in spot.before.tags | spot.after.tags:
+            for tag in was.tags | is_now.tags:
                 by_tag[tag].append(spot)
-            for tag in spot.before.tags ^ spot.after.tags:
+            for tag in was.tags ^ is_now.tags:
                 moved[tag].append(spot)
-        return cls(_fixed(by_tag), by_id, _fixed(moved), are_dags=True)
+        return cls(_fixed(by_tag), by_id, _fixed(moved), are_dags=True, objects={})
 
     @classmethod
     def of_scopes(cls, *sides: Side) -> Spots:
@@ -130,7 +160,8 @@ class Spots(NamedTuple):
         every = [permissions for side in sides for permissions in side.permissions.values()]
         by_tag = {tag: (_alone(tag),) for permissions in every for tag in permissions.by_tag}
         by_id = {name: Dag(name, frozenset()) for permissions in every for name in permissions.by_dag}
-        return cls(by_tag, {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}, {}, are_dags=False)
+        places = {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}
+        return cls(by_tag, places, {}, are_dags=False, objects={})
 
 
 class Side:

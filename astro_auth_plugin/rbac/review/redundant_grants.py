@@ -57,6 +57,10 @@ class Grants:
         """Return what a role gives in Airflow, the giving of roles included as bits of their own."""
         return self._permissions.get(role, 0)
 
+    def given(self, grant: Grant) -> int:
+        """Return what a grant gives where it reaches."""
+        return grant.scope.narrowed(self.permissions(grant.role))
+
     def enclosing(self, scope: GrantScope) -> tuple[GrantScope, ...]:
         """Return a scope and all those around it."""
         return enclosing_scopes(scope, self._workspaces)
@@ -92,24 +96,24 @@ class Grants:
 
     def _covers(self, grant: Grant, others: Iterable[Grant]) -> tuple[Grant, ...]:
         """Return the grants that together give all that one gives; none if they do not."""
-        needed = self.permissions(grant.role)
+        needed = self.given(grant)
         around = self.enclosing(grant.scope)
         others = [other for other in others if other.outlives(grant)]
         same_role = [other for other in others if other.role == grant.role and other.scope in around]
         if not needed or (grant.role in self._beyond and not same_role):
             return ()
-        covers = [other for other in others if other.scope in around and self.permissions(other.role) & needed]
+        covers = [other for other in others if other.scope in around and self.given(other) & needed]
         if not grant.scope.is_deployment_wide:
             page = [other for other in others if self._opens_page(other, grant.scope.deployment_id)]
             if not page:
                 return ()
         given = 0
         for other in covers:
-            given |= self.permissions(other.role)
+            given |= self.given(other)
         return tuple(same_role[:1] or covers) if not needed & ~given else ()
 
     def _opens_page(self, grant: Grant, deployment_id: str) -> bool:
-        """Whether a grant gives what comes along with every Dag role: what an Accessor of the Deployment has."""
+        """Whether a grant gives what comes along with every role on Dags or objects: what an Accessor has."""
         if not grant.scope.is_deployment_wide:
             return grant.scope.deployment_id == deployment_id
         deployment_wide = self.enclosing(GrantScope("Deployment", deployment_id))

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from astro_auth_plugin.rbac.model.actions import WORDS, meant
 from astro_auth_plugin.rbac.model.errors import UnknownPermission, UnreadablePolicy
-from astro_auth_plugin.rbac.model.permissions import mask
+from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, mask
+from astro_auth_plugin.rbac.model.resources import Resource
 from astro_auth_plugin.rbac.policy import yaml_reader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, nearest, problems_of
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
@@ -87,13 +88,25 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Answer(_Part):
-    """A user may do something, or may not: on a Dag, or without one in the whole Deployment."""
+class _Somewhere(_Part):
+    dag: str | None = None
+    connection: Name | None = Field(None, description="The id of a connection, which needs not exist.")
+    variable: Name | None = Field(None, description="The key of a Variable.")
+    pool: Name | None = Field(None, description="The name of a pool.")
+
+    @property
+    def resource(self) -> Resource | None:
+        """The connection, Variable or pool, if one is named."""
+        named = (Resource(kind, name) for kind in ON_OBJECTS if (name := getattr(self, kind)) is not None)
+        return next(named, None)
+
+
+class Answer(_Somewhere):
+    """A user may do something, or may not: on a Dag or object, or without one in the whole Deployment."""
 
     who: str = Field(description="An e-mail, or `token:` and the id of an API token.")
     may: Actions = Field((), description="All of this is allowed.")
     may_not: Actions = Field((), description="Each of this is denied.")
-    dag: str | None = None
     because: Fragments = Field((), description="Parts of the reason, each of which has to be in it.")
 
 
@@ -105,12 +118,11 @@ class Sees(_Part):
     dags: list[str]
 
 
-class WhoCan(_Part):
-    """Those who may do something on a Dag, or without one in the whole Deployment: these, and no others."""
+class WhoCan(_Somewhere):
+    """Those who may do something on a Dag or object, or without one in the whole Deployment: these, and no others."""
 
     may: Actions
     people: list[str]
-    dag: str | None = None
 
 
 class CaseDocument(_Part):
@@ -199,6 +211,10 @@ def unlisted_dags(document: CaseDocument, known: Iterable[str]) -> Iterator[Diag
                 yield Diagnostic(("sees", at, "dags", position), _unlisted(name, listed))
 
 
+def _quoted(name: str) -> str:
+    return f"`{name}`"
+
+
 def _unlisted(name: str, listed: Iterable[str]) -> str:
     return f"Dag `{name}` is not under `dags`{did_you_mean(name, listed)}"
 
@@ -213,6 +229,11 @@ def _contradictions(document: CaseDocument) -> Iterator[Diagnostic]:
         found = "both" if expected else "neither"
         message = f"expected either `refused` or some of `answers`, `sees` and `who_can`, found {found}"
         yield Diagnostic((), message)
+    for key, parts in (("answers", document.answers), ("who_can", document.who_can)):
+        for at, part in enumerate(parts):
+            named = [name for name in ("dag", *ON_OBJECTS) if getattr(part, name) is not None]
+            if len(named) > 1:
+                yield Diagnostic((key, at), f"expected at most one place, found {' and '.join(map(_quoted, named))}")
     if isinstance(document.dags, dict):
         yield from unlisted_dags(document, document.dags)
 

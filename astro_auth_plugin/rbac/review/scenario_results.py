@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from astro_auth_plugin.rbac.engine.decision import Place
 from astro_auth_plugin.rbac.engine.engine import Engine
+from astro_auth_plugin.rbac.model.resources import NOUNS
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX, user_subject
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
@@ -43,13 +45,13 @@ def results(case: CaseFile, engine: Engine, dags: Iterable[Dag]) -> Iterator[Res
         reported = ("not named", "not named" if passed else "named")
         yield Result(case.line(("outsiders", at)), f"the policy does not name {who}", passed, *reported)
     for at, answer in enumerate(case.document.answers):
-        result = _answer(answer, engine, _dag(known, answer.dag), case.line(("answers", at)))
+        result = _answer(answer, engine, _place(known, answer), case.line(("answers", at)))
         yield _about_somebody(result, answer.who, expected)
     for at, sees in enumerate(case.document.sees):
         result = _sees(sees, engine, known.values(), case.line(("sees", at)))
         yield _about_somebody(result, sees.who, expected)
     for at, who_can in enumerate(case.document.who_can):
-        yield _who_can(who_can, engine, _dag(known, who_can.dag), case.line(("who_can", at)))
+        yield _who_can(who_can, engine, _place(known, who_can), case.line(("who_can", at)))
 
 
 def refusal(case: CaseFile, problems: Sequence[Diagnostic]) -> Iterator[Result]:
@@ -75,16 +77,16 @@ def _about_somebody(result: Result, who: str, expected: Collection[str]) -> Resu
     return result._replace(passed=False, found=found, why="if that is intended, list it under `outsiders`")
 
 
-def _answer(answer: Answer, engine: Engine, dag: Dag | None, line: int) -> Result:
+def _answer(answer: Answer, engine: Engine, place: Place, line: int) -> Result:
     subject = _subject(answer.who)
     wanted = answer.may or answer.may_not
-    title = f"{answer.who} {'may' if answer.may else 'may not'} {' '.join(wanted)}{_on(answer.dag)}"
-    decision = engine.check(subject, _all(wanted), dag)
+    title = f"{answer.who} {'may' if answer.may else 'may not'} {' '.join(wanted)}{_on(answer)}"
+    decision = engine.check_at(subject, _all(wanted), place)
     expected = "allowed" if answer.may else "denied"
     if answer.may_not:
         # Of several permissions each has to be denied, not only all of them together.
         for word in wanted:
-            alone = engine.check(subject, action(word), dag)
+            alone = engine.check_at(subject, action(word), place)
             if alone.allowed:
                 return Result(line, title, passed=False, expected=expected, found=f"{word}: allowed", why=alone.reason)
     elif not decision.allowed:
@@ -102,9 +104,9 @@ def _sees(sees: Sees, engine: Engine, dags: Iterable[Dag], line: int) -> Result:
     return _same(line, f"{sees.who} may {' '.join(sees.may)} on exactly these Dags", set(sees.dags), found)
 
 
-def _who_can(who_can: WhoCan, engine: Engine, dag: Dag | None, line: int) -> Result:
-    found = engine.who_can(_all(who_can.may), dag)
-    title = f"exactly these may {' '.join(who_can.may)}{_on(who_can.dag)}"
+def _who_can(who_can: WhoCan, engine: Engine, place: Place, line: int) -> Result:
+    found = engine.who_can(_all(who_can.may), place)
+    title = f"exactly these may {' '.join(who_can.may)}{_on(who_can)}"
     expected = set(map(_subject, who_can.people))
     surplus = [f"{subject}: {found[subject].reason}" for subject in sorted(set(found) - expected)]
     return _same(line, title, expected, set(found), "; ".join(surplus))
@@ -128,9 +130,11 @@ def _all(words: Iterable[str]) -> int:
     return required
 
 
-def _on(dag: str | None) -> str:
-    return "" if dag is None else f" on Dag {dag}"
+def _on(asked: Answer | WhoCan) -> str:
+    if asked.resource is not None:
+        return f" on {NOUNS[asked.resource.kind]} {asked.resource.id}"
+    return "" if asked.dag is None else f" on Dag {asked.dag}"
 
 
-def _dag(known: dict[str, Dag], name: str | None) -> Dag | None:
-    return None if name is None else known[name]
+def _place(known: dict[str, Dag], asked: Answer | WhoCan) -> Place:
+    return asked.resource or (None if asked.dag is None else known[asked.dag])

@@ -96,6 +96,7 @@ def test_no_with_all_reasons(at: list, capsys: pytest.CaptureFixture[str]) -> No
         "deployment_id": "dep",
         "question": "trigger",
         "dag": {"id": "sales_daily", "exists": True, "tags": ["team:sales"]},
+        "object": None,
         "as": "ana@example.com",
         "answer": "no",
         "why": "",
@@ -117,6 +118,7 @@ def test_no_with_all_reasons(at: list, capsys: pytest.CaptureFixture[str]) -> No
                     }
                 ],
                 "dags": None,
+                "objects": None,
             }
         ],
         "groups": None,

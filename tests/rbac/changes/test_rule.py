@@ -666,18 +666,18 @@ def test_nothing_to_change_is_denied_to_nobody() -> None:
 @pytest.mark.parametrize(
     ("actor", "groups", "levels"),
     [
-        ("olga", (), {"ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG"}),
-        ("wanda", (), {"WORKSPACE", "DEPLOYMENT", "DAG"}),
-        ("amos", (), {"WORKSPACE", "DEPLOYMENT", "DAG"}),
-        ("ada", (), {"DEPLOYMENT", "DAG"}),
+        ("olga", (), {"ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT"}),
+        ("wanda", (), {"WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT"}),
+        ("amos", (), {"WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT"}),
+        ("ada", (), {"DEPLOYMENT", "DAG", "OBJECT"}),
         ("sven", (), set()),
         ("fay", (), set()),
         ("otto", (), set()),
         ("mia", (), set()),
         ("past", (), set()),
         ("gil", (), set()),
-        ("gil", ("admins",), {"DEPLOYMENT", "DAG"}),
-        ("gil", ("admins", "owners"), {"ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG"}),
+        ("gil", ("admins",), {"DEPLOYMENT", "DAG", "OBJECT"}),
+        ("gil", ("admins", "owners"), {"ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG", "OBJECT"}),
     ],
 )
 def test_levels_given(actor: str, groups: tuple[str, ...], levels: set[str]) -> None:

@@ -159,6 +159,7 @@ TOKENS = {
     "far-dep": {"role": "DEPLOYMENT_ACCESSOR", "entity_type": "DEPLOYMENT", "entity_id": "far"},
     "here-dag": {"role": "DAG_VIEWER", "entity_type": "DAG", "entity_id": "dep2", "deployment_id": "dep"},
     "sibling-dag": {"role": "DAG_VIEWER", "entity_type": "DAG_TAG", "entity_id": "dep", "deployment_id": "dep2"},
+    "here-pool": {"role": "OBJECT_ADMIN", "entity_type": "POOL", "entity_id": "p", "deployment_id": "dep"},
     "far-dag": {"role": "DAG_VIEWER", "entity_type": "DAG_TAG", "entity_id": "dep", "deployment_id": "far"},
 }
 
@@ -166,8 +167,8 @@ TOKENS = {
 WORKSPACE_TOKENS = {"ws-operator", "ws-author", "ws-accessor"}
 MAY_MAKE = {
     "org-owner": set(TOKENS),
-    "owner": WORKSPACE_TOKENS | {"ws-owner", "here-admin", "sibling-dep", "here-dag", "sibling-dag"},
-    "dep-admin": {"here-admin", "here-dag"},
+    "owner": WORKSPACE_TOKENS | {"ws-owner", "here-admin", "sibling-dep", "here-dag", "sibling-dag", "here-pool"},
+    "dep-admin": {"here-admin", "here-dag", "here-pool"},
     "operator": WORKSPACE_TOKENS,
 }
 MAY_MAKE["old-admin"] = MAY_MAKE["owner"]
@@ -184,6 +185,30 @@ def test_which_token_may_be_made(engine: Engine, actor: str, what: str, change: 
     beyond = token_roles_beyond(engine, f"{actor}@example.com", roles, change)
     assert (beyond == ()) is (what in MAY_MAKE.get(actor, ()))
     assert token_roles_beyond(engine, "billing@example.com", [*roles, TokenRole(**TOKENS["boss"])], change)
+
+
+OWN_POOLS = {"object_roles": [{"deployment_id": "dep", "pool_prefix": "fin_", "role": "OBJECT_EDITOR"}]}
+
+
+@pytest.mark.parametrize(
+    ("entity", "name", "role", "own", "allowed"),
+    [
+        ("POOL_PREFIX", "fin_", "OBJECT_EDITOR", OWN_POOLS, True),
+        ("POOL_PREFIX", "fin_a_", "OBJECT_VIEWER", OWN_POOLS, True),
+        ("POOL", "fin_a", "OBJECT_EDITOR", OWN_POOLS, True),
+        ("POOL", "fin_a", "OBJECT_ADMIN", OWN_POOLS, False),
+        ("POOL", "fin", "OBJECT_VIEWER", OWN_POOLS, False),
+        ("POOL_PREFIX", "fin-", "OBJECT_VIEWER", OWN_POOLS, False),
+        ("VARIABLE", "fin_a", "OBJECT_VIEWER", OWN_POOLS, False),
+        ("POOL", "fin_a", "OBJECT_VIEWER", {}, False),
+    ],
+)
+def test_tokens_on_objects(entity: str, name: str, role: str, own: dict[str, Any], *, allowed: bool) -> None:
+    """What is held on a prefix may be given on what begins with it, and nothing more."""
+    user = {"email": "maker@example.com", **grant("DEPLOYMENT", "dep", "token-maker"), **own}
+    engine = engine_of(policy(users=[user]), "dep")
+    wanted = TokenRole.model_validate({"role": role, "entity_type": entity, "entity_id": name, "deployment_id": "dep"})
+    assert (token_roles_beyond(engine, "maker@example.com", [wanted]) == ()) is allowed
 
 
 OWN_DAG = {"dag_roles": [{"deployment_id": "dep", "tag": "t", "role": "DAG_VIEWER"}]}
@@ -306,7 +331,7 @@ def test_roles_that_change_accounts() -> None:
 
 def test_roles_that_give_roles() -> None:
     """Owners give below and at their own level, Deployment Admins in their Deployment, and no other role gives any."""
-    deployment = {"DEPLOYMENT", "DAG"}
+    deployment = {"DEPLOYMENT", "DAG", "OBJECT"}
     workspace = deployment | {"WORKSPACE"}
     assert {name: set(role.gives) for name, role in BUILT_IN.items() if role.gives} == {
         "ORGANIZATION_OWNER": workspace | {"ORGANIZATION"},

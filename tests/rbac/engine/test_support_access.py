@@ -22,8 +22,13 @@ LEVELS = {
     "WORKSPACE": "workspace_roles",
     "DEPLOYMENT": "deployment_roles",
     "DAG": "dag_roles",
+    "OBJECT": "object_roles",
 }
-PLACES = {"WORKSPACE": {"workspace_id": "ws"}, "DEPLOYMENT": {"deployment_id": "dep"}}
+PLACES = {
+    "WORKSPACE": {"workspace_id": "ws"},
+    "DEPLOYMENT": {"deployment_id": "dep"},
+    "OBJECT": {"deployment_id": "dep", "pool_prefix": "of_t_"},
+}
 ON_TAG = {"deployment_id": "dep", "tag": "t"}
 ORDERS = Dag("orders", frozenset(["t"]))
 SEE = mask("dag.get")
@@ -49,7 +54,14 @@ def granted(role: str, level: str) -> dict[str, Any]:
 
 READ_ONLY = {
     *("ORGANIZATION_BILLING_ADMIN", "ORGANIZATION_OBSERVE_ADMIN", "ORGANIZATION_OBSERVE_MEMBER", "ORGANIZATION_MEMBER"),
-    *("WORKSPACE_MEMBER", "WORKSPACE_ACCESSOR", "WORKSPACE_VIEWER", "DEPLOYMENT_ACCESSOR", "DAG_VIEWER"),
+    *(
+        "WORKSPACE_MEMBER",
+        "WORKSPACE_ACCESSOR",
+        "WORKSPACE_VIEWER",
+        "DEPLOYMENT_ACCESSOR",
+        "DAG_VIEWER",
+        "OBJECT_VIEWER",
+    ),
 }
 
 

@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     "roles": [
         {"name": "reader", "scope": "DEPLOYMENT", "permissions": ASTRO},
         {"name": "dag-reader", "scope": "DEPLOYMENT", "permissions": [*ASTRO, "deployment.airflow.dag.get"]},
+        {"name": "pool-reader", "scope": "DEPLOYMENT", "permissions": [*ASTRO, "deployment.airflow.pool.get"]},
         {"name": "half", "scope": "DEPLOYMENT", "permissions": ASTRO[:1]},
         {"name": "token-reader", "scope": "DEPLOYMENT", "permissions": ["deployment.apiTokens.get"]},
         {"name": "all-dags", "scope": "DEPLOYMENT", "permissions": ["deployment.airflow.dag.get"]},
@@ -38,7 +39,9 @@ SCOPES = {
     "deployment": GrantScope("Deployment", "dep"),
     "dag": GrantScope("Dag", "d", "dep"),
     "tag": GrantScope("tag", "t", "dep"),
+    "pool": GrantScope("pool", "p", "dep"),
     "sister": GrantScope("Deployment", "sister"),
+    "sister pool": GrantScope("pool prefix", "abc_", "sister"),
     "sister dag": GrantScope("Dag", "d", "sister"),
     "far workspace": GrantScope("Workspace", "far"),
     "away": GrantScope("Deployment", "away"),
@@ -46,17 +49,33 @@ SCOPES = {
 }
 HERE = {"organization", "workspace", "deployment", "sister"}
 DAGS = {"dag", "tag"}
+POOLS = {"pool", "sister pool"}
 
 # The roles of the actor, what may be read (a: users and Teams, t: API tokens, c: changes), and which scopes.
 TABLE: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"organization_role": "ORGANIZATION_OWNER"}, "atc", set(SCOPES)),
     ({"organization_role": "ORGANIZATION_BILLING_ADMIN"}, "", set()),
-    ({"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OWNER"}]}, "atc", HERE | DAGS | {"sister dag"}),
-    ({"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OPERATOR"}]}, "at", HERE | DAGS | {"sister dag"}),
+    (
+        {"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OWNER"}]},
+        "atc",
+        HERE | DAGS | {"sister dag"} | POOLS,
+    ),
+    (
+        {"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_OPERATOR"}]},
+        "at",
+        HERE | DAGS | {"sister dag"} | POOLS,
+    ),
     ({"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_MEMBER"}]}, "a", HERE | DAGS | {"sister dag"}),
+    (
+        {"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_AUTHOR"}]},
+        "a",
+        HERE | DAGS | {"sister dag"} | POOLS,
+    ),
     ({"workspace_roles": [{"workspace_id": "ws", "role": "WORKSPACE_ACCESSOR"}]}, "", set()),
+    ({"deployment_roles": [{"deployment_id": "dep", "role": "pool-reader"}]}, "a", HERE | {"pool"}),
+    ({"object_roles": [{"deployment_id": "dep", "pool": "p", "role": "OBJECT_ADMIN"}]}, "", set()),
     ({"workspace_roles": [{"workspace_id": "far", "role": "WORKSPACE_OWNER"}]}, "", set()),
-    ({"deployment_roles": [{"deployment_id": "dep", "role": "DEPLOYMENT_ADMIN"}]}, "atc", HERE | DAGS),
+    ({"deployment_roles": [{"deployment_id": "dep", "role": "DEPLOYMENT_ADMIN"}]}, "atc", HERE | DAGS | {"pool"}),
     ({"deployment_roles": [{"deployment_id": "sister", "role": "DEPLOYMENT_ADMIN"}]}, "", set()),
     ({"deployment_roles": [{"deployment_id": "dep", "role": "DEPLOYMENT_ACCESSOR"}]}, "", set()),
     ({"deployment_roles": [{"deployment_id": "dep", "role": "reader"}]}, "a", HERE),
@@ -115,8 +134,22 @@ def test_grants_on_dags_are_read_by_those_alone_who_see_every_dag_there(case: Ca
         found = visibility_of(engine, subject)
         wide = bool(engine.access(subject).deployment_wide & see)
         for grant in grants(engine.policy.document):
-            if not grant.scope.is_deployment_wide and found.access and found.sees(grant.scope):
+            if grant.scope.is_on_dags and found.access and found.sees(grant.scope):
                 assert wide
+            kind = grant.scope.object_kind
+            if kind and found.access and found.sees(grant.scope) and grant.scope.deployment_id == case.deployment_id:
+                assert engine.access(subject).deployment_wide & mask(f"{kind}.get")
             if found.access and not found.everything and found.sees(grant.scope) and grant.scope != ORGANIZATION:
                 place = grant.scope.deployment_id or grant.scope.id
                 assert engine.workspace_id in (place, engine.workspace_of(place))
+
+
+def test_one_sight_is_of_those_who_see_the_same_objects() -> None:
+    """Callers who read different kinds of objects have different sights, since answers are kept by these."""
+    author, member = (
+        {"workspace_roles": [{"workspace_id": "ws", "role": role}]} for role in ("WORKSPACE_AUTHOR", "WORKSPACE_MEMBER")
+    )
+    reader, with_pools = (
+        {"deployment_roles": [{"deployment_id": "dep", "role": role}]} for role in ("reader", "pool-reader")
+    )
+    assert len({seen(roles).sight for roles in (author, member, reader, with_pools)}) == 4

@@ -33,6 +33,11 @@ users:
   - {email: owner@example.com, organization_role: ORGANIZATION_OWNER}
   - {email: ana@example.com, dag_roles: [{deployment_id: dep, tag: fin, role: runner}]}
   - {email: vic@example.com, dag_roles: [{deployment_id: dep, dag_id: one, role: DAG_VIEWER}]}
+  - email: obi@example.com
+    object_roles:
+      - {deployment_id: dep, connection_prefix: fin_, role: OBJECT_EDITOR}
+      - {deployment_id: dep, connection_id: fin_a, role: OBJECT_ADMIN}
+      - {deployment_id: dep, pool: p, role: OBJECT_VIEWER}
   - email: mixed@example.com
     deployment_roles: [{deployment_id: dep, role: DEPLOYMENT_ACCESSOR}]
 api_tokens:
@@ -370,3 +375,53 @@ def test_what_a_list_shows(case: Case) -> None:
                 rows = listed.cases[0].rows
                 assert {dag: bool(rows and rows.matches(dag)) for dag in dags} == single
                 assert (listed.verdict == "yes") == engine.holds_anywhere(subject, mask("dag.get"), groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("who", "words", "given", "verdict"),
+    [
+        ("obi", "see-connection", "fin_b", "yes"),
+        ("obi", "edit-connection", "fin_b", "no"),
+        ("obi", "edit-connection", "fin_a", "yes"),
+        ("obi", "see-connection", None, "no"),
+        ("obi", "GET /api/v2/connections/fin_b", None, "yes"),
+        ("obi", "DELETE /api/v2/connections/fin_b", None, "no"),
+        ("obi", "GET /api/v2/connections", None, "yes"),
+        ("obi", "GET /api/v2/variables", None, "no"),
+        ("obi", "POST /api/v2/connections", None, "depends"),
+        ("obi", "POST /api/v2/connections", "fin_a", "yes"),
+        ("obi", "POST /api/v2/connections", "fin_b", "no"),
+        ("obi", "POST /api/v2/pools", None, "no"),
+        ("owner", "POST /api/v2/pools", None, "yes"),
+        ("owner", "GET /api/v2/pools", None, "yes"),
+        ("vic", "GET /api/v2/pools", None, "no"),
+    ],
+)
+def test_objects(asking: Answerer, who: str, words: str, given: str | None, verdict: str) -> None:
+    """Questions about connections, Variables and pools are about the one that is named, or about a list."""
+    question = request(words, given) if " " in words else of_action(words, given)
+    assert question is not None
+    assert asking.ask(f"{who}@example.com", question).verdict == verdict
+
+
+def test_who_can_do_something_with_an_object(asking: Answerer) -> None:
+    """Those with a grant on it, and those with a role in the Deployment."""
+    question = of_action("edit-connection", "fin_a")
+    assert question is not None
+    assert [answer.subject for answer in asking.who_can(question)] == [
+        "owner@example.com",
+        "obi@example.com",
+        "token:new",
+    ]
+
+
+def test_objects_of_a_subject(asking: Answerer) -> None:
+    """What a subject has on each object and prefix that its grants name, grants on prefixes of it included."""
+    found = access_report.objects_of_subject(asking, "obi@example.com")
+    assert [(str(share.scope), names(share.permissions), len(share.grants)) for share in found] == [
+        ("connection prefix `fin_`", ("connection.get", "connection.update"), 1),
+        ("connection `fin_a`", tuple(f"connection.{verb}" for verb in ("get", "create", "update", "delete")), 2),
+        ("pool `p`", ("pool.get",), 1),
+    ]
+    assert access_report.objects_of_subject(asking, "owner@example.com") == []
+    assert access_report.objects_of_subject(asking, "token:old") == []

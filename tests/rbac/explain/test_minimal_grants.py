@@ -39,7 +39,8 @@ def advised(
 ) -> tuple[list[tuple[str, str]], minimal_grants.Addition | None]:
     """Return the roles with their places, and what to add."""
     engine = compiled(POLICY)
-    question = request(words) if " " in words else of_action(words, dag.id if dag else None)
+    name, _, one = words.partition(" ")
+    question = request(words) if "/" in words else of_action(name, dag.id if dag else one or None)
     assert question is not None
     found = minimal_grants.smallest(engine, Answerer(engine, NOW).ask(who, question, dag))
     return [(one.role, str(one.scope)) for one in found], minimal_grants.addition(engine, who, found)
@@ -56,6 +57,12 @@ def advised(
         ("see-jobs", None, [("WORKSPACE_MEMBER", "Workspace `ws`")]),
         ("open", None, [("DEPLOYMENT_ACCESSOR", "Deployment `dep`")]),
         ("pool.update", None, [("here", "Deployment `dep`")]),
+        ("see-variable x", None, [("OBJECT_VIEWER", "Variable `x`")]),
+        ("edit-pool x", None, [("OBJECT_ADMIN", "pool `x`")]),
+        ("pool.update x", None, [("OBJECT_EDITOR", "pool `x`")]),
+        ("DELETE /api/v2/connections/x", None, [("OBJECT_ADMIN", "connection `x`")]),
+        ("GET /api/v2/connections", None, []),
+        ("POST /api/v2/connections", None, []),
         ("edit-connection", None, [("DEPLOYMENT_ADMIN", "Deployment `dep`")]),
         (
             "DELETE /api/v2/dags/sales/assets/queuedEvents",

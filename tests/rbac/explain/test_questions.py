@@ -45,10 +45,37 @@ def test_action(word: str, resource: str | None, where: str, needs: str) -> None
 
 
 def test_things_that_are_all_alike() -> None:
-    """Connections are not told apart, and the reader is told so."""
-    question = of_action("see-connection", "warehouse")
+    """Jobs are not told apart, and the reader is told so."""
+    question = of_action("see-jobs", "warehouse")
     assert question is not None
     assert "`warehouse` is ignored" in question.note
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "needs"),
+    [
+        ("see-connection", "connection", "connection.get"),
+        ("edit-pool", "pool", "pool.create pool.update pool.delete"),
+        ("variable.delete", "variable", "variable.delete"),
+        ("object.airflow.variable.get", "variable", "variable.get"),
+    ],
+)
+def test_actions_on_one_object(word: str, kind: str, needs: str) -> None:
+    """What is done with a connection, Variable or pool is about the one that is named, and about all without one."""
+    question = of_action(word, "x")
+    assert question is not None
+    assert (question.where, question.resource, question.needs) == ("object", (kind, "x"), (mask(*needs.split()),))
+    assert (question.named, question.dag_id) == ("x", None)
+    every = of_action(word)
+    assert every is not None
+    assert (every.where, every.resource) == ("Deployment", None)
+
+
+def test_permissions_on_every_object() -> None:
+    """The word of a Deployment role is about every object."""
+    question = of_action("deployment.airflow.pool.get", "x")
+    assert question is not None
+    assert (question.where, "`x` is ignored" in question.note) == ("Deployment", True)
 
 
 def test_words_that_are_no_questions() -> None:
@@ -95,7 +122,14 @@ def test_words_that_are_no_questions() -> None:
         ("PATCH /api/v2/dags/~/dagRuns", None, {"where": "some Dag"}),
         ("PATCH /api/v2/dags/~/dagRuns/~/taskInstances", None, {"where": "some Dag"}),
         ("PUT /api/v2/parseDagFile/abc", None, {"where": "some Dag", "unnamed": "the Dags of the file"}),
-        ("GET /api/v2/connections?dag_id=d", "d", {"where": "Deployment", "dag_id": None}),
+        ("GET /api/v2/connections?dag_id=d", "d", {"where": "objects", "object_kind": "connection"}),
+        ("GET /api/v2/connections/c", None, {"where": "object", "object_id": "c", "object_kind": "connection"}),
+        ("GET /api/v2/variables/a/b", None, {"where": "object", "object_id": "a/b", "object_kind": "variable"}),
+        ("POST /api/v2/pools", None, {"where": "some object", "unnamed": "the pool that the body names"}),
+        ("POST /api/v2/pools", "p", {"where": "object", "object_id": "p"}),
+        ("PATCH /api/v2/variables", None, {"where": "some object", "object_kind": "variable"}),
+        ("POST /api/v2/connections/defaults", None, {"where": "Deployment"}),
+        ("GET /ui/connections/hook_meta", None, {"where": "objects", "object_kind": "connection"}),
         ("GET /api/v2/dags/d/dagRuns/r/wait", None, {"needs": (mask("dagRun.get") | SEE,)}),
         ("GET /api/v2/dags/d/dagRuns/r/wait?result=", None, {"needs": (mask("dagRun.get", "xcom.get") | SEE,)}),
         (

@@ -35,7 +35,27 @@ from tests.reference_engine import DAG_PERMISSIONS, DEPLOYMENT_PERMISSIONS
 )
 def test_meaning(word: str, needs: str, on_dag: bool) -> None:
     """A plain name or a permission says what is needed, and whether it can be about one Dag."""
-    assert meant(word) == Meant(mask(*needs.split()), on_dag)
+    found = meant(word)
+    assert found is not None
+    assert found[:2] == (mask(*needs.split()), on_dag)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("edit-variable", "variable"),
+        ("pool.get", "pool"),
+        ("object.airflow.connection.create", "connection"),
+        ("deployment.airflow.connection.create", None),
+        ("trigger", None),
+        ("see-config", None),
+    ],
+)
+def test_words_about_objects(word: str, kind: str | None) -> None:
+    """A word can be about one object of a kind if all that it needs can be granted on one."""
+    found = meant(word)
+    assert found is not None
+    assert found.object_kind == kind
 
 
 @pytest.mark.parametrize("word", ["", "Trigger", "trigger ", "dag.airflow.pool.get", "dag.get.", "*"])
@@ -51,7 +71,11 @@ def test_words_of_astro() -> None:
 
 def test_every_permission_is_a_word() -> None:
     """Each permission can be asked for by its name, alone and with either scope."""
-    alone = {name for name in DEPLOYMENT_PERMISSIONS if meant(name) == Meant(mask(name), name in DAG_PERMISSIONS)}
+    alone = {
+        name
+        for name in DEPLOYMENT_PERMISSIONS
+        if (found := meant(name)) and found[:2] == (mask(name), name in DAG_PERMISSIONS)
+    }
     assert alone == DEPLOYMENT_PERMISSIONS
     assert all(meant(word) for word in WORDS)
     assert len(set(WORDS)) == len(WORDS)

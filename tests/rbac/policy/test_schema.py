@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
-from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS
+from astro_auth_plugin.rbac.model.permissions import ASTRO_WORDS, DAG_WORDS, DEPLOYMENT_WORDS, OBJECT_WORDS
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
 from astro_auth_plugin.rbac.policy import loader, policy_schema
 from tests.rbac.policy.test_checks import CASES, Case
@@ -191,7 +191,11 @@ def test_editors_can_complete_words() -> None:
         case["if"]["properties"]["scope"]["const"]: words_of(case["then"]["properties"]["permissions"]["items"])
         for case in schema["$defs"]["CustomRole"]["allOf"]
     }
-    assert of_scope == {"DAG": {*DAG_WORDS}, "DEPLOYMENT": {*DEPLOYMENT_WORDS, *ASTRO_WORDS}}
+    assert of_scope == {
+        "DAG": {*DAG_WORDS},
+        "DEPLOYMENT": {*DEPLOYMENT_WORDS, *ASTRO_WORDS},
+        "OBJECT": {*OBJECT_WORDS},
+    }
     offered = [
         words_of(schema["$defs"][model]["properties"][key])
         for model, key in (
@@ -199,6 +203,7 @@ def test_editors_can_complete_words() -> None:
             ("WorkspaceGrant", "role"),
             ("DeploymentGrant", "role"),
             ("DagGrant", "role"),
+            ("ObjectGrant", "role"),
         )
     ]
     assert set.union(*offered) == set(BUILT_IN)

@@ -121,6 +121,36 @@ SAID = [
     ),
     ("empty-team", team(0, OWNER), "teams[0]"),
     (
+        "connection-update-shows-password",
+        custom("OBJECT", "object.airflow.connection.get, object.airflow.connection.update")
+        + user(
+            "{deployment_id: dep, pool: p, role: OBJECT_ADMIN}, {deployment_id: dep, connection_id: c, role: r}"
+            ", {deployment_id: dep, connection_prefix: abc_, role: r}",
+            "object_roles",
+        ),
+        "users[0].object_roles[1].role",
+    ),
+    (
+        "connection-create-connects",
+        custom("OBJECT", "object.airflow.connection.create")
+        + token("{role: r, entity_type: CONNECTION_PREFIX, entity_id: abc_, deployment_id: dep}"),
+        "api_tokens[0].roles[0].role",
+    ),
+    (
+        "object-role-without-effect",
+        custom("OBJECT", "object.airflow.pool.get")
+        + user("{deployment_id: dep, variable_key: v, role: r}", "object_roles"),
+        "users[0].object_roles[0].role",
+    ),
+    (
+        "superfluous-grant",
+        user(
+            "{deployment_id: dep, pool_prefix: abc_, role: OBJECT_EDITOR}, {deployment_id: dep, pool: abc_d, role: OBJECT_VIEWER}",
+            "object_roles",
+        ),
+        "users[0].object_roles[1]",
+    ),
+    (
         "membership-ends-soon",
         members("{email: a@b, expires_at: 2027-01-10T00:00:00Z}"),
         "teams[0].members[0].expires_at",

@@ -430,3 +430,59 @@ def test_a_tag_that_becomes_protected() -> None:
         (("tags", "orders", "a@b", "b@b"), 0, set(), {(20, "Dag `orders`")}),
         (("tags", "orders", "c@b"), 0, set(), {(9, "Dag `orders`")}),
     ]
+
+
+def objects_of(grants: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+    """A policy with one user with these grants on objects."""
+    return {
+        "version": 1,
+        "organization_id": "org",
+        "workspaces": [{"id": "ws"}],
+        "deployments": [{"id": "dep", "workspace_id": "ws"}],
+        "users": [
+            {"email": "ana@example.com", "object_roles": [{"deployment_id": "dep", **each} for each in grants], **more}
+        ],
+    }
+
+
+def object_changes(old: dict[str, Any], new: dict[str, Any], dags: list[Dag] | None) -> dict[str, tuple[str, str]]:
+    """What somebody gains and loses, by place; '' is the Deployment."""
+    plan = compare("dep", engine_of(old, "dep"), engine_of(new, "dep"), dags)
+    found = plan.differences.get("ana@example.com", NO_DIFFERENCE)
+    by_place = {str(spot): (" ".join(words(more)), " ".join(words(less))) for spot, (more, less) in found.on.items()}
+    assert {
+        str(place)
+        for line in plan.lines
+        for places in (*line.gains.values(), *line.losses.values())
+        for place in places
+        if place
+    } == set(by_place)
+    return by_place | (
+        {"": (" ".join(words(found.gained)), " ".join(words(found.lost)))} if found.gained or found.lost else {}
+    )
+
+
+def test_objects() -> None:
+    """What is gained and lost on objects is by object and prefix, whether Dags are known or not."""
+    prefix, one = {"pool_prefix": "fin_", "role": "OBJECT_VIEWER"}, {"pool": "fin_a", "role": "OBJECT_EDITOR"}
+    other = {"variable_key": "fin_a", "role": "OBJECT_VIEWER"}
+    for known in (None, [Dag("fin_a", frozenset({"fin_"}))]):
+        opens = ("docs.get website.get", "")
+        assert object_changes(objects_of([]), objects_of([one]), known) == {
+            "pool `fin_a`": ("pool.get pool.update", ""),
+            "": opens,
+        }
+        assert object_changes(objects_of([prefix]), objects_of([prefix, one]), known) == {
+            "pool `fin_a`": ("pool.update", "")
+        }
+        assert object_changes(objects_of([one]), objects_of([prefix]), known) == {
+            "pool prefix `fin_`": ("pool.get", ""),
+            "pool `fin_a`": ("", "pool.update"),
+        }
+        assert object_changes(objects_of([one]), objects_of([other]), known) == {
+            "pool `fin_a`": ("", "pool.get pool.update"),
+            "Variable `fin_a`": ("variable.get", ""),
+        }
+        assert object_changes(objects_of([one]), objects_of([one]), known) == {}
+        admin = {"deployment_roles": [{"deployment_id": "dep", "role": "DEPLOYMENT_ADMIN"}]}
+        assert object_changes(objects_of([], **admin), objects_of([one], **admin), known) == {}

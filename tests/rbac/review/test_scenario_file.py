@@ -69,6 +69,14 @@ def run(text: str) -> list[Result]:
             "11:11: answers[0]: expected exactly one of `may` and `may_not`, found both",
         ),
         (
+            POLICY + "answers: [{who: a@b, may: pool.get, pool: p, variable: v}]",
+            "11:11: answers[0]: expected at most one place, found `variable` and `pool`",
+        ),
+        (
+            POLICY + "who_can: [{people: [a@b], may: pool.get, pool: ''}]",
+            "11:48: who_can[0].pool: expected some text, found nothing",
+        ),
+        (
             POLICY + "answers: [{who: a@b, may: dag.get dagRun.craete}]",
             "11:27: answers[0].may: unknown action `dagRun.craete`, did you mean `dagRun.create`?",
         ),
@@ -150,6 +158,9 @@ def test_mistakes(text: str, expected: str) -> None:
         "sees: [{who: ana@b, may: dag.update, dags: []}]",
         "who_can: [{may: dag.get, dag: orders, people: [ANA@b, 'token:ci']}]",
         "who_can: [{may: connection.get, people: []}]",
+        "answers: [{who: ana@b, may: website.get, pool: p}]",
+        "answers: [{who: ana@b, may_not: edit-variable, variable: v, because: on Variable `v`}]",
+        "who_can: [{may: connection.get, connection: c, people: []}]",
     ],
 )
 def test_as_expected(text: str) -> None:

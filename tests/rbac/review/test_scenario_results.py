@@ -23,8 +23,11 @@ REFUSED = sorted(set(STORIES) - set(TOLD))
 Story = dict[str, Any]
 
 
-def dag_of(story: Story, part: Story) -> reference.Dag | None:
-    """Return the Dag that a part of the story is about; None if it is about the whole Deployment."""
+def dag_of(story: Story, part: Story) -> reference.Dag | reference.Thing | None:
+    """Return the Dag or object that a part of the story is about; None if it is about the whole Deployment."""
+    for kind in reference.SINGLE_OBJECTS:
+        if kind in part:
+            return reference.Thing(kind, part[kind])
     return reference.Dag(part["dag"], frozenset(story["dags"][part["dag"]])) if "dag" in part else None
 
 

@@ -65,13 +65,13 @@ export interface components {
              * Level
              * @enum {string}
              */
-            level: "ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG";
+            level: "ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG" | "OBJECT";
             /** Description */
             description: string;
             /** May */
             may: string[];
             /** Gives */
-            gives: ("ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG")[];
+            gives: ("ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG" | "OBJECT")[];
             /** Legacy */
             legacy: boolean;
         };
@@ -128,7 +128,7 @@ export interface components {
              * Scope
              * @enum {string}
              */
-            scope: "DEPLOYMENT" | "DAG";
+            scope: "DEPLOYMENT" | "DAG" | "OBJECT";
             /** Description */
             description: string;
             /** Permissions */
@@ -288,7 +288,7 @@ export interface components {
              * Level
              * @enum {string}
              */
-            level: "ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG";
+            level: "ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG" | "OBJECT";
             /** Description */
             description: string;
             /** Custom */
@@ -355,7 +355,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag";
+            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
             /**
              * Id
              * @default
@@ -486,7 +486,7 @@ export interface components {
              * Scope
              * @enum {string}
              */
-            scope: "DEPLOYMENT" | "DAG";
+            scope: "DEPLOYMENT" | "DAG" | "OBJECT";
         };
         /**
          * NewTeam
@@ -664,7 +664,7 @@ export interface components {
             /** Audit */
             audit: boolean;
             /** Grant Levels */
-            grant_levels: ("ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG")[];
+            grant_levels: ("ORGANIZATION" | "WORKSPACE" | "DEPLOYMENT" | "DAG" | "OBJECT")[];
             /** Teams */
             teams: boolean;
             /** Roles */
@@ -716,7 +716,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag";
+            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
             /**
              * Id
              * @default
@@ -944,7 +944,7 @@ export interface components {
              * Scope
              * @enum {string}
              */
-            scope: "DEPLOYMENT" | "DAG";
+            scope: "DEPLOYMENT" | "DAG" | "OBJECT";
             /** Permissions */
             permissions: string[];
             /** Description */
@@ -1105,6 +1105,8 @@ export interface components {
             deployment_word: string;
             /** Dag Word */
             dag_word: string | null;
+            /** Object Word */
+            object_word: string | null;
         };
         /**
          * Version

@@ -112,6 +112,7 @@ function Start({
           }}
           choices={[
             { value: "DAG", label: "Dags and tags" },
+            { value: "OBJECT", label: "Connections, Variables and pools" },
             { value: "DEPLOYMENT", label: "Deployments" },
           ]}
         />
@@ -132,7 +133,8 @@ function Permissions({
   onChange: (chosen: string[]) => void;
 }) {
   const [search, setSearch] = useState("");
-  const word = (verb: Verb) => (scope === "DAG" ? verb.dag_word : verb.deployment_word);
+  const word = (verb: Verb) =>
+    ({ DAG: verb.dag_word, OBJECT: verb.object_word, DEPLOYMENT: verb.deployment_word })[scope];
   const toggle = (name: string, on: boolean) =>
     onChange(on ? [...chosen, name] : chosen.filter((other) => other !== name));
   const rows = catalogue.permissions

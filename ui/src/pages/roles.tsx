@@ -73,7 +73,7 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
     <Text color="fg.muted">{role.description}</Text>
   </span>,
   <span key="for">
-    {role.scope === "DAG" ? "Dags and tags" : "Deployments"}
+    {{ DAG: "Dags and tags", OBJECT: "Connections, Variables and pools", DEPLOYMENT: "Deployments" }[role.scope]}
     {role.restricted_workspace_ids ? <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text> : null}
   </span>,
   <Folded key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,

@@ -84,7 +84,7 @@ export function SuggestField({
   kind,
   unknown,
   ...field
-}: Text & { kind: "dag" | "tag" | "user" | "team" | "role"; unknown?: string }) {
+}: Text & { kind: "dag" | "tag" | "connection" | "variable" | "pool" | "user" | "team" | "role"; unknown?: string }) {
   const id = useId();
   const search = useSettled(field.value);
   const { data } = useGet<Suggestions>(`suggest${query({ kind, search })}`);

@@ -17,21 +17,40 @@ const LEVEL: Record<Kind, Level> = {
   Deployment: "DEPLOYMENT",
   Dag: "DAG",
   tag: "DAG",
+  connection: "OBJECT",
+  "connection prefix": "OBJECT",
+  Variable: "OBJECT",
+  "Variable prefix": "OBJECT",
+  pool: "OBJECT",
+  "pool prefix": "OBJECT",
 };
+
+/** The parts of a Deployment: what a field asks for, whose existing ids it suggests, and how the choice is called. */
+const PARTS = {
+  tag: { label: "Tag", suggests: "tag", choice: "All Dags with a tag", unknown: "No Dag that you see has this tag." },
+  Dag: { label: "Dag", suggests: "dag", choice: "One Dag", unknown: "You see no Dag of this id." },
+  connection: { label: "Connection", suggests: "connection", choice: "One connection", unknown: "You see no connection of this id." },
+  "connection prefix": { label: "How their ids begin", suggests: "connection", choice: "Connections with a prefix", unknown: undefined },
+  Variable: { label: "Variable", suggests: "variable", choice: "One Variable", unknown: "You see no Variable of this key." },
+  "Variable prefix": { label: "How their keys begin", suggests: "variable", choice: "Variables with a prefix", unknown: undefined },
+  pool: { label: "Pool", suggests: "pool", choice: "One pool", unknown: "You see no pool of this name." },
+  "pool prefix": { label: "How their names begin", suggests: "pool", choice: "Pools with a prefix", unknown: undefined },
+} as const;
+type Part = keyof typeof PARTS;
 
 type Place = { label: string; kind: Kind; id: string; deployment: string };
 
 const key = (place: Omit<Place, "label">) =>
   JSON.stringify([place.kind, isPart(place.kind) ? "" : place.id, place.deployment]);
-export const isPart = (kind: Kind): boolean => kind === "Dag" || kind === "tag";
+export const isPart = (kind: Kind): kind is Part => kind in PARTS;
 
 function placesOf(catalogue: Catalogue, me: Me): Place[] {
   const parts = (id: string, label: string): Place[] =>
-    (["tag", "Dag"] as const).map((kind) => ({
+    (Object.keys(PARTS) as Part[]).map((kind) => ({
       kind,
       id: "",
       deployment: id,
-      label: kind === "tag" ? `All Dags with a tag, in ${label}` : `One Dag, in ${label}`,
+      label: `${PARTS[kind].choice}, in ${label}`,
     }));
   const whole = catalogue.places.map(({ kind, id, label }) => ({ kind, id, label, deployment: "" }));
   const here = me.rights.grant_levels.includes("DAG") ? parts(me.deployment.id, me.deployment.name || "here") : [];
@@ -92,12 +111,13 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
       />
       {isPart(draft.kind) ? (
         <SuggestField
-          kind={draft.kind === "tag" ? "tag" : "dag"}
-          label={draft.kind === "tag" ? "Tag" : "Dag"}
+          kind={PARTS[draft.kind].suggests}
+          label={PARTS[draft.kind].label}
           value={draft.id}
           onChange={(id) => set({ id })}
           required
-          unknown={elsewhere ? undefined : draft.kind === "tag" ? "No Dag that you see has this tag." : "You see no Dag of this id."}
+          unknown={elsewhere ? undefined : PARTS[draft.kind].unknown}
+          help={draft.kind.endsWith(" prefix") ? "At least 3 characters; ends in _ - . / or :" : undefined}
         />
       ) : null}
       <SelectField

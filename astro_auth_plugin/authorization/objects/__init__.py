@@ -1,0 +1,1 @@
+"""Rights on single connections, Variables and pools: what a request names, what is stored, and the decision."""
