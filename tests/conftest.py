@@ -111,6 +111,22 @@ def statements(metadata_database: Any) -> CountStatements:
     return listed
 
 
+class Clock:
+    """Seconds that stand still until they are moved."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        """Return them."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock for what takes one."""
+    return Clock()
+
+
 @pytest.fixture(autouse=True)
 def whole_log() -> Iterator[None]:
     """What a test logs is all there, however much the tests before it have logged."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tools import bench_policy_store
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -79,22 +79,15 @@ def measure(folder: Path) -> list[Cost]:
     Raises:
         CalledProcessError: if it fails.
     """
-    home = folder / "airflow-pages"
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ASTRO_"))}
-    airflow = {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__AUTH_MANAGER": "astro_auth_plugin.auth_manager.AstroAuthManager",
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    options = {
         "AIRFLOW__API__SECRET_KEY": "benchmark",
         "AIRFLOW__API_AUTH__JWT_SECRET": "benchmark",
         "AIRFLOW__ASTRO_AUTH__POLICY_STORE": "database",
         "AIRFLOW__ASTRO_AUTH__DEPLOYMENT_ID": "cldep0prod",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-m", __spec__.name, str(folder)]
-    done = subprocess.run(command, env=quiet | airflow, stdout=subprocess.PIPE, check=True)
-    return [Cost(*each) for each in json.loads(done.stdout.splitlines()[-1])]
+    found = bench_policy_store.in_process(__spec__.name, folder, folder / "airflow-pages", options)
+    return [Cost(*each) for each in found]
 
 
 def costs(folder: Path) -> Iterator[Cost]:

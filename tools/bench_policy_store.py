@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HEADINGS = ("In the database", "Seconds on the processor", "Aim")
 AIMS = {
@@ -51,7 +51,21 @@ def measure(folder: Path) -> list[Cost]:
     Raises:
         CalledProcessError: if it fails.
     """
-    home = folder / "airflow"
+    return [Cost(*each) for each in in_process(__spec__.name, folder / "policy.yaml", folder / "airflow", {})]
+
+
+def in_process(module: str, argument: Path, home: Path, more: dict[str, str]) -> Any:
+    """Run a module in a process with an Airflow of its own; return what its last line says, as JSON.
+
+    Args:
+        module: its name.
+        argument: what it is given.
+        home: the folder of that Airflow.
+        more: options of that Airflow as environment variables.
+
+    Raises:
+        CalledProcessError: if it fails.
+    """
     quiet = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ASTRO_"))}
     airflow = {
         "AIRFLOW_HOME": str(home),
@@ -59,9 +73,9 @@ def measure(folder: Path) -> list[Cost]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
-    command = [sys.executable, "-m", __spec__.name, str(folder / "policy.yaml")]
-    done = subprocess.run(command, env=quiet | airflow, stdout=subprocess.PIPE, check=True)
-    return [Cost(*each) for each in json.loads(done.stdout.splitlines()[-1])]
+    command = [sys.executable, "-m", module, str(argument)]
+    done = subprocess.run(command, env=quiet | airflow | more, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def costs(policy: Path) -> Iterator[Cost]:

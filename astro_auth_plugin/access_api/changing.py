@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from astro_auth_plugin.authorization.access_decision import AccessDecision
 from astro_auth_plugin.rbac.changes.affected import concerned_scopes
 from astro_auth_plugin.rbac.changes.difference import PolicyChange
 from astro_auth_plugin.rbac.changes.edits import Edit, EditError, Values
+from astro_auth_plugin.rbac.changes.owners import organization_owners
 from astro_auth_plugin.rbac.changes.proposal import InvalidProposal, Proposal, propose
 from astro_auth_plugin.rbac.changes.rule import OWNER, DeniedChange, denied_changes
 from astro_auth_plugin.rbac.engine import delegation
@@ -40,7 +41,9 @@ MOST_CONTACTS = 5
 MOST_AT_ONCE = 12
 """How many changes a process works on: they wait for each other, in threads that Airflow's routes need, too."""
 MOST_EXPLAINED = 20
-"""How many parts of a change are judged for a caller who may give no role at all."""
+"""How many parts of a change are judged for a caller who may give no role at all, or to say who may make it."""
+MOST_ASKED = 50
+"""Of how many users it is found out whether they may make a change."""
 turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
@@ -258,11 +261,16 @@ def _denied_line(part: DeniedChange) -> str:
     return f"{part.change}: {part.reason.replace('the actor may', 'you may')}"
 
 
-def _who_may(who: Caller, parts: Iterable[PolicyChange], after: Policy) -> list[str]:
-    """Return some users who may make these parts of a change; for callers who may know who that is."""
-    if not who.visibility.access:
+def _who_may(who: Caller, parts: Sequence[PolicyChange], after: Policy) -> list[str]:
+    """Return some users who may make these parts of a change; for callers who may know who that is.
+
+    Each part is judged for each user, so of a large change no one is named, and of many users the first ones are asked,
+    and the Organization Owners.
+    """
+    if not who.visibility.access or len(parts) > MOST_EXPLAINED:
         return []
-    users = (subject for subject in sorted(delegation.givers(who.engine)) if "@" in subject)
+    givers = (subject for subject in sorted(delegation.givers(who.engine)) if "@" in subject)
+    users = dict.fromkeys(chain(islice(givers, MOST_ASKED), sorted(organization_owners(after.document))))
     may = (each for each in users if not denied_changes(who.engine, each, parts, after.document))
     return list(islice(may, MOST_CONTACTS))
 

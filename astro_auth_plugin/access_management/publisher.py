@@ -29,7 +29,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.database import connect
-from astro_auth_plugin.runtime.garbage import no_collection
+from astro_auth_plugin.runtime.policy_source import no_collection
 from astro_auth_plugin.runtime.policy_store import PolicyRefused, check_place
 from astro_auth_plugin.runtime.policy_versions import (
     AuthorKind,

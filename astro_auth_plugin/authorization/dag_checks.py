@@ -1,6 +1,6 @@
 """Airflow's checks of Dags, which are most of all: a yes takes no object and no look at more than what it needs.
 
-What is checked as Airflow says it, with the Dag's tags at hand or a permission on the whole Deployment, is answered
+What is checked as Airflow says it, with the Dag's tags known or a permission on the whole Deployment, is answered
 here if the answer is yes. Everything else is for the authorizer, and so is each denial.
 """
 

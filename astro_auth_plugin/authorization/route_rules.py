@@ -18,7 +18,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from packaging.version import Version
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
-from astro_auth_plugin.authorization import dag_dependencies, dag_lookup, route_table
+from astro_auth_plugin.authorization import dag_lookup, route_table
 from astro_auth_plugin.authorization.route_table import RouteTableError
 from astro_auth_plugin.rbac.explain.route_rows import CASES_IN_BODY, CASES_IN_QUERY, OBJECT_PLACES, Route
 from astro_auth_plugin.rbac.model.permissions import mask
@@ -261,7 +261,7 @@ def with_neighbours(context: RequestContext, dag_id: str | None, needed: int) ->
     asks_outside = any(value.lower() != "false" for value in context.query("external_dependencies"))
     if not asks_outside or not dag_id:
         return Corrected(dag_id, needed)
-    return Corrected(dag_id, needed, also=frozenset(dag_dependencies.next_to(dag_id)))
+    return Corrected(dag_id, needed, also=frozenset(dag_lookup.next_to(dag_id)))
 
 
 def every_dag_of_the_same_file(_facts: RequestContext, dag_id: str | None, needed: int) -> Corrected:
@@ -303,5 +303,5 @@ RULES: Mapping[str, Rule] = {
 }
 """The functions that `rule` may name."""
 
-LIST_RULES: Mapping[str, ListRule] = {"without_outsiders": dag_dependencies.without_outsiders}
+LIST_RULES: Mapping[str, ListRule] = {"without_outsiders": dag_lookup.without_outsiders}
 """The functions that `list_rule` may name."""

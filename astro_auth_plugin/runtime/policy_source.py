@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -185,3 +187,21 @@ def source_of(settings: Settings) -> PolicySource:
     if settings.policy_file is None:
         return DatabasePolicySource()
     return FilePolicySource(settings.policy_file)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Look for no garbage meanwhile, in any thread: a large policy is made of many small objects.
+
+    Else Python looks through all objects of the process again and again, because there are ever more of them, and
+    finds nothing: that takes a third of the time.
+    """
+    if not gc.isenabled():
+        # In another thread, or for good.
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

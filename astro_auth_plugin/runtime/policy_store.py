@@ -13,8 +13,13 @@ from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 from astro_auth_plugin.rbac.policy.loader import Checked, Policy
 from astro_auth_plugin.runtime import metrics
-from astro_auth_plugin.runtime.garbage import no_collection
-from astro_auth_plugin.runtime.policy_source import PolicySource, PolicyUnavailable, PolicyUnread, source_of
+from astro_auth_plugin.runtime.policy_source import (
+    PolicySource,
+    PolicyUnavailable,
+    PolicyUnread,
+    no_collection,
+    source_of,
+)
 from astro_auth_plugin.runtime.settings import Settings
 
 log = logging.getLogger(__name__)

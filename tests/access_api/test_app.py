@@ -154,6 +154,28 @@ def test_who_may_make_a_change_is_told_to_readers_of_access(api: Api) -> None:
     assert far["whom_to_ask"] == []
 
 
+def test_who_may_make_a_change_is_looked_for_among_few(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many users some are asked, and the Owners; for a large change no one is named."""
+    judged: list[str] = []
+    real = changing.denied_changes
+
+    def noting(engine: Any, actor: str, *args: Any) -> Any:
+        judged.append(actor)
+        return real(engine, actor, *args)
+
+    monkeypatch.setattr(changing, "denied_changes", noting)
+    monkeypatch.setattr(changing, "MOST_ASKED", 0)
+    body = {"grant": [VIEWER]}
+    assert api.ask("mo", "PATCH", ANA, etag(api), json=body).json()["whom_to_ask"] == ["olga@example.com"] == judged
+    judged.clear()
+    monkeypatch.setattr(changing, "MOST_EXPLAINED", 0)
+    more = {"grant": [{**VIEWER, "role": "DAG_AUTHOR"}]}
+    few = api.ask("wendy", "PATCH", ANA, etag(api), json={**more, "revoke": []})
+    assert few.status_code == 200
+    member = {"grant": [{"role": "ORGANIZATION_OWNER", "scope": {"kind": "Organization"}}]}
+    assert api.ask("wendy", "PATCH", ANA, etag(api), json=member).json()["whom_to_ask"] == [] == judged
+
+
 def test_a_preview_names_tokens_settings_and_permissions_in_words(api: Api) -> None:
     role = {"name": "dox", "scope": "DEPLOYMENT", "permissions": ["deployment.airflow.docs.get"]}
     assert api.ask("olga", "POST", "/roles", json=role).status_code == 201

@@ -23,26 +23,11 @@ from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.policy_store import PolicyStore
 from astro_auth_plugin.runtime.settings import Settings
 from tests import process_state
-from tests.conftest import CountStatements
+from tests.conftest import Clock, CountStatements
 from tests.dag_fixtures import PEOPLE
 from tests.in_request import HEAD
 
 SECONDS = 30
-
-
-class Clock:
-    """Seconds that stand still until they are moved."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """Tell them."""
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

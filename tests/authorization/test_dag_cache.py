@@ -12,27 +12,12 @@ from astro_auth_plugin.authorization import dag_access, dag_cache, dag_lookup
 from astro_auth_plugin.authorization.dag_cache import DagCache
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
-from tests.conftest import CountStatements
+from tests.conftest import Clock, CountStatements
 from tests.dag_fixtures import PEOPLE
 from tests.in_request import ask_dag, ask_dags, engine_of, person
 from tests.process_state import start_with
 
 pytestmark = pytest.mark.usefixtures("dags")
-
-
-class Clock:
-    """Seconds that stand still until they are moved."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """Tell them."""
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

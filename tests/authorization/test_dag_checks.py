@@ -118,7 +118,7 @@ def test_batches_as_the_authorizer(manager: AstroAuthManager, engine: Engine, nu
 @pytest.mark.parametrize("manager", [30], indirect=True)
 @pytest.mark.usefixtures("manager")
 def test_a_yes_asks_nothing_else(engine: Engine, monkeypatch: pytest.MonkeyPatch, statements: CountStatements) -> None:
-    """A yes with the tags at hand neither asks the authorizer nor the database; a batch takes one statement."""
+    """A yes with the tags known neither asks the authorizer nor the database; a batch takes one statement."""
     monkeypatch.setattr(authorizer, "authorize", None)
     monkeypatch.setattr(authorizer, "authorize_all", None)
     ids = [DagDetails(id=dag_id) for dag_id in ("fin_daily", "fin_report")]

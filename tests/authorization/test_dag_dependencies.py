@@ -6,7 +6,7 @@ import pytest
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.dag_dependency import DagDependency
 
-from astro_auth_plugin.authorization import dag_access, dag_dependencies, route_rules
+from astro_auth_plugin.authorization import dag_access, dag_lookup, route_rules
 from astro_auth_plugin.rbac.engine.engine import Engine
 from tests.in_request import ask_dag, facts_of, person, serving
 
@@ -47,14 +47,14 @@ def dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_next_to(dag_id: str, near: set[str]) -> None:
     """Beside a Dag its graph names what it starts, waits for and is started by; assets and aliases are no Dags."""
-    assert dag_dependencies.next_to(dag_id) == near
+    assert dag_lookup.next_to(dag_id) == near
 
 
 def test_without_outsiders() -> None:
     """A Dag with an edge to one that is not in the set is left out, whether or not that one exists."""
     everything = {"ops_sync", "fin_daily", "fin_report", "starts", "waits", "unparsed"}
-    assert dag_dependencies.without_outsiders(everything) == everything - {"starts"}
-    assert dag_dependencies.without_outsiders({"ops_sync", "fin_report"}) == {"fin_report"}
+    assert dag_lookup.without_outsiders(everything) == everything - {"starts"}
+    assert dag_lookup.without_outsiders({"ops_sync", "fin_report"}) == {"fin_report"}
 
 
 @pytest.mark.parametrize(("version", "narrowed"), [("3.1", True), ("3.2", True), ("3.3", False)])

@@ -296,7 +296,7 @@ def _one_statement(results: Results) -> Iterator[Check]:
 
 @goal(
     "U6",
-    "A decision takes at most 1.43 times as long as FAB's with the tags at hand, and 1.52 times for a user with a "
+    "A decision takes at most 1.43 times as long as FAB's with the tags known, and 1.52 times for a user with a "
     "permission on the whole Deployment.",
 )
 def _decision(results: Results) -> Iterator[Check]:
@@ -306,7 +306,7 @@ def _decision(results: Results) -> Iterator[Check]:
             yield Check(f"{person}, {size}", ratio, limit)
 
 
-@goal("U7", "A batch of 100 with the tags at hand takes at most as long as with FAB.")
+@goal("U7", "A batch of 100 with the tags known takes at most as long as with FAB.")
 def _batch_cached(results: Results) -> Iterator[Check]:
     for size in _large(results):
         ratio = _ratio(results, size, (CACHED, "batch", RESTRICTED), ("fab", "batch", RESTRICTED))

@@ -30,7 +30,7 @@ from astro_auth_plugin.rbac.model.subjects import is_email, only_account, user_s
 from astro_auth_plugin.rbac.policy.document import Team, User
 from astro_auth_plugin.rbac.policy.grants import Principal, grants_of
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
-from astro_auth_plugin.runtime.garbage import no_collection
+from astro_auth_plugin.runtime.policy_source import no_collection
 
 router = APIRouter(tags=["Users"])
 

@@ -28,7 +28,7 @@ from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime import policy_source, policy_versions
 from astro_auth_plugin.runtime.audit_log import POLICY_CHANGED
-from astro_auth_plugin.runtime.garbage import no_collection
+from astro_auth_plugin.runtime.policy_source import no_collection
 from astro_auth_plugin.runtime.policy_versions import DocumentUnusable, Record, Stored
 
 router = APIRouter(tags=["History"])

@@ -1,7 +1,7 @@
 """Decisions on single connections, Variables and pools: the one place through which every way to them goes.
 
-Only for subjects with grants on such objects: whoever has a permission in the whole Deployment has been allowed before,
-and everybody else denied. The object that is decided on is the stored one, under the id that it is stored by, and under
+Only for subjects with grants on such objects: users with a permission in the whole Deployment have been allowed before,
+and all others denied. The object that is decided on is the stored one, under the id that it is stored by, and under
 the id that it would have afterwards; of an object that is not stored, the id decides alone. So a request learns nothing
 of objects that are not granted, not even whether there are any.
 """

@@ -29,13 +29,13 @@ def warnings(document: PolicyDocument) -> Iterator[Diagnostic]:
     """Yield what is allowed but likely not meant; of what roles allow besides, the first grant that does."""
     on_objects = [grant for grant in grants(document) if grant.scope.object_kind]
     permissions = role_permissions(document) if on_objects else {}
-    told = 0
+    reported = 0
     for grant in on_objects:
         held, kind, path = grant.scope.narrowed(permissions[grant.role]), grant.scope.object_kind, (*grant.path, "role")
         if not held and kind:
             message = f"role `{grant.role}` has no permission on {NOUNS[kind]}s, so this grant has no effect"
             yield warning(path, message, "object-role-without-effect")
         for bit, rule, message in _ALLOWS_BESIDES:
-            if held & bit & ~told:
+            if held & bit & ~reported:
                 yield warning(path, message, rule)
-                told |= bit
+                reported |= bit

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tools.demo_stack import DEV_DAGS, DemoStack
 
@@ -66,6 +67,28 @@ def visitors(shots: Path, stack: DemoStack, owner: httpx.Client) -> Iterator[Vis
     """Everybody in the browser."""
     with chromium() as browser:
         yield Visitors(browser, stack.url, dict(stack.people), shots)
+
+
+@pytest.fixture(scope="module")
+def access_stack(folder: Path, request: pytest.FixtureRequest) -> Iterator[DemoStack]:
+    """An Airflow without runs, with the policy in its database, for the tests of one file."""
+    home = folder / request.module.__name__.rpartition(".")[2]
+    parts = ("api-server", "dag-processor")
+    with DemoStack(home, policy_store="database", access_contact=CONTACT, components=parts) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of one file."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def access_visitors(shots: Path, access_stack: DemoStack, browser: Browser) -> Visitors:
+    """Everybody in that browser."""
+    return Visitors(browser, access_stack.url, dict(access_stack.people), shots)
 
 
 @pytest.fixture(autouse=True)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tools.demo_stack import DemoStack
 
 from .access_pages import USERS, barriers, filled, give, looks, preview, save
 from .rest import token
-from .visitor import CONTACT, Visitor, Visitors, chromium
+from .visitor import CONTACT, Visitor, Visitors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.slow]
 
-PARTS = ("api-server", "dag-processor")
 PAGES = {
     "/plugin/access": "27 users",
     f"{USERS}/vera@example.com": "Sees 4 Dags",
@@ -61,24 +58,15 @@ LOOKS: list[tuple[Literal["light", "dark"], int]] = [("dark", 390), ("light", 14
 
 
 @pytest.fixture(scope="module")
-def stack(folder: Path) -> Iterator[DemoStack]:
+def stack(access_stack: DemoStack) -> DemoStack:
     """An Airflow without runs, with the policy in its database."""
-    made = DemoStack(folder / "access", policy_store="database", access_contact=CONTACT, components=PARTS)
-    with made as started:
-        yield started
+    return access_stack
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def visitors(shots: Path, stack: DemoStack, browser: Browser) -> Visitors:
+def visitors(access_visitors: Visitors) -> Visitors:
     """Everybody in the browser."""
-    return Visitors(browser, stack.url, dict(stack.people), shots)
+    return access_visitors
 
 
 def sees(visitor: Visitor, *dags: str) -> None:

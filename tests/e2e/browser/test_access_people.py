@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tools.demo_stack import DemoStack
 
 from .rest import token
-from .visitor import CONTACT, Visitors, chromium, is_without_access
+from .visitor import Visitors, is_without_access
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.slow]
 
-PARTS = ("api-server", "dag-processor")
 ANALYTICS = {"orders_ingest", "orders_report", "regional_rollup", "revenue_forecast"}
 FINANCE = {"invoice_totals", "ledger_reconciliation", "payment_approval"}
 BOTH = {"exchange_rates"}
@@ -129,24 +127,15 @@ KINDS = ("omar", "mel", "dora")
 
 
 @pytest.fixture(scope="module")
-def stack(folder: Path) -> Iterator[DemoStack]:
+def stack(access_stack: DemoStack) -> DemoStack:
     """An Airflow without runs, with the policy in its database."""
-    made = DemoStack(folder / "people", policy_store="database", access_contact=CONTACT, components=PARTS)
-    with made as started:
-        yield started
+    return access_stack
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def visitors(shots: Path, stack: DemoStack, browser: Browser) -> Visitors:
+def visitors(access_visitors: Visitors) -> Visitors:
     """Everybody in the browser."""
-    return Visitors(browser, stack.url, dict(stack.people), shots)
+    return access_visitors
 
 
 @pytest.fixture(scope="module")

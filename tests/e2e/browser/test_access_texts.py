@@ -16,41 +16,31 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Response, expect
+from playwright.sync_api import Response, expect
 
 from tools.demo_stack import DemoStack
 
 from .access_pages import USERS, filled, preview, save
 from .rest import token
-from .visitor import CONTACT, Visitor, Visitors, chromium
+from .visitor import Visitor, Visitors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.slow]
 
-PARTS = ("api-server", "dag-processor")
 CODE = "\"'><img src=x onerror=window.ran=1><script>window.ran=1</script>${7*7}{{7*7}}"
 FORMULA = '=HYPERLINK("http://localhost:1","x")'
 BIDI = "\u202egnp.exe\u2066"
 
 
 @pytest.fixture(scope="module")
-def stack(folder: Path) -> Iterator[DemoStack]:
+def stack(access_stack: DemoStack) -> DemoStack:
     """An Airflow without runs, with the policy in its database."""
-    made = DemoStack(folder / "texts", policy_store="database", access_contact=CONTACT, components=PARTS)
-    with made as started:
-        yield started
+    return access_stack
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def visitors(shots: Path, stack: DemoStack, browser: Browser) -> Visitors:
+def visitors(access_visitors: Visitors) -> Visitors:
     """Everybody in the browser."""
-    return Visitors(browser, stack.url, dict(stack.people), shots)
+    return access_visitors
 
 
 @pytest.fixture(scope="module")

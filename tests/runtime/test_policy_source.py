@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from astro_auth_plugin.runtime.garbage import no_collection
+from astro_auth_plugin.runtime.policy_source import no_collection
 
 
 def test_no_collection_meanwhile() -> None:
