@@ -141,6 +141,14 @@ def test_endless_numbers(key: str, number: str) -> None:
     assert all(len(problem) < 400 for problem in problems)
 
 
+def test_long_numbers_are_not_repeated() -> None:
+    """Neither one of a file nor one of a request, which may have more digits than Python writes."""
+    (problem,) = said(complete(f"users: {'9' * 50}\n").encode())
+    assert problem.endswith("users: expected a list, found a very long number")
+    found = loader.from_values({"version": 1, "users": 10**5000}).errors
+    assert "users: expected a list, found a very long number" in [each.text for each in found]
+
+
 def test_ten_mebibytes_are_read() -> None:
     """A file of exactly 10 MiB is not too large."""
     text = BASE.encode()
