@@ -6,7 +6,7 @@ import re
 
 from .crowd import SEE, TREES, Crowd
 from .database import Database
-from .routes import Route
+from .routes import Route, without_dag
 from .tables import BEFORE_3_2, BEFORE_3_3
 
 MARKER = re.compile("|".join(TREES))
@@ -91,7 +91,7 @@ def may(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
 def _holds(route: Route, crowd: Crowd, user: str, dag_id: str | None) -> bool:
     if not deployment_wide(route) <= crowd.held(user):
         return False
-    place = None if route.where == "Deployment" else dag_id
+    place = None if without_dag(route) else dag_id
     return any(crowd.may(user, one, place) for one in route.needs)
 
 

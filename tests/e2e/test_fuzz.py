@@ -22,7 +22,7 @@ from .fuzz import operations, send
 from .kept import Kept, RowsOfOthers, changes
 from .live import LiveAirflow
 from .route_requests import LISTS_ASKED_BY_POST
-from .routes import Route
+from .routes import Route, without_dag
 from .stock import StockAirflow
 from .test_routes import ROUTES, World, world
 
@@ -113,7 +113,7 @@ def test_operation(route: Route, fuzz: Fuzz) -> None:
     wrong: list[str] = []
     # Shrinking would ask hundreds of times more; and of what is the whole Deployment's there is less to try.
     bounded = settings(
-        max_examples=4 if route.where == "Deployment" or route.people else 8,
+        max_examples=4 if without_dag(route) or route.people else 8,
         derandomize=True,
         database=None,
         deadline=None,

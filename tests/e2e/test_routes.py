@@ -52,7 +52,7 @@ from .route_answers import (
 )
 from .route_requests import is_read, list_path_of, path_of
 from .route_writes import CHANGES, NOT_TRIED, Change, queue_event
-from .routes import Route, table
+from .routes import Route, table, without_dag
 from .writes import filled, perform
 
 pytestmark = pytest.mark.e2e
@@ -62,7 +62,7 @@ ROUTES = [route for route in table().values() if route.is_of(HERE)]
 READS = [route for route in ROUTES if is_read(route)]
 OF_ONE_DAG = [route for route in READS if route.where.split(" ")[0] in ("path", "query", "row")]
 OF_MANY = [route for route in READS if route.where.endswith("list") and route.name not in NO_LIST]
-OF_DEPLOYMENT = [route for route in READS if route.where == "Deployment"]
+OF_DEPLOYMENT = [route for route in READS if without_dag(route)]
 
 
 class World:
@@ -128,7 +128,7 @@ def world(airflow: LiveAirflow, database: Database, everybody: Everybody) -> Ite
 def people_for(route: Route) -> list[str]:
     """Who asks a route: every built-in role, everybody whom its permissions concern."""
     requested = set().union(*route.needs, route.deployment_wide, *(names.split() for names in route.also.values()))
-    return [*BUILT_IN, *DAG_ROLES, *concerned(requested, on_dags=route.where != "Deployment")]
+    return [*BUILT_IN, *DAG_ROLES, *concerned(requested, on_dags=not without_dag(route))]
 
 
 def everywhere(world: World, users: list[str], check: Callable[[str], list[str]]) -> None:
@@ -277,7 +277,7 @@ def test_write(name: str, world: World) -> None:
 def wrongly_changed(route: Route, change: Change, world: World) -> list[str]:
     """Who is answered or changes something other than the words of the table say."""
     wrong = []
-    of_dag = route.where != "Deployment"
+    of_dag = not without_dag(route)
     for user in writers(route, change):
         for dag_id in (OWN, UNEVEN) if of_dag and user in NEWCOMERS else (OWN,):
             allowed = may_change(route, change, world.crowd, user, dag_id)
@@ -296,12 +296,12 @@ def needed(route: Route, change: Change) -> frozenset[str]:
 def writers(route: Route, change: Change) -> list[str]:
     """Who tries a change: every built-in role, and everybody whom its permissions concern."""
     requested = needed(route, change) | route.deployment_wide
-    return [*BUILT_IN[:-4], *DAG_ROLES, *concerned(requested, on_dags=route.where != "Deployment")]
+    return [*BUILT_IN[:-4], *DAG_ROLES, *concerned(requested, on_dags=not without_dag(route))]
 
 
 def may_change(route: Route, change: Change, crowd: Crowd, user: str, dag_id: str) -> bool:
     """Whether somebody may make a change."""
-    place = None if route.where == "Deployment" else dag_id
+    place = None if without_dag(route) else dag_id
     return deployment_wide(route) <= crowd.held(user) and crowd.may(user, needed(route, change), place)
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.reference_engine import DAG_PERMISSIONS, DEPLOYMENT_PERMISSIONS
 
 from .live import LiveAirflow
-from .routes import table
+from .routes import table, without_dag
 
 
 @pytest.fixture(scope="session")
@@ -60,5 +60,5 @@ def test_words_are_known(name: str) -> None:
     """A line names permissions that exist, on a Dag such as exist there."""
     route = table()[name]
     on_dag = set().union(*route.needs, route.also.values(), route.items.values())
-    assert on_dag <= (DEPLOYMENT_PERMISSIONS if route.where == "Deployment" else DAG_PERMISSIONS)
+    assert on_dag <= (DEPLOYMENT_PERMISSIONS if without_dag(route) else DAG_PERMISSIONS)
     assert route.deployment_wide <= DEPLOYMENT_PERMISSIONS
