@@ -79,9 +79,9 @@ def sees(visitor: Visitor, *dags: str) -> None:
 def test_page(page: str, visitors: Visitors) -> None:
     """A page opens at its own address, complete and without an error; axe-core finds nothing in it."""
     olga = visitors["olga"]
+    olga.open(page)
     for theme, width in LOOKS:
         looks(olga, theme, width)
-        olga.open(page)
         expect(olga.page.locator(".astro-access").get_by_text(PAGES[page]).first).to_be_visible()
         olga.is_at_ease()
         expect(olga.page.locator(f"html.{theme}")).to_have_count(1)
@@ -92,9 +92,9 @@ def test_page(page: str, visitors: Visitors) -> None:
 def test_dialogs(page: str, visitors: Visitors) -> None:
     """Axe-core finds nothing in the dialogs, and they fit into the window of a phone."""
     olga = visitors["olga"]
+    olga.open(page)
     for theme, width in LOOKS:
         looks(olga, theme, width)
-        olga.open(page)
         for button in DIALOGS[page]:
             olga.page.locator(".astro-access").get_by_role("button", name=button).first.click()
             expect(olga.dialog()).to_be_visible()
