@@ -49,7 +49,7 @@ def mariadb() -> Iterator[str]:
         (home / "begin.sql").write_text(
             "CREATE DATABASE airflow;\n"
             f"CREATE USER airflow@'127.0.0.1' IDENTIFIED BY '{password}';\n"
-            "GRANT ALL ON *.* TO airflow@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO airflow@'127.0.0.1' WITH GRANT OPTION;\n"
         )
         if as_whom:
             for path in (home, home / "begin.sql"):

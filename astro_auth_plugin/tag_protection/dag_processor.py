@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _STOPPED = (
     "Stopped, since the tags of Dag `{}` cannot be checked: {}\n"
     "Of this Dag's bundle nothing was stored; bundles that were parsed before it are stored.\n"
-    "Run this command where the policy file can be read, for instance in the dag-processor's container."
+    "Run this command where the policy can be read, for instance in the dag-processor's container."
 )
 
 _being_parsed: DagFile | None = None

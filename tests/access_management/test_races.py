@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from airflow import settings as airflow_settings
 from airflow.models.log import Log
 from airflow.providers.fab.auth_manager.models import User
-from sqlalchemy import create_engine, delete, make_url
+from sqlalchemy import create_engine, delete
 from sqlalchemy.orm import sessionmaker
 
 from astro_auth_plugin.rbac.policy import loader, yaml_reader
@@ -35,6 +36,8 @@ ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
 # Each kills a process, and a new one takes seconds to import Airflow.
 KILLS = max(2, ROUNDS // 10)
 SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
+RACES = "races@'127.0.0.1'"
+"""The user of the database on MariaDB, which refuses a user and not a database."""
 BEGIN = f"""\
 {HEAD}users:
   - {{email: olga@example.com, organization_role: ORGANIZATION_OWNER}}
@@ -71,8 +74,12 @@ def _made_on_the_server() -> str:
     with server.connect() as connection:
         connection.exec_driver_sql("DROP DATABASE IF EXISTS races")
         connection.exec_driver_sql("CREATE DATABASE races")
+        if server.dialect.name == "mysql":
+            connection.exec_driver_sql(f"CREATE OR REPLACE USER {RACES} IDENTIFIED BY '{server.url.password}'")
+            connection.exec_driver_sql(f"GRANT ALL ON races.* TO {RACES}")
     server.dispose()
-    return make_url(SERVER).set(database="races").render_as_string(hide_password=False)
+    user = "races" if server.dialect.name == "mysql" else server.url.username
+    return server.url.set(database="races", username=user).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +193,35 @@ def test_killed_while_many_changes_run(address: str, two: list[Racer]) -> None:
 # -- the database away ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not SERVER.startswith("postgresql"), reason="needs a PostgreSQL, which can be told to refuse all")
+@contextmanager
+def away() -> Iterator[None]:
+    """Have the server refuse all that is asked of the database meanwhile."""
+    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    ways = {
+        "postgresql": (
+            "ALTER DATABASE races ALLOW_CONNECTIONS false",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'races'",
+            "ALTER DATABASE races ALLOW_CONNECTIONS true",
+        ),
+        "mysql": (
+            f"ALTER USER {RACES} ACCOUNT LOCK",
+            # With the host, it would be the name of the host that counts.
+            "KILL USER races",
+            f"ALTER USER {RACES} ACCOUNT UNLOCK",
+        ),
+    }
+    refuse, disconnect, allow = ways[server.dialect.name]
+    with server.connect() as connection:
+        connection.exec_driver_sql(refuse)
+        try:
+            connection.exec_driver_sql(disconnect)
+            yield
+        finally:
+            connection.exec_driver_sql(allow)
+    server.dispose()
+
+
+@pytest.mark.skipif(not SERVER, reason="needs a server, which can refuse all")
 @pytest.mark.parametrize("address", [pytest.param(SERVER, id="server")], indirect=True)
 def test_database_away_and_back(address: str, two: list[Racer]) -> None:
     """While the database refuses all, changes fail and no policy is taken for current; afterwards all goes on by itself."""
@@ -195,19 +230,12 @@ def test_database_away_and_back(address: str, two: list[Racer]) -> None:
     two[0].start(*members("before"))
     assert two[0].answers(1) == ["Published"]
     assert store.engine().entry_of("before@example.com")
-    server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql("ALTER DATABASE races ALLOW_CONNECTIONS false")
-        try:
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'races'")
-            for _ in range(2):
-                with pytest.raises(PolicyUnavailable):
-                    store.engine()
-                two[0].start(*members("meanwhile"))
-                assert two[0].answers(1) == ["OperationalError"]
-        finally:
-            connection.exec_driver_sql("ALTER DATABASE races ALLOW_CONNECTIONS true")
-    server.dispose()
+    with away():
+        for _ in range(2):
+            with pytest.raises(PolicyUnavailable):
+                store.engine()
+            two[0].start(*members("meanwhile"))
+            assert two[0].answers(1) == ["OperationalError"]
     two[0].start(*members("after"))
     assert two[0].answers(1) == ["Published"]
     engine = store.engine()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +21,11 @@ from alembic import command
 from sqlalchemy import create_engine, inspect, make_url, select
 from sqlalchemy.orm import Session
 
-from astro_auth_plugin.accounts import db_manager
 from astro_auth_plugin.accounts.db_manager import TABLES, AstroDBManager
 from astro_auth_plugin.runtime.database import metadata
 from tests.conftest import MIGRATED
+from tests.test_docs import ROOT
+from tests.test_packaging import hatchling, put_sources
 
 NEWEST = 4
 SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
@@ -149,20 +154,71 @@ def test_each_revision(empty: Any) -> None:
     assert shape(empty) == migrated
 
 
-def test_older_version_in_between(empty: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that knows fewer revisions leaves the tables and their rows, and so does the newer one after it."""
+# What a process of an older version does: it brings the tables to what it knows, and adds to them what it is given.
+OLDER = """\
+import json, sys
+from airflow import settings
+from sqlalchemy.orm import Session
+from astro_auth_plugin.accounts import db_manager
+with Session(settings.engine) as session:
+    manager = db_manager.AstroDBManager(session)
+    manager.upgradedb()
+    session.execute(manager.metadata.tables["astro_auth_sign_in"].insert().values(json.loads(sys.argv[1])))
+    session.commit()
+    print(json.dumps([db_manager.__file__, manager.check_migration(), manager.get_current_revision()]))
+"""
+SIGN_IN = {"email": "a@example.com", "idp_groups": "[]", "signed_in_at": 1, "not_before": 0}
+
+
+@pytest.fixture(scope="module", params=[3, NEWEST])
+def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+    """A revision, and the unpacked wheel of the version before it: the commit before that which added the revision.
+
+    Where git has no such commit, as in a shallow clone, it is the wheel of today's code without the later revisions.
+    """
+    number, folder = request.param, tmp_path_factory.mktemp("older")
+    revision = Path("astro_auth_plugin", "accounts", "migrations", f"{number:04}_*")
+    found = ["git", "log", "--diff-filter=A", "--format=%H^", "--", str(revision)]
+    before = subprocess.run(found, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()[-1:]
+    archive = subprocess.run(["git", "archive", *before], cwd=ROOT, capture_output=True, check=False)
+    if before and archive.returncode == 0:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as sources:
+            sources.extractall(folder, filter="data")
+    else:
+        for later in range(number, NEWEST + 1):
+            (file,) = put_sources(folder).glob(str(revision.with_name(f"{later:04}_*")))
+            file.unlink()
+    hatchling("build", "-t", "wheel", folder=folder)
+    (wheel,) = folder.glob("dist/*.whl")
+    with zipfile.ZipFile(wheel) as built:
+        built.extractall(folder / "unpacked")
+    return number, folder / "unpacked"
+
+
+def test_older_version_in_between(empty: Any, older: tuple[int, Path]) -> None:
+    """After a roll-back the older version leaves the tables, and uses them, and the newer one goes on with all rows."""
+    number, installed = older
+
+    def run_older(account_id: int) -> tuple[list[Any], str]:
+        environment = os.environ | {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": empty.url.render_as_string(hide_password=False),
+            "PYTHONPATH": str(installed),
+        }
+        command = [sys.executable, "-c", OLDER, json.dumps({"account_id": account_id, **SIGN_IN})]
+        done = subprocess.run(command, env=environment, cwd=installed, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
+
+    file = str(installed / "astro_auth_plugin" / "accounts" / "db_manager.py")
+    found, said = run_older(1)
+    assert (found, "newer than this version's" in said) == ([file, True, f"{number - 1:04}"], False)
     assert migrate(empty)
-    newest = revision_of(empty)
     with empty.begin() as connection:
-        for table, row in zip(TABLES, ROWS, strict=True):
+        for table, row in zip(TABLES[1:], ROWS[1:], strict=True):
             connection.execute(table.insert().values(row))
-    older = tmp_path / "older"
-    shutil.copytree(Path(db_manager.__file__).parent / "migrations", older / "migrations")
-    for file in (older / "migrations").glob(f"{newest}_*"):
-        file.unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(db_manager, "_HERE", older)
-        assert migrate(empty)
+    found, said = run_older(2)
+    assert (found, "newer than this version's" in said) == ([file, True, f"{NEWEST:04}"], True)
     assert migrate(empty)
-    assert revision_of(empty) == newest == f"{NEWEST:04}"
-    assert rows(empty) == [[row] for row in ROWS]
+    assert revision_of(empty) == f"{NEWEST:04}"
+    signed_in = [{"account_id": account_id, **SIGN_IN, "email_digest": None} for account_id in (1, 2)]
+    assert rows(empty) == [signed_in, *([row] for row in ROWS[1:])]

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from .live import LiveAirflow, in_a_file
-
-pytestmark = in_a_file
+from .live import POLICY_STORE, LiveAirflow
 
 POLICY = """\
 version: 1
@@ -20,6 +18,10 @@ organization_id: org-e2e
 workspaces: [{id: ws-data}]
 deployments: [{id: dep-prod, workspace_id: ws-data}]
 """
+UNREAD = {
+    "file": "cannot read the policy file: No such file or directory",
+    "database": "the policy store: the metadata database does not answer",
+}
 DAG = """\
 from airflow.sdk import DAG
 with DAG("{name}", schedule=None, tags={tags}):
@@ -38,6 +40,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> LiveAirflow:
     for command in (["db", "migrate"], ["dags", "reserialize"]):
         done = airflow(live, *command)
         assert done.returncode == 0, done.stderr[-4000:]
+        if command == ["db", "migrate"]:
+            live.publish_policy()
     assert [row.dag_id for row in rows(live)["dag"]] == ["tagged"]
     return live
 
@@ -64,10 +68,17 @@ def rows(live: LiveAirflow) -> dict[str, list[Any]]:
 
 @pytest.fixture
 def without_policy(stored: LiveAirflow) -> Any:
-    """The same where the policy file is not mounted."""
-    kept: Path = stored.policy.rename(stored.policy.with_suffix(".away"))
+    """The same where the policy file is not mounted, or the table of the policy cannot be read."""
+    if POLICY_STORE == "file":
+        kept: Path = stored.policy.rename(stored.policy.with_suffix(".away"))
+        yield stored
+        kept.rename(stored.policy)
+        return
+    with stored.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE astro_auth_policy_version RENAME TO away"))
     yield stored
-    kept.rename(stored.policy)
+    with stored.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO astro_auth_policy_version"))
 
 
 @pytest.mark.parametrize("command", [["dags", "reserialize"], ["dags", "test", "tagged"]])
@@ -76,8 +87,8 @@ def test_stops_and_touches_nothing(without_policy: LiveAirflow, command: list[st
     before = rows(without_policy)
     done = airflow(without_policy, *command)
     assert done.returncode == 1
-    assert "cannot read the policy file: No such file or directory" in done.stderr
-    assert "Run this command where the policy file can be read" in done.stderr
+    assert UNREAD[POLICY_STORE] in done.stderr
+    assert "Run this command where the policy can be read" in done.stderr
     assert "Traceback" not in done.stderr
     assert rows(without_policy) == before
 

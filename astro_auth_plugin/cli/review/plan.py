@@ -17,6 +17,8 @@ from astro_auth_plugin.cli.review import plan_report
 from astro_auth_plugin.cli.review.plan_fab import FAB, plan_fab
 from astro_auth_plugin.cli.review.plan_report import Report
 from astro_auth_plugin.cli.review.policy_versions import read_version
+from astro_auth_plugin.rbac.changes.affected import affected_subjects
+from astro_auth_plugin.rbac.changes.difference import changes
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
@@ -70,7 +72,10 @@ def _report(args: Namespace, step: Callable[[str], None]) -> Report:
 
 def _compared(names: tuple[str, str], old: Policy, new: Policy, ids: list[str], dags: _Dags) -> Report:
     now = datetime.now(UTC)
-    plans = tuple(compare(each, _engine(old, each, now), _engine(new, each, now), dags.old, dags.new) for each in ids)
+    # Other tags of a Dag concern anyone.
+    only = None if dags.new else affected_subjects(changes(old.document, new.document), old.document, new.document)
+    engines = {each: (_engine(old, each, now), _engine(new, each, now)) for each in ids}
+    plans = tuple(compare(each, *both, dags.old, dags.new, only=only) for each, both in engines.items())
     declared = (*declared_changes(old, new), *_gains_of_support(old, new, plans, dags))
     return Report(*names, plans, declared)
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from astro_auth_plugin.rbac.changes.affected import affected_subjects, concerned_scopes
 from astro_auth_plugin.rbac.changes.difference import changes
-from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, GrantScope
+from astro_auth_plugin.rbac.model.scopes import ORGANIZATION, Dag, GrantScope
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
 from astro_auth_plugin.rbac.review.policy_diff import Plan, compare
 from astro_auth_plugin.rbac.review.policy_snapshot import Spot
-from tests.rbac.helpers import checked, engine_of
-from tests.strategies import Pool, policies, pools
+from tests.rbac.helpers import checked, engine_of, real
+from tests.strategies import Pool, dags, policies, pools
 
 PLACES: dict[str, Any] = {
     "version": 1,
@@ -34,9 +34,10 @@ TAG, AWAY, WS, FAR = (
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Pool, dict[str, Any], dict[str, Any]]:
+def pairs(draw: st.DrawFn) -> tuple[Pool, dict[str, Any], dict[str, Any], list[Dag]]:
     pool = draw(pools())
-    return pool, draw(policies(pool)), draw(policies(pool))
+    tagged = draw(st.lists(dags(pool), max_size=4, unique_by=lambda dag: dag.id))
+    return pool, draw(policies(pool)), draw(policies(pool)), [each for dag in tagged if (each := real(dag))]
 
 
 def plain(plan: Plan) -> object:
@@ -55,14 +56,17 @@ def named(places: Mapping[int, tuple[Spot | None, ...]]) -> dict[int, list[str]]
 
 @given(pairs())
 @checked
-def test_who_is_not_affected_gains_and_loses_nothing(pair: tuple[Pool, dict[str, Any], dict[str, Any]]) -> None:
-    pool, old, new = pair
+def test_who_is_not_affected_gains_and_loses_nothing(
+    pair: tuple[Pool, dict[str, Any], dict[str, Any], list[Dag]],
+) -> None:
+    pool, old, new, known = pair
     before, after = engine_of(old, pool.deployment_id), engine_of(new, pool.deployment_id)
     documents = before.policy.document, after.policy.document
     only = affected_subjects(changes(*documents), *documents)
-    whole = compare(pool.deployment_id, before, after)
-    assert plain(compare(pool.deployment_id, before, after, only=only)) == plain(whole)
-    assert only is None or set(whole.differences) <= only
+    for tagged in (None, known):
+        whole = compare(pool.deployment_id, before, after, tagged)
+        assert plain(compare(pool.deployment_id, before, after, tagged, only=only)) == plain(whole)
+        assert only is None or set(whole.differences) <= only
 
 
 def test_a_comparison_of_some_leaves_out_the_others() -> None:
