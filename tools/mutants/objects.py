@@ -81,6 +81,13 @@ FAULTS = (
         "self.id in resource.id",
         RBAC,
     ),
+    Fault(
+        "an id has as many prefixes as it has separators",
+        "prefixes_of",
+        "min(len(text), LONGEST_PREFIX)",
+        "len(text)",
+        RBAC,
+    ),
     Fault("a prefix needs no separator at its end", "fault_of_prefix", "text[-1] not in SEPARATORS", "False", RBAC),
     Fault(
         "a grant on one kind is one on all",
