@@ -10,7 +10,7 @@ FAULTS = (
     Fault(
         "what is stored by another spelling is not looked at",
         "_decide_on",
-        "lookup.stored_names(kind, wanted) - wanted.keys()",
+        "lookup.other_spellings(kind, wanted)",
         "set()",
         OBJECTS,
     ),
