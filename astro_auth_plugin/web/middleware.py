@@ -11,6 +11,7 @@ from functools import partial
 from anyio import to_thread
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from astro_auth_plugin.authentication import token_use
 from astro_auth_plugin.authorization import audit_rows, denials
@@ -44,6 +45,10 @@ _DOCUMENTS_FOR_WORKERS = frozenset(
 )
 
 
+_OF_FLASK = ("/auth/", "/pluginsv2/")
+"""Where Flask answers, which fails on a WebSocket with a traceback in the log, for any client."""
+
+
 class RequestMiddleware:
     """Makes each HTTP request the current one while it is served."""
 
@@ -57,6 +62,9 @@ class RequestMiddleware:
         """Serve one request; anything that is no HTTP request passes as it is."""
         if scope["type"] == "lifespan":
             peer.keep(receive)
+        if scope["type"] == "websocket" and _path(scope).startswith(_OF_FLASK):
+            await WebSocketClose()(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

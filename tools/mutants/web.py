@@ -34,6 +34,13 @@ FAULTS = (
         ("tests/web/test_long_answers.py",),
     ),
     Fault(
+        "Flask gets WebSockets",
+        "RequestMiddleware.__call__",
+        """scope["type"] == "websocket" and _path(scope).startswith(_OF_FLASK)""",
+        "False",
+        WEB,
+    ),
+    Fault(
         "forms of plugins may be large",
         "largest_body",
         "b'url' in value.lower()",
