@@ -45,10 +45,6 @@ _DOCUMENTS_FOR_WORKERS = frozenset(
 )
 
 
-_OF_FLASK = ("/auth/", "/pluginsv2/")
-"""Where Flask answers, which fails on a WebSocket with a traceback in the log, for any client."""
-
-
 class RequestMiddleware:
     """Makes each HTTP request the current one while it is served."""
 
@@ -62,11 +58,9 @@ class RequestMiddleware:
         """Serve one request; anything that is no HTTP request passes as it is."""
         if scope["type"] == "lifespan":
             peer.keep(receive)
-        if scope["type"] == "websocket" and _path(scope).startswith(_OF_FLASK):
-            await WebSocketClose()(scope, receive, send)
-            return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            app = WebSocketClose() if _is_websocket_of_flask(scope) else self.app
+            await app(scope, receive, send)
             return
         path = _path(scope)
         refusal = _other_method(scope) or _other_path(path) or await _too_large(scope, path)
@@ -113,6 +107,11 @@ class RequestMiddleware:
             await _record(context)
             for message in answer.end:
                 await send(message)
+
+
+def _is_websocket_of_flask(scope: Scope) -> bool:
+    """Whether Flask would get a WebSocket, on which it fails with a traceback in the log, for any client."""
+    return scope["type"] == "websocket" and _path(scope).startswith(("/auth/", "/pluginsv2/"))
 
 
 def _path(scope: Scope) -> str:

@@ -35,9 +35,9 @@ FAULTS = (
     ),
     Fault(
         "Flask gets WebSockets",
-        "RequestMiddleware.__call__",
-        """scope["type"] == "websocket" and _path(scope).startswith(_OF_FLASK)""",
-        "False",
+        "_is_websocket_of_flask",
+        """("/auth/", "/pluginsv2/")""",
+        """("/nosuch/",)""",
         WEB,
     ),
     Fault(
