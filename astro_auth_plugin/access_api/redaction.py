@@ -54,7 +54,8 @@ def new_warnings(who: Caller, entity: Entity | None, before: Policy, proposal: P
 
 
 def _warnings(who: Caller, entity: Entity, document: PolicyDocument) -> list[str]:
-    seen: dict[str, list[BaseModel]] = {key: [] for key in ("teams", "users", "api_tokens", "roles")}
+    # What grants give is looked up in the custom roles, which all who grant something may see.
+    seen: dict[str, list[BaseModel]] = {key: [] for key in ("teams", "users", "api_tokens")}
     seen[entity.key] = _visible(who, entity, document)
     return [found.message for found in warnings.warnings(document.model_copy(update=seen), datetime.now(UTC))]
 

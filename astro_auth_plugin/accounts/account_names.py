@@ -16,9 +16,9 @@ _BLANKS = re.compile(r"[\s\u115f\u1160\u2800]+")
 
 def refusal_of_name(name: str) -> str:
     """Say why no account may have a user name; '' when one may."""
-    if _is_name_of_token(name):
-        return NAME_OF_TOKEN
-    return "" if name.isprintable() and len(name) <= _LONGEST_NAME else NAME_NOT_VALID
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        return NAME_NOT_VALID
+    return NAME_OF_TOKEN if _is_name_of_token(name) else ""
 
 
 def _is_name_of_token(name: str) -> bool:
@@ -27,7 +27,10 @@ def _is_name_of_token(name: str) -> bool:
 
 
 def letters_shown(name: str) -> str:
-    """Return what stays of a name without accents and characters that show nothing, of which people see the same."""
+    """Return what stays of a name without accents and characters that show nothing, of which people see the same.
+
+    Takes quadratic time for many accents: it is for names that are not long.
+    """
     shown = filter(_is_shown, unicodedata.normalize("NFKD", name))
     return _BLANKS.sub(" ", "".join(shown))
 

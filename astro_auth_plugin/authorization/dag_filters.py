@@ -80,6 +80,11 @@ def compares_exactly(column: Any, dialect: str) -> bool:
     return dialect in _DATABASES and not collated
 
 
+def finds_exactly(column: Any, dialect: str) -> bool:
+    """Whether the database finds nothing else by a text than what is equal to it by every character."""
+    return dialect not in _MYSQL and compares_exactly(column, dialect)
+
+
 def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
     """Leave out the clauses that another one implies: anyone who may edit a Dag by a tag may see it by that tag."""
     kept: list[Clause] = []

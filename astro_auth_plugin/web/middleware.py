@@ -11,6 +11,7 @@ from functools import partial
 from anyio import to_thread
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from astro_auth_plugin.authentication import token_use
 from astro_auth_plugin.authorization import audit_rows, denials
@@ -58,7 +59,8 @@ class RequestMiddleware:
         if scope["type"] == "lifespan":
             peer.keep(receive)
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            app = WebSocketClose() if _is_websocket_of_flask(scope) else self.app
+            await app(scope, receive, send)
             return
         path = _path(scope)
         refusal = _other_method(scope) or _other_path(path) or await _too_large(scope, path)
@@ -105,6 +107,11 @@ class RequestMiddleware:
             await _record(context)
             for message in answer.end:
                 await send(message)
+
+
+def _is_websocket_of_flask(scope: Scope) -> bool:
+    """Whether Flask would get a WebSocket, on which it fails with a traceback in the log, for any client."""
+    return scope["type"] == "websocket" and _path(scope).startswith(("/auth/", "/pluginsv2/"))
 
 
 def _path(scope: Scope) -> str:

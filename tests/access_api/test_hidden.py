@@ -34,6 +34,7 @@ MORE = POLICY.replace(
   - {name: afar, scope: DEPLOYMENT, permissions: [deployment.airflow.dag.get]}
   - {name: tagging, scope: DAG, permissions: [dag.airflow.dag.get]}
   - {name: reader, scope: DEPLOYMENT, permissions: [deployment.users.get, deployment.teams.get]}
+  - {name: sizer, scope: OBJECT, permissions: [object.airflow.pool.update]}
 teams:
   - {name: helpers-afar, support: true, deployment_roles: [{deployment_id: dep-other, role: afar}]}
 """,
@@ -266,6 +267,40 @@ def test_warnings_are_of_the_grants_that_are_seen(more: Api) -> None:
             more.ask("wendy", "PATCH", f"{fred}?dry_run=true", etag, json={"grant": [grant]}).json()["warnings"]
         )
     assert warned == [[], ["this grant of `WORKSPACE_MEMBER` ends within 14 days"]]
+
+
+def test_a_custom_role_on_objects_is_granted_by_who_sees_a_part(more: Api) -> None:
+    """What the role gives is looked up for the warnings, though not all of the policy is looked at."""
+    scopes = {kind: {"kind": kind, "id": "p", "deployment_id": "dep"} for kind in ("pool", "Variable")}
+    warned = {}
+    for kind, scope in scopes.items():
+        etag = more.ask("wendy", "GET", "/users/ana@example.com").json()["etag"]
+        body = {"grant": [{"role": "sizer", "scope": scope}]}
+        answer = more.ask("wendy", "PATCH", "/users/ana@example.com?dry_run=true", etag, json=body)
+        warned[kind] = answer.json()["warnings"]
+    assert warned == {
+        "pool": [],
+        "Variable": ["role `sizer` has no permission on Variables, so this grant has no effect"],
+    }
+
+
+@pytest.mark.parametrize("name", ["mo", "wendy"])
+def test_who_has_roles_on_objects_is_told_to_those_who_may_see_it(more: Api, name: str) -> None:
+    """A user who may read access, but no connections, cannot find out by questions which roles on them others have."""
+    scope = {"kind": "connection", "id": "secret", "deployment_id": "dep"}
+    etag = more.ask("olga", "GET", "/users/ana@example.com").json()["etag"]
+    body = {"grant": [{"role": "OBJECT_VIEWER", "scope": scope}]}
+    assert more.ask("olga", "PATCH", "/users/ana@example.com", etag, json=body).status_code == 200
+    answers = [
+        more.ask(
+            name, "POST", "/explain", json={"action": "see-connection", "dag_id": dag_id, "who": f"{who}@example.com"}
+        )
+        for who, dag_id in (("ana", "secret"), ("bo", "secret"), ("ana", "other"))
+    ]
+    told = [(answer.status_code, answer.json().get("answer")) for answer in answers]
+    assert told == ([(403, None)] * 3 if name == "mo" else [(200, "yes"), (200, "no"), (200, "no")])
+    own = {"action": "see-connection", "dag_id": "secret"}
+    assert more.ask(name, "POST", "/explain", json=own).status_code == 200
 
 
 def test_many_changes_of_who_gives_no_role_are_not_computed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

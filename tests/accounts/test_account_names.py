@@ -31,7 +31,9 @@ def test_valid_names(name: str) -> None:
     assert refusal_of_name(name) == ""
 
 
-@pytest.mark.parametrize("name", ["x" * 251, "bo\u200b", "bo\tx", "bo\u202egnp", "bo\x00"])
+@pytest.mark.parametrize(
+    "name", ["x" * 251, "\u0315" * 300_000 + "\u0300" * 300_000, "bo\u200b", "bo\tx", "bo\u202egnp", "bo\x00"]
+)
 def test_names_that_show_something_else(name: str) -> None:
     """Names that are too long, or have characters that are not printable, are refused."""
     assert refusal_of_name(name) == NAME_NOT_VALID

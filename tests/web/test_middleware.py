@@ -83,9 +83,20 @@ def test_what_is_no_request(kind: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append((scope, receive, send, current_request()))
 
-    given = ({"type": kind}, object(), object())
+    given = ({"type": kind, "path": "/api/v2/x"}, object(), object())
     anyio.run(RequestMiddleware(app), *given)
     assert seen == [(*given, None)]
+
+
+@pytest.mark.parametrize("path", ["/auth/login/", "/auth/x", "/pluginsv2/x"])
+@pytest.mark.parametrize("root_path", ["", "/a"])
+def test_websockets_of_flask(path: str, root_path: str) -> None:
+    """Flask gets no WebSocket, on which it fails; the connection is refused."""
+    served, sent = AsyncMock(), AsyncMock()
+    scope = {"type": "websocket", "path": f"{root_path}{path}", "root_path": root_path}
+    anyio.run(RequestMiddleware(served), scope, AsyncMock(), sent)
+    served.assert_not_called()
+    assert sent.await_args.args[0]["type"] == "websocket.close"
 
 
 def test_end_of_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ FAULTS = (
     Fault(
         "what is stored by another spelling is not looked at",
         "_decide_on",
-        "lookup.stored_names(kind, wanted) - wanted.keys()",
+        "lookup.other_spellings(kind, wanted)",
         "set()",
         OBJECTS,
     ),
@@ -79,6 +79,13 @@ FAULTS = (
         "GrantScope.is_on",
         "self.id in prefixes_of(resource.id)",
         "self.id in resource.id",
+        RBAC,
+    ),
+    Fault(
+        "an id has as many prefixes as it has separators",
+        "prefixes_of",
+        "min(len(text), LONGEST_PREFIX)",
+        "len(text)",
         RBAC,
     ),
     Fault("a prefix needs no separator at its end", "fault_of_prefix", "text[-1] not in SEPARATORS", "False", RBAC),

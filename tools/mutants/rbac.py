@@ -7,6 +7,13 @@ from tools.mutants.fault import RBAC, Fault
 SUPPORT = ("tests/rbac/engine/test_support_access.py",)
 
 FAULTS = (
+    Fault(
+        "an e-mail of any length is normalized",
+        "normalize_email",
+        "text.isascii() or len(text) > LONGEST_EMAIL",
+        "text.isascii()",
+        RBAC,
+    ),
     Fault("a grant counts after its end", "Grant.has_ended", "self.expires_at <= at", "False", RBAC),
     Fault(
         "a grant counts in the second of its end",

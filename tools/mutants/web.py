@@ -34,6 +34,13 @@ FAULTS = (
         ("tests/web/test_long_answers.py",),
     ),
     Fault(
+        "Flask gets WebSockets",
+        "_is_websocket_of_flask",
+        """("/auth/", "/pluginsv2/")""",
+        """("/nosuch/",)""",
+        WEB,
+    ),
+    Fault(
         "forms of plugins may be large",
         "largest_body",
         "b'url' in value.lower()",

@@ -22,8 +22,8 @@ from astro_auth_plugin.rbac.explain.answers import Answer
 from astro_auth_plugin.rbac.explain.minimal_grants import Advice
 from astro_auth_plugin.rbac.explain.questions import SEE_DAG, Question, of_action
 from astro_auth_plugin.rbac.model.actions import ACTIONS, TITLES, WORDS, spelled
-from astro_auth_plugin.rbac.model.permissions import names
-from astro_auth_plugin.rbac.model.scopes import GrantScope
+from astro_auth_plugin.rbac.model.permissions import ObjectKind, names
+from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX, token_subject, user_subject
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 from astro_auth_plugin.runtime import policy_versions
@@ -126,6 +126,9 @@ def explain(who: CallerDep, body: shapes.ExplainRequest) -> shapes.Explanation:
     question = of_action(body.action, body.dag_id)
     if question is None:
         raise invalid(f"There is no action `{body.action}`{did_you_mean(body.action, WORDS) or '.'}")
+    if subject != who.identity.subject and question.object_kind and not _sees_grants(who, question.object_kind):
+        kind = f"`{question.object_kind}.get`"
+        raise denied("You may not ask about the roles of others on such objects.", f"{kind} in the whole Deployment")
     dag = dag_access.find(who.identity, question.dag_id) if question.where == "Dag" and question.dag_id else None
     if dag is not None and not who.identity.check(SEE_DAG, dag):
         # As of a Dag that does not exist.
@@ -134,6 +137,12 @@ def explain(who: CallerDep, body: shapes.ExplainRequest) -> shapes.Explanation:
     if subject != who.identity.subject and not who.reads_accounts and who.answerer.groups_matter(answer, dag):
         answer = answer._replace(why=_GROUPS)
     return _explanation(who, answer, question, groups)
+
+
+def _sees_grants(who: Caller, kind: ObjectKind) -> bool:
+    """Whether the caller may see grants on objects of a kind, which the answer would tell."""
+    scope = next(each.name for each in KINDS.values() if each.object_kind == kind)
+    return who.visibility.sees(GrantScope(scope, "", who.engine.deployment_id))
 
 
 def _explanation(who: Caller, answer: Answer, question: Question, groups: frozenset[str]) -> shapes.Explanation:

@@ -99,7 +99,7 @@ def _decide_on(identity: AstroIdentity, kind: ObjectKind, named: Iterable[Named]
         if needed & ~access.on_object(kind, name):
             return denied_on_object(identity, needed, Resource(kind, name))
     # What is found by another spelling may be found by any of these ids.
-    for stored in lookup.stored_names(kind, wanted) - wanted.keys():
+    for stored in lookup.other_spellings(kind, wanted):
         if together & ~access.on_object(kind, stored):
             return denied_on_object(identity, together, Resource(kind, next(iter(wanted))))
     return ALLOWED

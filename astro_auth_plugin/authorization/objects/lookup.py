@@ -46,17 +46,21 @@ def select_names(kind: ObjectKind, selection: ObjectSelection) -> AbstractSet[st
     return SubSelect(select(column).where(and_(*conditions)).correlate(None), _scalars)
 
 
-def stored_names(kind: ObjectKind, names: Collection[str]) -> set[str]:
-    """Return the ids, as they are stored, of the objects that these ids find. One statement for two thousand.
+def other_spellings(kind: ObjectKind, names: Collection[str]) -> set[str]:
+    """Return the ids of the objects that the database finds for these, and that are none of these.
 
-    Some databases find an object by another spelling of its id: by case, without accents or trailing blanks.
+    MySQL finds an object by another spelling of its id: by case, without accents or trailing blanks. Others are not
+    asked, since Airflow calls its hooks for these objects on the event loop, which must not wait for a connection.
     """
-    storable = [name for name in names if dag_filters.can_be_stored(name, database_engine().dialect.name)]
+    dialect = database_engine().dialect.name
+    if dag_filters.finds_exactly(_column(kind), dialect):
+        return set()
+    storable = [name for name in names if dag_filters.can_be_stored(name, dialect)]
     found: set[str] = set()
     for start in range(0, len(storable), dag_filters.MAX_VALUES):
         some = storable[start : start + dag_filters.MAX_VALUES]
         found |= {*_scalars(select(_column(kind)).where(_column(kind).in_(some)))}
-    return found
+    return found.difference(names)
 
 
 @cache

@@ -14,6 +14,9 @@ from astro_auth_plugin.rbac.model.permissions import ObjectKind
 SEPARATORS = "_-./:"
 """What a prefix may end in."""
 SHORTEST_PREFIX = 3
+LONGEST_PREFIX = 250
+"""As long as Airflow's ids of connections and keys of Variables. An id in a request may have megabytes, and each of its
+prefixes is compared."""
 
 
 class Resource(NamedTuple):
@@ -32,7 +35,7 @@ NOUNS: dict[ObjectKind, str] = {"connection": "connection", "variable": "Variabl
 
 def prefixes_of(text: str) -> Iterator[str]:
     """Yield every prefix that can be granted and that a text begins with, the text itself included if it is one."""
-    for length in range(SHORTEST_PREFIX, len(text) + 1):
+    for length in range(SHORTEST_PREFIX, min(len(text), LONGEST_PREFIX) + 1):
         if text[length - 1] in SEPARATORS:
             yield text[:length]
 
@@ -50,4 +53,6 @@ def fault_of_prefix(text: str) -> str:
         return "a prefix has no wildcards"
     if len(text) < SHORTEST_PREFIX or text[-1] not in SEPARATORS:
         return f"a prefix has at least {SHORTEST_PREFIX} characters and ends in one of {' '.join(SEPARATORS)}"
+    if len(text) > LONGEST_PREFIX:
+        return f"a prefix has at most {LONGEST_PREFIX} characters"
     return "a prefix has no NUL character" if "\0" in text else ""

@@ -18,10 +18,15 @@ GROUP_PREFIX = "group "
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
 
 
+LONGEST_EMAIL = 512
+"""As long as FAB's. Python normalizes a text with many accents in quadratic time, and everything else waits: a request
+may have megabytes of them."""
+
+
 def normalize_email(text: str) -> str:
-    """Return the form in which e-mails are compared: Unicode NFC, then lower case."""
+    """Return the form in which e-mails are compared: Unicode NFC, then lower case. No e-mail is too long for that."""
     # ASCII is in this form already, and a large policy has tens of thousands.
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).lower()
+    return (text if text.isascii() or len(text) > LONGEST_EMAIL else unicodedata.normalize("NFC", text)).lower()
 
 
 def is_same_email(one: str, other: str) -> bool:
@@ -39,7 +44,7 @@ def only_account(active: Sequence[_Account]) -> _Account | None:
 
 def is_email(text: str) -> bool:
     """Whether the text can be an e-mail address."""
-    return _EMAIL.fullmatch(text) is not None
+    return len(text) <= LONGEST_EMAIL and _EMAIL.fullmatch(text) is not None
 
 
 def is_compared_alike(email: str) -> bool:

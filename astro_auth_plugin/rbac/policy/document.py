@@ -26,7 +26,13 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
-from astro_auth_plugin.rbac.model.resources import SEPARATORS, SHORTEST_PREFIX, fault_of_id, fault_of_prefix
+from astro_auth_plugin.rbac.model.resources import (
+    LONGEST_PREFIX,
+    SEPARATORS,
+    SHORTEST_PREFIX,
+    fault_of_id,
+    fault_of_prefix,
+)
 from astro_auth_plugin.rbac.model.subjects import is_email
 from astro_auth_plugin.rbac.policy.tag_rules import fault
 
@@ -128,7 +134,7 @@ FilePattern = Annotated[
     Text, AfterValidator(_file_pattern), WithJsonSchema({"type": "string", "pattern": _FILE_PATTERN_SCHEMA})
 ]
 ObjectId = Annotated[Text, AfterValidator(_object_id), WithJsonSchema({"type": "string", "pattern": r"^.*[^*]$"})]
-_PREFIX_SCHEMA = rf"^[^*]{{{SHORTEST_PREFIX - 1},}}[{SEPARATORS.replace('-', '')}-]$"
+_PREFIX_SCHEMA = rf"^[^*]{{{SHORTEST_PREFIX - 1},{LONGEST_PREFIX - 1}}}[{SEPARATORS.replace('-', '')}-]$"
 ObjectPrefix = Annotated[
     Text, AfterValidator(_object_prefix), WithJsonSchema({"type": "string", "pattern": _PREFIX_SCHEMA})
 ]

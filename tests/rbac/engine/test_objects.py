@@ -155,7 +155,14 @@ def test_prefixes(text: str, expected: list[str]) -> None:
     assert not any(map(fault_of_prefix, expected))
 
 
-@pytest.mark.parametrize("text", ["", "_", "a_", "abc", "ab*_", "ab_*", "*", "a\0_", "fin_ ", "fin\u2013"])
+def test_prefixes_of_a_long_id() -> None:
+    """An id in a request may have megabytes; no more of it is compared than a prefix can be granted."""
+    found = [*prefixes_of("_" * 100_000)]
+    assert found == ["_" * length for length in range(3, 251)]
+    assert not any(map(fault_of_prefix, found))
+
+
+@pytest.mark.parametrize("text", ["", "_", "a_", "abc", "ab*_", "ab_*", "*", "a\0_", "fin_ ", "fin\u2013", "_" * 251])
 def test_what_is_no_prefix(text: str) -> None:
     """A prefix is long enough, ends in a separator, and has no wildcard."""
     assert fault_of_prefix(text)

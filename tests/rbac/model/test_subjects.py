@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from astro_auth_plugin.rbac.model.subjects import (
+    LONGEST_EMAIL,
     is_compared_alike,
     is_email,
     is_email_denied,
@@ -55,6 +56,16 @@ def test_spellings_of_one_person(written: str, normal: str) -> None:
     assert normalize_email(written) == normal
     assert user_subject(written) == normal
     assert is_same_email(written, normal)
+
+
+def test_what_is_too_long_for_an_email() -> None:
+    """Python would take quadratic time for it."""
+    address = "\u212bke@example.com"
+    name = f"{'a' * (LONGEST_EMAIL - len(address))}{address}"
+    assert is_email(name) and normalize_email(name) == name.replace("\u212b", "\u00e5")
+    assert not is_email(f"a{name}") and normalize_email(f"A{name}") == f"a{name.lower()}"
+    accents = "\u0315" * 300_000 + "\u0300" * 300_000
+    assert normalize_email(accents) == accents
 
 
 @pytest.mark.parametrize(
