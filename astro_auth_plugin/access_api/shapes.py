@@ -579,6 +579,7 @@ class DagAccess(_Answer):
     may_not: list[Missing]
     grants: list[Held]
     users: list[Holder] | None
+    total_users: int
     may_grant: bool
 
 
@@ -604,6 +605,7 @@ class TagAccess(_Answer):
     tag: str
     dags: list[str]
     users: list[Holder]
+    total_users: int
     may_grant: bool
 
 

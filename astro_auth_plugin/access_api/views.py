@@ -134,16 +134,15 @@ def effective(who: Caller, subject: str, groups: frozenset[str] = NO_GROUPS) -> 
     return Throughs(who.engine, subject, groups).held(seen)
 
 
-def holders(who: Caller, found: Iterable[Holder]) -> list[shapes.Holder]:
-    """Return who may do something with a Dag or through a tag, as far as the caller may see that."""
+def holders(who: Caller, found: Iterable[Holder], limit: int, offset: int) -> tuple[list[shapes.Holder], int]:
+    """Return a page of who may do something with a Dag or through a tag, as the caller may see it, and how many are."""
     sees = who.visibility
     shown = []
     for each in found:
         grants = tuple(grant for grant in each.grants if sees.sees(grant.scope))
         if grants and (sees.tokens or not each.who.startswith(TOKEN_PREFIX)):
-            permissions = each.permissions & together(grants)
-            shown.append(_holder(who, each._replace(grants=grants, permissions=permissions)))
-    return shown
+            shown.append(each._replace(grants=grants, permissions=each.permissions & together(grants)))
+    return [_holder(who, each) for each in page(shown, limit, offset)], len(shown)
 
 
 def _holder(who: Caller, found: Holder) -> shapes.Holder:

@@ -16,9 +16,11 @@ _BLANKS = re.compile(r"[\s\u115f\u1160\u2800]+")
 
 def refusal_of_name(name: str) -> str:
     """Say why no account may have a user name; '' when one may."""
-    if len(name) > _LONGEST_NAME or not name.isprintable():
+    if len(name) > _LONGEST_NAME:
         return NAME_NOT_VALID
-    return NAME_OF_TOKEN if _is_name_of_token(name) else ""
+    if _is_name_of_token(name):
+        return NAME_OF_TOKEN
+    return "" if name.isprintable() else NAME_NOT_VALID
 
 
 def _is_name_of_token(name: str) -> bool:

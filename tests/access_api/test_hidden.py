@@ -303,6 +303,20 @@ def test_who_has_roles_on_objects_is_told_to_those_who_may_see_it(more: Api, nam
     assert more.ask(name, "POST", "/explain", json=own).status_code == 200
 
 
+def test_who_has_access_by_a_tag_has_pages(more: Api) -> None:
+    """There may be as many as there are users, and no page shows more than it is asked for."""
+    etag = more.ask("olga", "GET", "/teams/data").json()["etag"]
+    members = [f"u{number:03}@example.com" for number in range(120)]
+    assert more.ask("olga", "PATCH", "/teams/data", etag, json={"add_members": members}).status_code == 200
+    whole = more.ask("olga", "GET", "/tags/access?tag=t&limit=100").json()["users"]
+    rest = more.ask("olga", "GET", "/tags/access?tag=t&limit=100&offset=100").json()
+    assert rest["total_users"] == len(whole) + len(rest["users"]) == 122
+    assert more.ask("mo", "GET", "/tags/access?tag=t").json()["total_users"] == 121, "without an API token"
+    first = more.ask("olga", "GET", "/tags/access?tag=t").json()["users"]
+    assert first == whole[:50]
+    assert more.ask("olga", "GET", "/tags/access?tag=t&limit=101").status_code == 422
+
+
 def test_many_changes_of_who_gives_no_role_are_not_computed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a preview nor a change: they are refused as a whole, and who gives some roles is told which ones."""
     many = [{**NEAR, "scope": {**NEAR["scope"], "id": f"t{number}"}} for number in range(changing.MOST_EXPLAINED + 1)]

@@ -30,8 +30,8 @@ Kind = Literal["dag", "tag", "connection", "variable", "pool", "user", "team", "
 
 
 @router.get("/dags/{dag_id}/access")
-def dag_access_of(who: CallerDep, dag_id: str) -> shapes.DagAccess:
-    """Show what the caller may do with a Dag; for readers of access also who else may do what."""
+def dag_access_of(who: CallerDep, dag_id: str, limit: Limit = 50, offset: Offset = 0) -> shapes.DagAccess:
+    """Show what the caller may do with a Dag; for readers of access also who else may do what, by pages."""
     identity = who.identity
     found = dag_access.find(identity, dag_id)
     if found is None or not identity.check(_SEE_DAG, found):
@@ -40,7 +40,8 @@ def dag_access_of(who: CallerDep, dag_id: str) -> shapes.DagAccess:
     held = identity.access.on(dag)
     on_dag = [action for action in ACTIONS if not action.deployment_wide]
     here = [grant for grant in reaching(identity.access.grants, dag) if grant.permissions & _ON_DAGS]
-    holders = access_report.of_dag(who.answerer, dag) if who.visibility.access else None
+    reads = who.visibility.access
+    users, total = views.holders(who, access_report.of_dag(who.answerer, dag) if reads else (), limit, offset)
     return shapes.DagAccess(
         dag_id=dag.id,
         tags=sorted(dag.tags),
@@ -51,7 +52,8 @@ def dag_access_of(who: CallerDep, dag_id: str) -> shapes.DagAccess:
             if action.needs & ~held
         ],
         grants=Throughs(who.engine, identity.subject, identity.groups).held(here),
-        users=None if holders is None else views.holders(who, holders),
+        users=users if reads else None,
+        total_users=total,
         may_grant=_may_grant_here(who),
     )
 
@@ -78,14 +80,19 @@ def list_tags(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: Of
 
 
 @router.get("/tags/access")
-def tag_access(who: ReaderDep, tag: Annotated[str, Query(min_length=1, max_length=500)]) -> shapes.TagAccess:
-    """Show the Dags of a tag that the caller may see, and who has something through the tag."""
+def tag_access(
+    who: ReaderDep,
+    tag: Annotated[str, Query(min_length=1, max_length=500)],
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> shapes.TagAccess:
+    """Show the Dags of a tag that the caller may see, and who has something through the tag, by pages."""
     dags = sorted(dag.id for dag in who.seen_of(dag_lookup.read_dags_with_tag(tag)) if tag in dag.tags)
     sees = who.visibility.sees(GrantScope("tag", tag, who.engine.deployment_id))
     if not dags and not sees:
         raise not_found(f"tag `{tag}`")
-    holders = access_report.of_tag(who.answerer, tag) if sees else ()
-    return shapes.TagAccess(tag=tag, dags=dags, users=views.holders(who, holders), may_grant=_may_grant_here(who))
+    users, total = views.holders(who, access_report.of_tag(who.answerer, tag) if sees else (), limit, offset)
+    return shapes.TagAccess(tag=tag, dags=dags, users=users, total_users=total, may_grant=_may_grant_here(who))
 
 
 @router.get("/suggest")

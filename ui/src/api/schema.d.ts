@@ -157,6 +157,8 @@ export interface components {
             grants: components["schemas"]["Held"][];
             /** Users */
             users: components["schemas"]["Holder"][] | null;
+            /** Total Users */
+            total_users: number;
             /** May Grant */
             may_grant: boolean;
         };
@@ -773,6 +775,8 @@ export interface components {
             dags: string[];
             /** Users */
             users: components["schemas"]["Holder"][];
+            /** Total Users */
+            total_users: number;
             /** May Grant */
             may_grant: boolean;
         };

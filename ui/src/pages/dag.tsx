@@ -1,7 +1,7 @@
 // Who may do what on one Dag: the Dag's tab, and the same inside of the Access pages.
 import { useState } from "react";
 
-import { call } from "../api/client";
+import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { DagAccess, Result } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
@@ -19,11 +19,18 @@ import { grantLine } from "../words";
 import { Explain } from "./explain";
 
 export function DagPage({ dagId, title = false }: { dagId: string; title?: boolean }) {
-  const answer = useGet<DagAccess>(`dags/${encodeURIComponent(dagId)}/access`);
-  return <Loaded answer={answer}>{(access) => <Detail access={access} title={title} />}</Loaded>;
+  const [offset, go] = useState(0);
+  const answer = useGet<DagAccess>(`dags/${encodeURIComponent(dagId)}/access${query({ offset: offset || "" })}`);
+  return (
+    <Loaded answer={answer}>
+      {(access) => <Detail access={access} title={title} offset={offset} go={go} />}
+    </Loaded>
+  );
 }
 
-function Detail({ access, title }: { access: DagAccess; title: boolean }) {
+type DetailProps = { access: DagAccess; title: boolean; offset: number; go: (offset: number) => void };
+
+function Detail({ access, title, offset, go }: DetailProps) {
   const [draft, give] = useState<Draft>();
   const { dag_id, tags, may, may_not, users } = access;
   return (
@@ -50,7 +57,13 @@ function Detail({ access, title }: { access: DagAccess; title: boolean }) {
       </Section>
       {users ? (
         <Section title="Who has access" action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}>
-          <WhoMayTable users={users} label={`Who may do what on ${dag_id}`} />
+          <WhoMayTable
+            users={users}
+            total={access.total_users}
+            offset={offset}
+            go={go}
+            label={`Who may do what on ${dag_id}`}
+          />
         </Section>
       ) : null}
       {may_not.length ? <Explain dag={dag_id} /> : null}

@@ -66,11 +66,12 @@ function FindDag() {
 }
 
 export function TagPage({ tag }: { tag: string }) {
-  const answer = useGet<TagAccess>(`tags/access${query({ tag })}`);
+  const [offset, go] = useState(0);
+  const answer = useGet<TagAccess>(`tags/access${query({ tag, offset: offset || "" })}`);
   const [draft, give] = useState<Draft>();
   return (
     <Loaded answer={answer}>
-      {({ dags, users, may_grant }) => (
+      {({ dags, users, total_users, may_grant }) => (
         <>
           <Heading size="lg" as="h2" overflowWrap="anywhere" mt={2}>
             Tag {tag}
@@ -96,7 +97,13 @@ export function TagPage({ tag }: { tag: string }) {
               ) : null
             }
           >
-            <WhoMayTable users={users} label={`Who may do what on Dags with the tag ${tag}`} />
+            <WhoMayTable
+              users={users}
+              total={total_users}
+              offset={offset}
+              go={go}
+              label={`Who may do what on Dags with the tag ${tag}`}
+            />
           </Section>
           {draft ? <GiveDialog draft={draft} onClose={() => give(undefined)} /> : null}
         </>

@@ -88,7 +88,8 @@ function Search({ noun, value, onChange }: { noun: string; value: string; onChan
   );
 }
 
-function Pages({ total, offset, go }: { total: number; offset: number; go: (offset: number) => void }) {
+/** The buttons between pages of 50; none where there is one page. */
+export function Pages({ total, offset, go }: { total: number; offset: number; go: (offset: number) => void }) {
   if (total <= PAGE) return null;
   return (
     <Flex as="nav" aria-label="Pages" gap={2} my={3} align="center">

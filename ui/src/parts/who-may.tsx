@@ -5,6 +5,7 @@ import { useShared } from "../context";
 import { to } from "../place";
 import { plural, through, where } from "../words";
 import { A, Row, Rows } from "./basics";
+import { Pages } from "./listing";
 
 const SHOWN = [
   ["see", "See"],
@@ -15,12 +16,14 @@ const SHOWN = [
   ["see-xcom", "XComs"],
 ] as const;
 
-export function WhoMayTable({ users, label }: { users: Holder[]; label: string }) {
+type Props = { users: Holder[]; total: number; offset: number; go: (offset: number) => void; label: string };
+
+export function WhoMayTable({ users, total, offset, go, label }: Props) {
   const { me } = useShared();
   return (
     <>
       <Text role="status" color="fg.muted" fontSize="sm">
-        {plural(users.length, "user, group or API token", "users, groups and API tokens")}
+        {plural(total, "user, group or API token", "users, groups and API tokens")}
       </Text>
       <Rows
         label={label}
@@ -43,6 +46,7 @@ export function WhoMayTable({ users, label }: { users: Holder[]; label: string }
           />
         ))}
       </Rows>
+      <Pages total={total} offset={offset} go={go} />
     </>
   );
 }
