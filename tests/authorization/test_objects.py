@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow import settings
 from airflow.models.connection import Connection
 from airflow.models.pool import Pool
 from airflow.models.variable import Variable
@@ -25,6 +27,8 @@ from astro_auth_plugin.runtime.request_context import RequestContext
 from tests.conftest import CountStatements
 from tests.in_request import ask, ask_batch, engine_of, facts_of, person, serving
 
+SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
+MARIADB = SERVER.startswith("mysql")
 KINDS = ("connection", "variable", "pool")
 ID_KEYS = {"connection": "connection_id", "variable": "key", "pool": "name"}
 PARAMETERS = {"connection": "{connection_id}", "variable": "{variable_key:path}", "pool": "{pool_name:path}"}
@@ -325,18 +329,29 @@ def test_batch_is_remembered(engine: Engine) -> None:
 # -- what is stored by another spelling ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def loose(metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Connections in a table that compares ids without a look at case, as MySQL does."""
-    table = sa.Table("loose", sa.MetaData(), sa.Column("conn_id", sa.String(50, collation="NOCASE"), primary_key=True))
-    table.create(metadata_database)
-    with metadata_database.begin() as connection:
-        connection.execute(table.insert(), [{"conn_id": "FIN_a"}, {"conn_id": "fin_b"}, {"conn_id": "ops"}])
+@pytest.fixture(
+    params=["sqlite", pytest.param("mariadb", marks=pytest.mark.skipif(not MARIADB, reason="runs on another database"))]
+)
+def loose(
+    request: pytest.FixtureRequest, metadata_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, bool]]:
+    """Connections in a table that compares ids loosely; gives ids, and whether they find what begins with `fin_`."""
+    database, collation, found = metadata_database, "NOCASE", {"fin_a": False, "fin_b": True}
+    if request.param == "mariadb":
+        # As Airflow has it where nothing else is set: without a look at case, accents and trailing blanks.
+        database, collation = sa.create_engine(SERVER), "utf8mb4_unicode_ci"
+        found |= {"fin_c": False, "fin_b ": True}
+        monkeypatch.setattr(settings, "engine", database)
+    table = sa.Table("loose", sa.MetaData(), sa.Column("conn_id", sa.String(50, collation=collation), primary_key=True))
+    table.create(database)
+    with database.begin() as connection:
+        stored = ("FIN_a", "fin_b", "f\u00edn_c", "ops")
+        connection.execute(table.insert(), [{"conn_id": each} for each in stored])
     monkeypatch.setitem(lookup._COLUMNS, "connection", (SimpleNamespace(__table__=table), "conn_id"))
     lookup._column.cache_clear()
-    yield
+    yield found
     lookup._column.cache_clear()
-    table.drop(metadata_database)
+    table.drop(database)
 
 
 @pytest.fixture
@@ -345,14 +360,11 @@ def inexact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dag_filters, "finds_exactly", lambda *_: False)
 
 
-@pytest.mark.usefixtures("loose")
-def test_stored_spelling(engine: Engine, metadata_database: Any) -> None:
+def test_stored_spelling(engine: Engine, loose: dict[str, bool]) -> None:
     """What the database finds for an id is what is decided on."""
-    if metadata_database.dialect.name != "sqlite":
-        pytest.skip("the collation is SQLite's")
     fin, olga = person(engine, "fin"), person(engine, "olga")
     for route, method, verb in (("GET", "GET", ""), ("PATCH", "PUT", "update"), ("DELETE", "DELETE", "delete")):
-        for name, may in (("fin_a", False), ("fin_b", True)):
+        for name, may in loose.items():
             body = {"connection_id": name}
             asked = request_of(f"{route} /api/v2/connections/{{}}", kind="connection", name=name, body=body)
             with serving(asked) as context:
@@ -360,13 +372,13 @@ def test_stored_spelling(engine: Engine, metadata_database: Any) -> None:
                 assert ask(fin, "connection", method, name) is may
             if verb and not may:
                 # As of one that is not stored, and is not granted.
-                said = f"Missing permission `object.airflow.connection.{verb}` on connection `fin_a`."
+                said = f"Missing permission `object.airflow.connection.{verb}` on connection `{name}`."
                 assert context.denial_reason == said
-    with serving(request_of("POST /api/v2/connections", kind="connection", body={"connection_id": "fin_a"})):
-        assert not ask(fin, "connection", "POST")
-    assert not batch(
-        "fin", engine, "connection", actions("connection", "delete", ["fin_b", "fin_a"]), [("DELETE", "fin_b")]
-    )
+    for name, may in loose.items():
+        with serving(request_of("POST /api/v2/connections", kind="connection", body={"connection_id": name})):
+            assert ask(fin, "connection", "POST") is may
+        body = actions("connection", "delete", ["fin_b", name])
+        assert batch("fin", engine, "connection", body, [("DELETE", "fin_b")]) is may
     assert batch("fin", engine, "connection", actions("connection", "delete", ["fin_b"]), [("DELETE", "fin_b")])
     assert set(decisions.readable(fin, "connection", "GET")) == {"fin_b"}
 
