@@ -13,29 +13,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from airflow import settings as airflow_settings
-from airflow.models.log import Log
-from airflow.providers.fab.auth_manager.models import User
-from sqlalchemy import create_engine, delete
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy import create_engine, delete, make_url
 
 from astro_auth_plugin.rbac.policy import loader, yaml_reader
 from astro_auth_plugin.rbac.policy.loader import Policy
 from astro_auth_plugin.runtime import policy_versions
-from astro_auth_plugin.runtime.database import metadata
 from astro_auth_plugin.runtime.policy_source import PolicyUnavailable
 from astro_auth_plugin.runtime.policy_store import PolicyStore
 from astro_auth_plugin.runtime.policy_versions import VERSIONS, Change
 from astro_auth_plugin.runtime.settings import Settings
 from tests.account_rows import add_account
 from tests.in_request import HEAD
+from tests.on_server import ON_EACH, SERVER, in_use, made_on_the_server
 
 from .racer import HELD, HOLD, LEAVE, MEMBER, Racer, Wanted, racers
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
 # Each kills a process, and a new one takes seconds to import Airflow.
 KILLS = max(2, ROUNDS // 10)
-SERVER = os.environ.get("E2E_SQL_ALCHEMY_CONN", "")
 RACES = "races@'127.0.0.1'"
 """The user of the database on MariaDB, which refuses a user and not a database."""
 BEGIN = f"""\
@@ -45,41 +40,29 @@ BEGIN = f"""\
 """
 
 
-@pytest.fixture(
-    scope="module",
-    params=["sqlite://", pytest.param(SERVER, marks=pytest.mark.skipif(not SERVER, reason="needs another database"))],
-    ids=["sqlite", "server"],
-)
+@pytest.fixture(scope="module", params=ON_EACH)
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with the tables that a change needs, and with accounts of the two Owners."""
-    if request.param == "sqlite://":
+    if request.param == "sqlite":
         address = f"sqlite:///{tmp_path_factory.mktemp('races')}/airflow.db"
     else:
         address = _made_on_the_server()
-    engine = create_engine(address)
-    metadata.create_all(engine)
-    User.metadata.create_all(engine)
-    Log.__table__.create(engine)
-    for name in ("olga", "bo"):
-        add_account(engine, name, f"{name}@example.com")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(airflow_settings, "engine", engine)
-        patch.setattr(airflow_settings, "NonScopedSession", sessionmaker(engine))
+    with in_use(address) as engine:
+        for name in ("olga", "bo"):
+            add_account(engine, name, f"{name}@example.com")
         yield address
-    engine.dispose()
 
 
 def _made_on_the_server() -> str:
+    url = make_url(made_on_the_server("races"))
+    if url.get_dialect().name != "mysql":
+        return url.render_as_string(hide_password=False)
     server = create_engine(SERVER, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
-        connection.exec_driver_sql("DROP DATABASE IF EXISTS races")
-        connection.exec_driver_sql("CREATE DATABASE races")
-        if server.dialect.name == "mysql":
-            connection.exec_driver_sql(f"CREATE OR REPLACE USER {RACES} IDENTIFIED BY '{server.url.password}'")
-            connection.exec_driver_sql(f"GRANT ALL ON races.* TO {RACES}")
+        connection.exec_driver_sql(f"CREATE OR REPLACE USER {RACES} IDENTIFIED BY '{url.password}'")
+        connection.exec_driver_sql(f"GRANT ALL ON races.* TO {RACES}")
     server.dispose()
-    user = "races" if server.dialect.name == "mysql" else server.url.username
-    return server.url.set(database="races", username=user).render_as_string(hide_password=False)
+    return url.set(username="races").render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +205,7 @@ def away() -> Iterator[None]:
 
 
 @pytest.mark.skipif(not SERVER, reason="needs a server, which can refuse all")
-@pytest.mark.parametrize("address", [pytest.param(SERVER, id="server")], indirect=True)
+@pytest.mark.parametrize("address", ["server"], indirect=True)
 def test_database_away_and_back(address: str, two: list[Racer]) -> None:
     """While the database refuses all, changes fail and no policy is taken for current; afterwards all goes on by itself."""
     begin()
