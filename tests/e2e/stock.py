@@ -34,6 +34,8 @@ class StockAirflow:
             (hidden / "tag_protection" / name).touch()
         changed = {
             "AIRFLOW__CORE__AUTH_MANAGER": STOCK,
+            # No policy is published for it.
+            "AIRFLOW__ASTRO_AUTH__POLICY_STORE": "file",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(like.home / "logs"),
             "PYTHONPATH": str(hidden.parent),
         }
