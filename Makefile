@@ -5,7 +5,7 @@ LOCK := locks/airflow-3.3.txt
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # What may differ from one release of Airflow to the next: its hooks, routes and pages, and FAB's ways to sign in.
-WITH_AIRFLOW := tests/runtime tests/accounts tests/access_api tests/access_management tests/authorization tests/authentication tests/tag_protection tests/web \
+WITH_AIRFLOW := tests/runtime tests/accounts tests/access_api tests/access_management tests/authorization tests/authentication tests/tag_protection tests/web tests/shadow \
 	tests/test_auth_manager.py tests/test_overrides.py \
 	$(addprefix tests/e2e/sign_in/test_,flask_plugin.py ldap.py oidc.py) \
 	$(addprefix tests/e2e/test_,access_api.py routes.py routes_complete.py routes_people.py reads.py writes.py lists.py denials.py \
@@ -14,7 +14,7 @@ WITH_AIRFLOW := tests/runtime tests/accounts tests/access_api tests/access_manag
 	$(addprefix tests/e2e/browser/test_access_pages.py::test_,navigation role_counts_at_the_next_click tab_of_a_dag)
 # What may differ from one database to the next, on PostgreSQL or MariaDB where there is one: what statements find, keep and lock.
 # There the policy is in the database, too.
-WITH_DATABASE := tests/access_api tests/access_management tests/accounts/test_db_manager.py tests/runtime/test_policy_versions.py tests/authorization/test_dag_filters.py tests/authorization/test_objects.py tests/accounts/test_same_email.py \
+WITH_DATABASE := tests/shadow tests/access_api tests/access_management tests/accounts/test_db_manager.py tests/runtime/test_policy_versions.py tests/authorization/test_dag_filters.py tests/authorization/test_objects.py tests/accounts/test_same_email.py \
 	$(addprefix tests/e2e/test_,reads.py writes.py lists.py accounts.py api_tokens.py audit_rows.py freshness.py policy_store.py)
 # Tests run in so many processes, a file in one of them, with servers and databases of its own.
 WORKERS ?= 2

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from astro_auth_plugin.access_api import registration as access_api
+from astro_auth_plugin.shadow.registration import shadow_middleware
 from astro_auth_plugin.web.registration import request_middleware
 
 
@@ -16,7 +17,8 @@ class AstroAuthPlugin(AirflowPlugin):
 
     name = "astro_auth"
     fastapi_root_middlewares = [  # noqa: RUF012 - Airflow's way to declare it
-        {"middleware": request_middleware, "args": [], "kwargs": {}, "name": "astro_auth request"}
+        {"middleware": request_middleware, "args": [], "kwargs": {}, "name": "astro_auth request"},
+        {"middleware": shadow_middleware, "args": [], "kwargs": {}, "name": "astro_auth_shadow"},
     ]
     fastapi_apps = [  # noqa: RUF012 - likewise
         {"app": access_api.access_app, "url_prefix": access_api.PREFIX, "name": "astro_auth access"}

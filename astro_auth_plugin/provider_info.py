@@ -35,6 +35,10 @@ _OPTIONS = {
     "policy_store": _option("Where the policy is: `file` (default) or `database`.", "database"),
     "policy_file": _option("The path of the policy file, if the policy is in a file.", "/opt/airflow/policy.yaml"),
     "require_reason": _option("`true` requires a reason for each change of the policy by a command.", "true"),
+    "shadow": _option(
+        "`true` compares the answers of another configured auth manager with the policy; it decides all the same.",
+        "true",
+    ),
     "deployment_id": _option("The id of this Deployment in the policy.", "cldep0prod"),
     "workspace_id": _option("The expected Workspace of this Deployment; optional.", "clws0data"),
     "organization_id": _option("The expected Organization of the policy; optional.", "clorg0main"),

@@ -19,10 +19,11 @@ from astro_auth_plugin.accounts.identities import IDENTITIES
 from astro_auth_plugin.accounts.sign_ins import SIGN_INS
 from astro_auth_plugin.runtime.database import metadata
 from astro_auth_plugin.runtime.policy_versions import VERSIONS
+from astro_auth_plugin.runtime.shadow_records import SHADOW
 
 log = logging.getLogger(__name__)
 
-TABLES = (SIGN_INS, IDENTITIES, VERSIONS)
+TABLES = (SIGN_INS, IDENTITIES, VERSIONS, SHADOW)
 _HERE = Path(__file__).parent
 
 

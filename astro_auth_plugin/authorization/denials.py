@@ -49,6 +49,8 @@ def denies_on_error(nothing: Callable[[], Any]) -> Callable[[Callable[P, R]], Ca
 
 def deny_write(context: RequestContext | None, decision: AccessDecision) -> AccessDecision:
     """Tell everybody why a write is denied, and record it; of several in one request the last one counts."""
+    if context is not None and context.is_over:
+        return decision
     metrics.count(metrics.DENIED, access="write")
     if context is not None:
         tell_write(context, decision)
@@ -58,6 +60,8 @@ def deny_write(context: RequestContext | None, decision: AccessDecision) -> Acce
 
 def deny_read(context: RequestContext | None, request: AccessRequest, decision: AccessDecision) -> AccessDecision:
     """Tell API clients why a read is denied, and record it if it is one of those that are recorded."""
+    if context is not None and context.is_over:
+        return decision
     metrics.count(metrics.DENIED, access="read")
     if context is not None:
         tell_read(context, decision)

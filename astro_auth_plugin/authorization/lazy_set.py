@@ -43,9 +43,13 @@ class LazySet(AbstractSet[T]):
                     self._found = self._read()
         return self._found
 
+    def read(self) -> frozenset[T]:
+        """Return what is in it now, read again; raises what the reading raises."""
+        return frozenset(self._load())
+
     def _read(self) -> frozenset[T]:
         try:
-            return frozenset(self._load())
+            return self.read()
         except Exception:
             log.exception("Denied, because a list could not be read")
             return frozenset()

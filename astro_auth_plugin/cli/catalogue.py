@@ -283,6 +283,27 @@ COMMANDS: tuple[Command | Group, ...] = (
         (Option(("of",), "The kind of file: policy or test.", {"nargs": "?", "choices": ("policy", "test")}),),
     ),
     *GROUPS_OF_COMMANDS,
+    Group(
+        "shadow",
+        "Compare the answers of another auth manager with the policy",
+        (
+            Command(
+                "report",
+                "List the answers that the policy would give otherwise",
+                f"{CLI}.shadow.report",
+                (OUTPUT,),
+                "List what shadow mode has found on all api-servers, the latest difference first. "
+                "Exit code: 0 if there is no difference, 2 if there are any, 1 if no answer was compared.",
+            ),
+            Command(
+                "reset",
+                "Forget what shadow mode has found",
+                f"{CLI}.shadow.reset",
+                (),
+                "Delete all differences and counters, for example after a change of the policy.",
+            ),
+        ),
+    ),
     Group("token", "Create, list, rotate, revoke and inspect API tokens", TOKEN_COMMANDS),
     Command(
         "doctor",

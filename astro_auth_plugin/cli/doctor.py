@@ -38,13 +38,21 @@ def doctor(args: Namespace) -> int:
 
 def _checks() -> tuple[Check, ...]:
     """Return every check, in the order in which they are reported."""
-    from astro_auth_plugin.doctor import check_accounts, check_address, check_basics, check_start, check_trust  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.doctor import (  # noqa: PLC0415 - takes seconds
+        check_accounts,
+        check_address,
+        check_basics,
+        check_shadow,
+        check_start,
+        check_trust,
+    )
 
     return (
         check_basics.version,
         check_basics.auth_manager,
         check_basics.policy,
         check_basics.ignored_policy_file,
+        check_shadow.shadow_mode,
         check_basics.secrets,
         check_start.percent_signs,
         check_start.sign_in_pages,

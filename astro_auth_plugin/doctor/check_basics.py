@@ -16,7 +16,7 @@ from astro_auth_plugin.doctor.request_probe import own_middlewares
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.runtime import policy_store, version_compat
 from astro_auth_plugin.runtime.policy_source import source_of
-from astro_auth_plugin.runtime.settings import SettingsError, read_settings
+from astro_auth_plugin.runtime.settings import SettingsError, is_shadow_on, read_settings
 
 AUTH_MANAGER = "astro_auth_plugin.auth_manager.AstroAuthManager"
 RECOMMENDED = "3.3"
@@ -34,7 +34,10 @@ def auth_manager(installation: Installation) -> Iterator[Diagnostic]:
     except AirflowConfigException:
         found = object
     if AUTH_MANAGER not in {f"{each.__module__}.{each.__qualname__}" for each in found.__mro__}:
-        yield wrong(what, f"is `{named}`, so the policy has no effect. Set {AUTH_MANAGER}.")
+        if is_shadow_on():
+            yield hint(what, f"is `{named}`, which decides: the policy is only compared, in shadow mode.")
+        else:
+            yield wrong(what, f"is `{named}`, so the policy has no effect. Set {AUTH_MANAGER}.")
     elif not own_middlewares():
         yield wrong(
             what, "is correct, but Airflow has not loaded the plugin `astro_auth`: install the package with pip."

@@ -12,6 +12,7 @@ DENIED = "astro_auth.denied"
 SIGN_IN_REFUSED = "astro_auth.sign_in_refused"
 POLICY_LOADED = "astro_auth.policy_loaded"
 POLICY_REFUSED = "astro_auth.policy_refused"
+SHADOW_DIFFERENCE = "astro_auth.shadow_difference"
 
 
 def count(name: str, **tags: str) -> None:

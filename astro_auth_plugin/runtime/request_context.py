@@ -51,6 +51,7 @@ class RequestContext:
         credential: the one that was verified while this request was served; '' where Airflow did it before.
         status: the status of the answer; 0 before there is one.
         log_rows: the ids of the rows that Airflow has added to its audit log for this request.
+        is_over: whether another auth manager has decided the request, which is compared: a denial has no effect.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class RequestContext:
         "denied_write",
         "events",
         "identities",
+        "is_over",
         "log_rows",
         "raw_body",
         "refusal",
@@ -94,6 +96,7 @@ class RequestContext:
         self.retry_after = 0
         self.written: set[str] = set()
         self.log_rows: list[int] = []
+        self.is_over = False
         # With a cookie, Airflow's middleware has made out who asks before this one.
         known = (scope.get("state") or {}).get("user")
         self.signed_in: AstroIdentity | None = known if isinstance(known, AstroIdentity) else None

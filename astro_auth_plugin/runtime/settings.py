@@ -100,6 +100,15 @@ def policy_is_named() -> bool:
     return bool(_option("policy_file")) or _is_in_database()
 
 
+def is_shadow_on() -> bool:
+    """Whether another auth manager decides, and its answers are compared with those of the policy.
+
+    Raises:
+        SettingsError: if the option is neither true nor false.
+    """
+    return _truth("shadow")
+
+
 def served_over_tls() -> bool:
     """Whether people reach this Airflow with https, as `[api] base_url` says, whatever a proxy in front makes of it."""
     return conf.get("api", "base_url", fallback="").lower().startswith("https://")

@@ -176,5 +176,5 @@ def test_options_are_declared() -> None:
     from astro_auth_plugin.provider_info import get_provider_info
 
     declared = get_provider_info()["config"]["astro_auth"]["options"]
-    assert set(declared) == {name.lower() for name in OPTIONS}
+    assert set(declared) == {name.lower() for name in OPTIONS} | {"shadow"}
     assert all(option["description"] and option["default"] == "" for option in declared.values())

@@ -27,6 +27,7 @@ from tools.mutants import (
     rbac,
     rbac_changes,
     runtime,
+    shadow,
     tag_protection,
     web,
 )
@@ -38,7 +39,7 @@ COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md"
 _ROOMS = (
     access_api,
     *(accounts, authentication, authorization, cli, credentials, objects, policy_versions, rbac, rbac_changes, runtime),
-    *(tag_protection, web),
+    *(shadow, tag_protection, web),
 )
 FAULTS: tuple[Fault, ...] = sum((room.FAULTS for room in _ROOMS), ())
 
