@@ -223,7 +223,7 @@ def test_plugins(compared: Callable[..., Records]) -> None:
 
 @pytest.mark.parametrize("name", ["stranger", "token:ci", "nobody@example.com"])
 def test_unknown_users(name: str, compared: Callable[..., Records], configured: Path) -> None:
-    """Users whom the policy does not know have no roles, and nobody is an API token by its name."""
+    """Users whom the policy does not know have no roles, and no user is an API token by the name."""
     configured.write_text(HEAD + PEOPLE + TOKENS)
     user: Any = SimpleAuthManagerUser(username=name, role="viewer")
     # FAB takes any text for an e-mail.
