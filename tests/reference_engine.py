@@ -143,9 +143,10 @@ class Grant(NamedTuple):
 
     role: str
     holder: str
-    scope: str  # "ORGANIZATION", "WORKSPACE", "DEPLOYMENT", "DAG" or "DAG_TAG", "CONNECTION", "CONNECTION_PREFIX", …
-    where: str  # id of the Organization, Workspace, Deployment, Dag or object, or the tag or prefix
+    scope: str  # "ORGANIZATION", …, "DAG", "DAG_TAG" or "DAG_BUNDLE", "CONNECTION", "CONNECTION_PREFIX", …
+    where: str  # id of the Organization, Workspace, Deployment, Dag or object, or the tag, bundle or prefix
     deployment_id: str | None = None  # for the scopes in a Deployment
+    folder: str | None = None  # for a bundle
 
 
 class Answer(NamedTuple):
@@ -232,6 +233,8 @@ def somewhere(grant: Grant) -> Dag | Thing | None:
         return Dag(grant.where, frozenset())
     if grant.scope == "DAG_TAG":
         return Dag("any id", frozenset([grant.where]))
+    if grant.scope == "DAG_BUNDLE":
+        return Dag("any id", frozenset(), (grant.where, f"{grant.folder or ''}any.py"))
     return None
 
 
@@ -316,6 +319,8 @@ def within_own_access(values: Values, deployment_id: str, mine: list[Grant], ent
         same = (grant.scope, grant.where) == (entry["entity_type"], entry["entity_id"])
         is_prefix = object_of(grant) is not None and grant.scope.endswith("_PREFIX")
         begins = is_prefix and object_of(grant) == object_of(asked) and names_object(grant, asked.where)
+        if grant.scope == "DAG_BUNDLE":
+            same = same and is_within(entry.get("folder", ""), grant.folder or "")
         if grant.deployment_id is None or same or begins:
             held |= given_by(values, grant)
     if f"deployment.apiTokens.{change}" not in held or entry["role"] == "DEPLOYMENT_ADMIN":
@@ -348,6 +353,9 @@ def people_grants(values: Values, holder: Values, name: str) -> Iterator[Grant]:
             continue
         if "dag_id" in entry:
             yield Grant(entry["role"], name, "DAG", entry["dag_id"], entry["deployment_id"])
+        elif "bundle" in entry:
+            place = entry["bundle"], entry["deployment_id"], entry.get("folder")
+            yield Grant(entry["role"], name, "DAG_BUNDLE", *place)
         else:
             yield Grant(entry["role"], name, "DAG_TAG", entry["tag"], entry["deployment_id"])
     yield from object_grants(holder, name)
@@ -399,7 +407,8 @@ def token_grants(token: Values) -> Iterator[Grant]:
     """Yield the grants that stand on one API token."""
     name = f"API token `{token['id']}`"
     for entry in token.get("roles", []):
-        yield Grant(entry["role"], name, entry["entity_type"], entry["entity_id"], entry.get("deployment_id"))
+        place = entry["entity_id"], entry.get("deployment_id"), entry.get("folder")
+        yield Grant(entry["role"], name, entry["entity_type"], *place)
 
 
 def with_accessor(grants: list[Grant]) -> Iterator[Grant]:
@@ -429,7 +438,9 @@ def permission_of(word: str) -> str:
     return word
 
 
-def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | Thing | None) -> bool:
+def reaches(  # noqa: PLR0911 - one for each kind of scope
+    values: Values, deployment_id: str, grant: Grant, dag: Dag | Thing | None
+) -> bool:
     """Answer whether a grant counts in this Deployment for this Dag or object, or without one for the whole of it."""
     if grant.scope == "ORGANIZATION":
         return bool(grant.where == values["organization_id"])
@@ -442,10 +453,22 @@ def reaches(values: Values, deployment_id: str, grant: Grant, dag: Dag | Thing |
         return grant.scope == "DEPLOYMENT" and grant.where == deployment_id
     if isinstance(dag, Thing):
         return object_of(grant) == dag.kind and names_object(grant, dag.id)
-    if grant.scope == "DAG":
+    if grant.scope == "DAG_BUNDLE":
+        return dag.file is not None and dag.file[0] == grant.where and is_within(dag.file[1], grant.folder or "")
+    if grant.scope != "DAG_TAG":
         return dag.id == grant.where
-    on_tag = grant.scope == "DAG_TAG" and grant.where in list(dag.tags)
+    on_tag = grant.where in list(dag.tags)
     return on_tag and tag_counts(values, deployment_id, grant.where, dag.file)
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Answer whether a path is below a folder, part by part, and never leaves it again; '' is the whole bundle."""
+    if not folder:
+        return True
+    parts = path.split("/")
+    wanted = folder.split("/")[:-1]
+    leaves = any(part.startswith("..") for part in parts[1:])
+    return len(parts) > len(wanted) and parts[: len(wanted)] == wanted and not leaves
 
 
 def names_object(grant: Grant, name: str) -> bool:
@@ -522,6 +545,7 @@ def reach(grant: Grant) -> str:
         "DEPLOYMENT": "Deployment",
         "DAG": "Dag",
         "DAG_TAG": "tag",
+        "DAG_BUNDLE": "bundle",
         "CONNECTION": "connection",
         "CONNECTION_PREFIX": "connection prefix",
         "VARIABLE": "Variable",
@@ -529,4 +553,5 @@ def reach(grant: Grant) -> str:
         "POOL": "pool",
         "POOL_PREFIX": "pool prefix",
     }[grant.scope]
-    return f"{noun} `{grant.where}`"
+    folder = f"folder `{grant.folder}` of " if grant.folder else ""
+    return f"{folder}{noun} `{grant.where}`"

@@ -62,6 +62,7 @@ GROUPS = (
 DEPLOYMENT_CUSTOM = ("deployment-watch", "deployment-fix")
 DAG_CUSTOM = ("run-operator", "xcom-writer")
 OBJECT_CUSTOM = ("key-keeper", "pool-sizer")
+FOLDERS = ("a/", "a/b/", "ab/", "a/p.ZIP/", "A/")
 PREFIXES = ("fin_", "fin_a_", "fin-", "Fin_", "e\u0301_.", "\u00e9_.", "a/b:")
 IDS = (
     "fin_",
@@ -234,11 +235,18 @@ def deployment_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -
 
 @st.composite
 def dag_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, str]:
-    """Draw one entry of `dag_roles`, by id or by tag."""
+    """Draw one entry of `dag_roles`, by id, by tag, or by bundle."""
     deployment_id = draw(deployment_ids(pool))
-    where = draw(st.sampled_from(("dag_id", "tag")))
+    where = draw(st.sampled_from(("dag_id", "tag", "bundle")))
     role = draw(fitting(roles, "DAG", deployment_id))
-    return {"deployment_id": deployment_id, where: draw(st.sampled_from(pool.names)), "role": role, **draw(ends())}
+    place = draw(bundle_places()) if where == "bundle" else {where: draw(st.sampled_from(pool.names))}
+    return {"deployment_id": deployment_id, **place, "role": role, **draw(ends())}
+
+
+def bundle_places() -> st.SearchStrategy[dict[str, str]]:
+    """Draw what a grant on a bundle names: the bundle alone, or a folder in it too."""
+    folders = st.sampled_from(FOLDERS)
+    return st.fixed_dictionaries({"bundle": st.sampled_from(BUNDLES)}, optional={"folder": folders})
 
 
 @st.composite
@@ -311,7 +319,9 @@ def grants_of_people(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -
 def token_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dict[str, str]:
     """Draw one entry of an API token's `roles`."""
     kind = draw(
-        st.sampled_from(("DAG", "DAG_TAG", "DAG", "DAG_TAG", "OBJECT", "DEPLOYMENT", "WORKSPACE", "ORGANIZATION"))
+        st.sampled_from(
+            ("DAG", "DAG_TAG", "DAG_BUNDLE", "DAG", "DAG_TAG", "OBJECT", "DEPLOYMENT", "WORKSPACE", "ORGANIZATION")
+        )
     )
     if kind == "ORGANIZATION":
         return {"role": draw(organization_roles()), "entity_type": kind, "entity_id": ORGANIZATION}
@@ -328,6 +338,9 @@ def token_roles(draw: st.DrawFn, roles: list[dict[str, Any]], pool: Pool) -> dic
         return {"role": entry["role"], **of_token, "deployment_id": entry["deployment_id"]}
     entry = draw(dag_roles(roles, pool))
     where = {"entity_type": kind, "entity_id": draw(st.sampled_from(pool.names))}
+    if kind == "DAG_BUNDLE":
+        place = draw(bundle_places())
+        where = {"entity_type": kind, "entity_id": place.pop("bundle"), **place}
     return {"role": entry["role"], **where, "deployment_id": entry["deployment_id"]}
 
 

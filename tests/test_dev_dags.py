@@ -8,7 +8,7 @@ from pathlib import Path
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy import loader
 from tools.demo_people import read_people
 from tools.demo_stack import DEPLOYMENT_ID, DEV_DAGS
@@ -32,6 +32,7 @@ SEES_EVERYTHING = ["olga", "wendy", "omar", "arthur", "mel", "lena", "eddie", "v
 SEES = {
     "vera": {"invoice_totals", "payment_approval", "ledger_reconciliation", "exchange_rates"},
     "ivy": {"housekeeping"},
+    "bea": set(TAGS),
     "rita": {"invoice_totals", "payment_approval", "ledger_reconciliation", "exchange_rates"},
     "lou": {"ledger_reconciliation"},
     "max": {
@@ -47,12 +48,13 @@ SEES = {
 } | {name: set(TAGS) for name in SEES_EVERYTHING}
 
 
-def test_the_sample_policy_has_no_error_and_warns_only_of_legacy_roles() -> None:
-    """The policy of the demo is one that `airflow astro-auth validate` accepts."""
+def test_the_sample_policy_has_no_error_and_warns_of_what_it_shows() -> None:
+    """`airflow astro-auth validate` accepts the policy of the demo, which shows legacy roles and roles on connections."""
     checked = loader.load(POLICY_FILE.read_bytes())
     assert checked.policy is not None
     assert not checked.errors
-    assert all("legacy" in problem.message for problem in checked.warnings)
+    odd = [problem for problem in checked.warnings if "legacy" not in problem.message]
+    assert {problem.rule for problem in odd} == {"connection-update-shows-password", "connection-create-connects"}
 
 
 def test_each_built_in_role_is_given_to_somebody() -> None:
@@ -79,7 +81,9 @@ def test_each_person_sees_the_dags_that_the_table_promises() -> None:
         person.user_name: {
             dag_id
             for dag_id, tags in TAGS.items()
-            if engine.check(person.email, mask("dag.get"), Dag(dag_id, tags)).allowed
+            if engine.check(
+                person.email, mask("dag.get"), Dag(dag_id, tags, DagFile("dags-folder", f"{dag_id}.py"))
+            ).allowed
         }
         for person in read_people(DEV_DAGS / "people.yaml")
     }

@@ -43,7 +43,7 @@ class Effects(NamedTuple):
 
 
 def of(who: Caller, changes: Iterable[PolicyChange], before: Policy, after: Policy) -> Effects:
-    """Return the effects of a change in this Deployment, by tag and Dag id.
+    """Return the effects of a change in this Deployment, by tag, bundle and Dag id.
 
     Args:
         who: the caller.
@@ -71,7 +71,7 @@ def _engine(policy: Policy, deployment_id: str, at: datetime) -> Engine | None:
         return None
 
 
-_ON_DAGS = ("Dag", "tag")
+_ON_DAGS = ("Dag", "tag", "bundle")
 
 
 def _effects(
@@ -100,6 +100,8 @@ def _losses_of(subject: str, plan: Plan) -> Iterator[str]:
 def _where(place: Spot | None) -> str:
     if place is None:
         return "the whole Deployment"
+    if place.kind == "bundle":
+        return f"Dags in {place}"
     return f"Dags tagged `{place.name}`" if place.kind == "tag" else str(place)
 
 

@@ -33,6 +33,7 @@ End = Annotated[datetime, AfterValidator(_in_utc)]
 # No database keeps a NUL, and no name has one.
 _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Field(max_length=_LONGEST_NAME, pattern=_NO_NUL)]
+Folder = Annotated[str, Field(max_length=2000, pattern=_NO_NUL)]
 Names = Annotated[list[Name], Field(max_length=_MOST)]
 Reason = Annotated[str, Field(max_length=LONGEST_REASON, pattern=_NO_NUL)]
 
@@ -49,11 +50,15 @@ class _Answer(BaseModel):
 
 
 class Scope(_Request):
-    """Where a role reaches. `id` is empty for the Organization, `deployment_id` for all but Dags and tags."""
+    """Where a role reaches. `id` is empty for the Organization, `deployment_id` for what is no part of a Deployment.
+
+    `folder` is the folder of a bundle; without it, it is the whole bundle.
+    """
 
     kind: ScopeName
     id: Name = ""
     deployment_id: Name = ""
+    folder: Folder = ""
 
 
 class RoleInScope(_Request):

@@ -36,13 +36,15 @@ def page(found: Sequence[T], limit: int, offset: int) -> Sequence[T]:
 
 def scope_of(scope: GrantScope) -> shapes.Scope:
     """Return a scope as the API has it."""
-    return shapes.Scope(kind=scope.kind, id=scope.id, deployment_id=scope.deployment_id)
+    return shapes.Scope(kind=scope.kind, id=scope.id, deployment_id=scope.deployment_id, folder=scope.folder)
 
 
 def grant_scope(scope: shapes.Scope) -> GrantScope:
     """Return a scope as the policy has it."""
     kind = KINDS[scope.kind]
-    return GrantScope(scope.kind, scope.id if kind.id_key else "", scope.deployment_id if kind.in_deployment else "")
+    deployment_id = scope.deployment_id if kind.in_deployment else ""
+    folder = scope.folder if scope.kind == "bundle" else ""
+    return GrantScope(scope.kind, scope.id if kind.id_key else "", deployment_id, folder)
 
 
 def given_of(role: str, scope: GrantScope) -> Given:
@@ -89,7 +91,8 @@ def team_of(who: Caller, subject: str, index: int, group: str) -> shapes.TeamOf:
 
 def _where(scope: GrantScope) -> str:
     place = f" of Deployment {scope.deployment_id}" if scope.deployment_id else ""
-    return "the Organization" if scope.kind == "Organization" else f"{scope.kind} {scope.id}{place}"
+    folder = f"folder {scope.folder} of " if scope.folder else ""
+    return "the Organization" if scope.kind == "Organization" else f"{folder}{scope.kind} {scope.id}{place}"
 
 
 class Throughs:

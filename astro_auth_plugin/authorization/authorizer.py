@@ -285,7 +285,7 @@ def may_see_menu_item(identity: AstroIdentity, item: Any) -> bool:
         return True
     access = identity.access
     on_dags = 0
-    for permissions in (*access.by_tag.values(), *access.by_dag.values()):
+    for permissions in (*access.by_tag.values(), *access.by_dag.values(), *access.by_place.values()):
         on_dags |= permissions
     return holds_in_deployment(identity, rule.deployment_wide) or bool(
         rule.on_dags and not rule.on_dags & ~(on_dags | access.deployment_wide & SEE_DAG)

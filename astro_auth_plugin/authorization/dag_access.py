@@ -56,7 +56,7 @@ def look_up(identity: AstroIdentity, dag_ids: set[str]) -> None:
     # Not `dag_ids - identity.dags.keys()`, which walks through all that is known already.
     unknown = {dag_id for dag_id in dag_ids if dag_id not in identity.dags}
     if unknown:
-        found = dag_cache.look_up(unknown, files=bool(identity.engine.tag_rules))
+        found = dag_cache.look_up(unknown)
         identity.dags.update(found)
         identity.dags.update(dict.fromkeys(unknown.difference(found)))
 

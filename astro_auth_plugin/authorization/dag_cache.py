@@ -38,13 +38,13 @@ class DagCache:
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
-    def look_up(self, dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
+    def look_up(self, dag_ids: Collection[str]) -> dict[str, Dag]:
         """Return those of the Dags that exist. One statement, none where all are kept.
 
-        `files` reads their files, too. A Dag that does not exist is read again each time.
+        A Dag that does not exist is read again each time.
         """
         if not self._ttl:
-            return dag_lookup.read_dags(dag_ids, files=files)
+            return dag_lookup.read_dags(dag_ids)
         # From before the statement, or what is read while a tag goes would be kept for longer than it may.
         now = self._clock()
         found, unknown = dict[str, Dag](), list[str]()
@@ -55,8 +55,7 @@ class DagCache:
             else:
                 unknown.append(dag_id)
         if unknown:
-            # Always with files: the policy that protects tags may come before the Dag is forgotten.
-            read = dag_lookup.read_dags(unknown, files=True)
+            read = dag_lookup.read_dags(unknown)
             self._keep(read, now)
             found |= read
         return found
@@ -91,7 +90,7 @@ def kept(dag_id: str) -> Dag | None:
     return started.dag_cache.kept(dag_id) if started is not None else None
 
 
-def look_up(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
+def look_up(dag_ids: Collection[str]) -> dict[str, Dag]:
     """Read from the cache of the process; where no server runs, from the database."""
     cache = state.current().dag_cache if state.is_started() else DagCache()
-    return cache.look_up(dag_ids, files=files)
+    return cache.look_up(dag_ids)

@@ -13,14 +13,18 @@ from typing import Any
 
 from airflow.models import DagModel
 from airflow.models.dag import DagTag
-from sqlalchemy import LargeBinary, Table, and_, cast, false, select, union
+from sqlalchemy import LargeBinary, Table, and_, cast, false, func, or_, select, union
 from sqlalchemy.sql.expression import ColumnElement, Select
 
 from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
+from astro_auth_plugin.rbac.model.folders import LEAVES
 from astro_auth_plugin.rbac.policy.tag_rules import ANY_FILE, TagRules
 
 MAX_VALUES = 2_000
 """Above this many ids and tags a list is read instead: Airflow's statements repeat a sub-select up to three times."""
+
+MAX_FOLDERS = 100
+"""Above this many folders, too: each is a condition of its own."""
 
 _MYSQL = ("mysql", "mariadb")
 _DATABASES = ("sqlite", "postgresql", *_MYSQL)
@@ -69,8 +73,10 @@ def of_selection(selection: DagSelection, dialect: str) -> Any:
 
 
 def _can_be_said(selection: DagSelection, dialect: str) -> bool:
-    few = sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_VALUES
-    return compares_exactly(_dags.c.dag_id, dialect) and few
+    few = sum(clause.size for clause in selection.clauses) <= MAX_VALUES
+    return few and all(
+        compares_exactly(column, dialect) for column in (_dags.c.dag_id, _dags.c.bundle_name, _dags.c.relative_fileloc)
+    )
 
 
 def compares_exactly(column: Any, dialect: str) -> bool:
@@ -88,8 +94,8 @@ def finds_exactly(column: Any, dialect: str) -> bool:
 def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
     """Leave out the clauses that another one implies: anyone who may edit a Dag by a tag may see it by that tag."""
     kept: list[Clause] = []
-    for clause in sorted(clauses, key=lambda clause: len(clause.tags) + len(clause.dag_ids)):
-        if not any(each.tags <= clause.tags and each.dag_ids <= clause.dag_ids for each in kept):
+    for clause in sorted(clauses, key=lambda clause: clause.size):
+        if not any(all(part <= whole for part, whole in zip(each, clause, strict=True)) for each in kept):
             kept.append(clause)
     return kept
 
@@ -109,7 +115,29 @@ def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] |
     if clause.dag_ids:
         # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
         parts.append(_EVERY_DAG.where(is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
+    whole = {bundle for bundle, folder in clause.places if not folder}
+    if whole:
+        parts.append(_EVERY_DAG.where(is_one_of(_dags.c.bundle_name, whole, dialect)))
+    in_folders = sorted(place for place in clause.places if place[1] and place[0] not in whole)
+    if len(in_folders) > MAX_FOLDERS:
+        return None
+    if in_folders:
+        parts.append(_EVERY_DAG.where(or_(*(_is_below(*place, dialect) for place in in_folders))))
     return parts
+
+
+def _is_below(bundle: str, folder: str, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a Dag's file is in a folder of a bundle, exactly as `folders_around` has it."""
+    if not can_be_stored(folder, dialect):
+        return false()
+    path: Any = _dags.c.relative_fileloc
+    begins: Any = folder
+    leaves: Any = LEAVES
+    if dialect in _MYSQL:
+        path, begins, leaves = cast(path, LargeBinary), folder.encode(), LEAVES.encode()
+    position = func.strpos(path, leaves) if dialect == "postgresql" else func.instr(path, leaves)
+    is_in_bundle = is_one_of(_dags.c.bundle_name, [bundle], dialect)
+    return and_(is_in_bundle, func.substr(path, 1, len(begins)) == begins, position == 0)
 
 
 def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:

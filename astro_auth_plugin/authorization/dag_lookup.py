@@ -38,32 +38,29 @@ _DAG, _TAG = DagModel.__table__, DagTag.__table__
 _FILE = (_DAG.c.bundle_name, _DAG.c.relative_fileloc)
 
 
-def read_dags(dag_ids: Collection[str], *, files: bool) -> dict[str, Dag]:
-    """Return those of the Dags that exist, with the tags they carry. One statement, none for no id.
-
-    `files` reads the Dags' files, too: anyone who decides by protected tags needs them.
-    """
+def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
+    """Return those of the Dags that exist, with the tags they carry and their files. One statement, none for no id."""
     if not dag_ids:
         return {}
     wanted = frozenset(dag_ids)
     if len(wanted) == 1:
-        found = _read(_one_dag(files), {"dag_id": next(iter(wanted))})
+        found = _read(_one_dag(), {"dag_id": next(iter(wanted))})
     elif len(wanted) <= MAX_PARAMETERS:
-        found = _read(_dags_with_tags(files=files).where(_DAG.c.dag_id.in_(wanted)))
+        found = _read(_dags_with_tags().where(_DAG.c.dag_id.in_(wanted)))
     else:
-        found = _read(_dags_with_tags(files=files))
+        found = _read(_dags_with_tags())
     return {dag.id: dag for dag in found if dag.id in wanted}
 
 
 def read_all_dags() -> list[Dag]:
     """Return every Dag with the tags it carries and the file it was parsed from. One statement."""
-    return _read(_dags_with_tags(files=True))
+    return _read(_dags_with_tags())
 
 
 def read_dags_with_tag(tag: str) -> list[Dag]:
     """Return the Dags that carry a tag, with all of their tags and the file. One statement."""
     carrying = select(DagTag.dag_id).where(DagTag.name == tag)
-    return [dag for dag in _read(_dags_with_tags(files=True).where(_DAG.c.dag_id.in_(carrying))) if tag in dag.tags]
+    return [dag for dag in _read(_dags_with_tags().where(_DAG.c.dag_id.in_(carrying))) if tag in dag.tags]
 
 
 def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
@@ -77,8 +74,8 @@ def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
 
 
 def _matching(selection: DagSelection) -> set[str]:
-    statement = _dags_with_tags(files=bool(selection.tag_rules))
-    if sum(len(clause.tags) + len(clause.dag_ids) for clause in selection.clauses) <= MAX_PARAMETERS:
+    statement = _dags_with_tags()
+    if sum(clause.size for clause in selection.clauses) <= MAX_PARAMETERS:
         statement = statement.where(and_(*map(_condition, selection.clauses)))
     return {dag.id for dag in _read(statement) if selection.matches(dag)}
 
@@ -88,15 +85,14 @@ def _scalars(statement: Any) -> list[Any]:
         return list(connection.scalars(statement))
 
 
-def _dags_with_tags(*, files: bool) -> Select[Any]:
-    columns = [_DAG.c.dag_id, _TAG.c.name, *(_FILE if files else ())]
-    return select(*columns).select_from(_DAG.outerjoin(_TAG, _TAG.c.dag_id == _DAG.c.dag_id))
+def _dags_with_tags() -> Select[Any]:
+    return select(_DAG.c.dag_id, _TAG.c.name, *_FILE).select_from(_DAG.outerjoin(_TAG, _TAG.c.dag_id == _DAG.c.dag_id))
 
 
 @functools.cache
-def _one_dag(files: bool) -> Select[Any]:
+def _one_dag() -> Select[Any]:
     """Return the statement behind most decisions, made once: to make it can take longer than to send it."""
-    return _dags_with_tags(files=files).where(_DAG.c.dag_id == bindparam("dag_id"))
+    return _dags_with_tags().where(_DAG.c.dag_id == bindparam("dag_id"))
 
 
 ALONG = Along(
@@ -112,10 +108,13 @@ def dags_of(rows: Iterable[Sequence[Any]], dag_id: str) -> dict[str, Dag | None]
 
 
 def _condition(clause: Clause) -> ColumnElement[bool]:
+    # No narrower than the clause; folders are looked at when the Dags are read.
+    bundles = {bundle for bundle, _ in clause.places}
     by_tag = select(DagTag.dag_id).where(DagTag.name.in_(clause.tags))
     return or_(
         DagModel.dag_id.in_(by_tag) if clause.tags else false(),
         DagModel.dag_id.in_(clause.dag_ids) if clause.dag_ids else false(),
+        DagModel.bundle_name.in_(bundles) if bundles else false(),
     )
 
 
@@ -127,14 +126,14 @@ def _read(statement: Select[Any], values: dict[str, Any] | None = None) -> list[
 def _dags_of(rows: Iterable[Sequence[Any]]) -> list[Dag]:
     tags: dict[str, set[str]] = defaultdict(set)
     files: dict[str, DagFile] = {}
-    for dag_id, tag, *file in rows:
+    for dag_id, tag, bundle, path in rows:
         carried = tags[dag_id]
         # A Dag without tags comes as one row without a tag.
         if tag is not None:
             carried.add(tag)
-        if file and dag_id not in files:
-            files[dag_id] = _file(*file)
-    return [Dag(dag_id, frozenset(names), files.get(dag_id)) for dag_id, names in tags.items()]
+        if dag_id not in files:
+            files[dag_id] = _file(bundle, path)
+    return [Dag(dag_id, frozenset(names), files[dag_id]) for dag_id, names in tags.items()]
 
 
 def _file(bundle: str | None, path: str | None) -> DagFile:
@@ -164,7 +163,7 @@ def read_dags_with_files(dag_ids: Collection[str]) -> list[Dag]:
     """Return the Dags with tags and file, stale ones included: their runs and logs are still there. One statement."""
     if not dag_ids:
         return []
-    statement = _dags_with_tags(files=True)
+    statement = _dags_with_tags()
     wanted = frozenset(dag_ids)
     if len(wanted) <= MAX_PARAMETERS:
         statement = statement.where(DagModel.dag_id.in_(wanted))

@@ -49,6 +49,8 @@ TAGS = Option(
     "A tag of the Dag; can be repeated. The Dag is then not looked up.",
     {"action": "append", "metavar": "TAG"},
 )
+BUNDLE = Option(("--bundle",), "The bundle of the Dag, which is then not looked up.", {"metavar": "NAME"})
+FILE = Option(("--file",), "The path of the Dag in the bundle, for example finance/loads.py.", {"metavar": "PATH"})
 EMAIL = Option(("email",), "The user's e-mail.", {"metavar": "EMAIL"})
 PROXY_HEADERS = Option(
     ("--proxy-headers",),
@@ -156,7 +158,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "explain",
         "Explain why a user or API token has access or not",
         f"{CLI}.explain.commands.explain",
-        (AS, GROUPS, WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
+        (AS, GROUPS, WORDS, TAGS, BUNDLE, FILE, DAGS, POLICY, DEPLOYMENT, OUTPUT),
         "Print yes or no with the grants concerned; if no, also the missing permissions and the smallest grant that "
         "adds them. Exit code: 0 yes, 1 on failure or if the answer depends on missing input, 2 no, 3 invalid policy.",
     ),
@@ -164,19 +166,21 @@ COMMANDS: tuple[Command | Group, ...] = (
         "who-can",
         "List the users and API tokens with access",
         f"{CLI}.explain.commands.who_can",
-        (WORDS, TAGS, DAGS, POLICY, DEPLOYMENT, OUTPUT),
+        (WORDS, TAGS, BUNDLE, FILE, DAGS, POLICY, DEPLOYMENT, OUTPUT),
         "List every user and API token of the policy with access, and the grants that give it. "
         "Exit code: 0 if there are any, 2 if there are none, 3 invalid policy.",
     ),
     Command(
         "access",
-        "List all access of a user or API token, or to a Dag or tag",
+        "List all access of a user or API token, or to a Dag, tag or bundle",
         f"{CLI}.explain.commands.access",
         (
             replace(AS, more={**AS.more, "required": False}),
             GROUPS,
             Option(("--dag",), "List all access to this Dag, and the grants that give it.", {"metavar": "ID"}),
             Option(("--tag",), "List all access that grants on this tag give.", {"metavar": "TAG"}),
+            Option(("--bundle",), "List all access that grants on this bundle give.", {"metavar": "NAME"}),
+            Option(("--folder",), "With --bundle: also grants on this folder of it.", {"metavar": "FOLDER"}),
             DAGS,
             POLICY,
             DEPLOYMENT,

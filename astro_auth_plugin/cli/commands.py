@@ -89,8 +89,7 @@ def _against_installation(checked: Policy, settings: Settings | None) -> list[Di
     except Exception as error:  # noqa: BLE001 - a check without a database is valid, too
         log.debug("No metadata database to compare with: %s", type(error).__name__)
         return []
-    tags = {tag for dag in dags for tag in dag.tags}
-    unmatched = loader.unmatched_grants(checked, settings.deployment_id, {dag.id for dag in dags}, tags)
+    unmatched = loader.unmatched_grants(checked, settings.deployment_id, dags)
     return [*exposures.warnings(engine, shares_files=shares_files), *unmatched]
 
 

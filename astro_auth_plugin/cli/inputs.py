@@ -152,7 +152,7 @@ def read_dags(args: Namespace, dag_id: str | None = None) -> list[Dag]:
     try:
         from astro_auth_plugin.authorization import dag_lookup  # noqa: PLC0415 - Airflow takes seconds
 
-        return dag_lookup.read_all_dags() if dag_id is None else [*dag_lookup.read_dags([dag_id], files=True).values()]
+        return dag_lookup.read_all_dags() if dag_id is None else [*dag_lookup.read_dags([dag_id]).values()]
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the database, the way out is the same
         why = "Airflow is not installed" if isinstance(error, ModuleNotFoundError) else type(error).__name__
         what = f"{why}: no Dags could be read from Airflow's metadata database"

@@ -1,4 +1,4 @@
-"""One line in the log for each Dag whose new tags change who has access, when the change has been stored.
+"""One line in the log for each Dag whose new tags or new file change who has access, when the change has been stored.
 
 SQLAlchemy reports which rows a transaction changes, and the dag-processor locks a Dag's row while it changes its tags,
 so of several dag-processors exactly the one that makes a change logs it.
@@ -16,7 +16,7 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.rbac.engine.engine import Engine
-from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile, Label, label_of, labels
 from astro_auth_plugin.rbac.policy.grants import grants, subjects_by_principal
 from astro_auth_plugin.tag_protection import dag_processor
 
@@ -71,16 +71,16 @@ def _tell(session: Session) -> None:
                 _tell_of(before, after, dag_processor.engine())
     except Exception:
         # The change is stored: its author is not affected by what fails here.
-        log.exception("Could not log who gained and lost access by a change of tags")
+        log.exception("Could not log who gained and lost access by a change of tags or files")
 
 
 def _tell_of(before: Dag, after: Dag, engine: Engine | None) -> None:
     if engine is None:
         return
     before, after = engine.with_effective_tags(before), engine.with_effective_tags(after)
-    changed = before.tags ^ after.tags
+    had, has = labels(before), labels(after)
     gained, lost = [], []
-    for subject in _concerned(engine, changed) if changed else ():
+    for subject in _concerned(engine, had ^ has) if had != has else ():
         access = engine.access(subject)
         held, holds = access.on(before), access.on(after)
         gained += [subject] if holds & ~held else []
@@ -90,6 +90,8 @@ def _tell_of(before: Dag, after: Dag, engine: Engine | None) -> None:
             "dag_id": after.id,
             "bundle": after.file and after.file.bundle,
             "file": after.file and after.file.path,
+            "old_bundle": before.file and before.file.bundle,
+            "old_file": before.file and before.file.path,
             "old_tags": sorted(before.tags),
             "new_tags": sorted(after.tags),
             "gained": sorted(gained)[:MAX_NAMES],
@@ -100,9 +102,9 @@ def _tell_of(before: Dag, after: Dag, engine: Engine | None) -> None:
         log.warning("tags changed access %s", json.dumps(entry))
 
 
-def _concerned(engine: Engine, tags: frozenset[str]) -> set[str]:
-    """Return everybody who is given a role on one of the tags, here or in another Deployment."""
+def _concerned(engine: Engine, changed: frozenset[Label]) -> set[str]:
+    """Return everybody who is given a role on one of the tags, bundles or folders, here or in another Deployment."""
     document = engine.policy.document
-    given = {grant.principal for grant in grants(document) if grant.scope.kind == "tag" and grant.scope.id in tags}
+    given = {grant.principal for grant in grants(document) if label_of(grant.scope) in changed}
     by_principal = subjects_by_principal(document, engine.at) if given else {}
     return {subject for principal in given for subject in by_principal[principal]}

@@ -138,7 +138,7 @@ def _sift(result: Any, file: DagFile, found: Engine) -> None:
     # A file may report errors of itself only: one of another file would stop that one's Dags.
     reported = (result.import_errors or {}).items()
     errors = [(path if file.contains(path) else file.path, text) for path, text in reported]
-    owners = _owners(result, file) if found.tag_rules else {}
+    owners = _owners(result, file) if found.tag_rules or found.id_rules else {}
     kept = []
     for dag in result.serialized_dags:
         refusals = list(_refusals(dag, file, owners, found))
@@ -203,11 +203,13 @@ def _refusals(dag: Any, file: DagFile, owners: dict[str, Dag], found: Engine) ->
 def _claims(tags: list[str], file: DagFile, owner: Dag, owners_file: DagFile, found: Engine) -> Iterator[str]:
     """Yield why a file may not take the id of another file's Dag: its runs and logs would change hands."""
     where = f"`{owners_file.path}` of bundle `{owners_file.bundle}` has a Dag of this id"
+    # A row from Airflow 2 has no path until its Dag is parsed, which this may be.
+    if owners_file.path and (objection := found.id_rules.objection(owners_file, file)):
+        yield f"{where}, and {objection}"
     for tag in sorted(found.with_effective_tags(owner).tags):
         objection = found.tag_rules.objection(tag, file.bundle, file.path)
         if objection:
             yield f"{where} with the tag `{tag}`, and {objection}"
-    # A row from Airflow 2 has no path until its Dag is parsed, which this may be.
     for tag in sorted(tags) if owners_file.path else ():
         objection = found.tag_rules.objection(tag, owners_file.bundle, owners_file.path)
         if objection:

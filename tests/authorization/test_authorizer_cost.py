@@ -229,10 +229,10 @@ def test_refused_read(engine: Engine, route: str) -> None:
 def test_more_dags_than_a_statement_takes(statements: CountStatements) -> None:
     """However many Dags are asked for, it is one statement, and what comes back is what was asked for."""
     with statements() as sent:
-        found = dag_lookup.read_dags({"fin_daily", *(f"dag{number}" for number in range(20_000))}, files=False)
+        found = dag_lookup.read_dags({"fin_daily", *(f"dag{number}" for number in range(20_000))})
     assert {dag.id: dag.tags for dag in found.values()} == {"fin_daily": {"finance"}}
     assert len(sent) == 1
-    assert dag_lookup.read_dags([], files=True) == {}
+    assert dag_lookup.read_dags([]) == {}
 
 
 def test_refused_batch_costs_as_little_as_an_allowed_one(

@@ -92,10 +92,10 @@ def test_seconds_begin_before_reading(cache: DagCache, clock: Clock, monkeypatch
         return read(*args, **kwargs)
 
     monkeypatch.setattr(dag_lookup, "read_dags", slowly)
-    cache.look_up(["ops_sync"], files=False)
+    cache.look_up(["ops_sync"])
     clock.now += 1
     monkeypatch.setattr(dag_lookup, "read_dags", lambda *_, **__: {})
-    assert cache.look_up(["ops_sync"], files=False) == {}
+    assert cache.look_up(["ops_sync"]) == {}
 
 
 @pytest.mark.usefixtures("cache")
@@ -134,10 +134,10 @@ def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(dag_lookup, "read_dags", read)
     cache = DagCache(30, clock)
     for dag_id in "abcd":
-        cache.look_up([dag_id], files=False)
-    cache.look_up([*"bcd"], files=False)
+        cache.look_up([dag_id])
+    cache.look_up([*"bcd"])
     assert reads == [*"abcd"]
-    cache.look_up(["a"], files=False)
+    cache.look_up(["a"])
     assert reads == [*"abcda"]
 
 
@@ -148,7 +148,7 @@ def test_many_threads(cache: DagCache, clock: Clock, monkeypatch: pytest.MonkeyP
 
     def ask(_: int) -> set[str]:
         clock.now += 10
-        return set(cache.look_up(wanted, files=True))
+        return set(cache.look_up(wanted))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(found == set(wanted) for found in pool.map(ask, range(100)))

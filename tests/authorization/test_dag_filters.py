@@ -25,7 +25,7 @@ from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, Place, TagRules
 from tests.rbac.helpers import checked, engine_of, everybody, required_of
-from tests.strategies import BUNDLES, NAMES, Case, cases
+from tests.strategies import BUNDLES, FOLDERS, NAMES, Case, cases, paths
 
 BUNDLE, DAG, TAG = (model.__table__ for model in (DagBundleModel, DagModel, DagTag))
 REST_OF_A_DAG = {
@@ -152,8 +152,9 @@ def test_lists_and_checks_agree(database: Any, case: Case) -> None:
 
 
 words = st.frozensets(st.sampled_from(("sales", "Sales", "sale")), max_size=2)
+some_files = st.builds(DagFile, st.sampled_from(BUNDLES), st.just("x/a.py") | paths())
 some_dags = st.lists(
-    st.builds(Dag, st.sampled_from(NAMES), words, st.builds(DagFile, st.sampled_from(BUNDLES), st.just("x/a.py"))),
+    st.builds(Dag, st.sampled_from(NAMES), words, some_files),
     min_size=3,
     max_size=9,
     unique_by=lambda dag: dag.id,
@@ -163,7 +164,8 @@ some_places = st.lists(
     max_size=2,
 ).map(tuple)
 some_rules = st.dictionaries(st.sampled_from(("sales", "Sales", "sa*", "*")), some_places, max_size=2).map(TagRules)
-some_clauses = st.lists(st.builds(Clause, words, words), min_size=1, max_size=3).map(tuple)
+folders = st.frozensets(st.tuples(st.sampled_from(BUNDLES), st.sampled_from(("", "x/", *FOLDERS))), max_size=2)
+some_clauses = st.lists(st.builds(Clause, words, words, folders), min_size=1, max_size=3).map(tuple)
 
 
 @given(dags=some_dags, clauses=some_clauses, rules=some_rules)
@@ -181,8 +183,8 @@ def test_selections(database: Any, dags: list[Dag], clauses: tuple[Clause, ...],
 # -- what is sent --------------------------------------------------------------------------------------------------
 
 
-def clause(*tags: str, ids: Iterable[str] = ()) -> Clause:
-    return Clause(frozenset(tags), frozenset(ids))
+def clause(*tags: str, ids: Iterable[str] = (), places: Iterable[tuple[str, str]] = ()) -> Clause:
+    return Clause(frozenset(tags), frozenset(ids), frozenset(places))
 
 
 def selection(*clauses: Clause, rules: TagRules = NO_RULES) -> DagSelection:
@@ -222,6 +224,19 @@ def test_tags_that_may_be_carried_nowhere_are_not_sent() -> None:
     assert "JOIN dag AS dag_1 ON dag_1.dag_id = dag_tag_1.dag_id" in statement
 
 
+def test_places_are_those_of_files() -> None:
+    """A bundle is looked up by its name, a folder by how the path begins; one in a bundle that is found anyway is not."""
+    assert sql(selection(clause(places=[("b", ""), ("b", "x/")])))[1] == [["b"]]
+    statement, values = sql(selection(clause(places=[("b", "x/")])))
+    assert statement == (
+        "SELECT dag_1.dag_id FROM dag AS dag_1 WHERE dag_1.bundle_name IN (__[POSTCOMPILE_bundle_name_1]) "
+        "AND substr(dag_1.relative_fileloc, ?, ?) = ? AND instr(dag_1.relative_fileloc, ?) = ?"
+    )
+    assert values == [["b"], 1, 2, "x/", "/..", 0]
+    assert "strpos(" in sql(selection(clause(places=[("b", "x/")])), postgresql.dialect())[0]
+    assert b"\xc3\xa9/" in sql(selection(clause(places=[("b", "\u00e9/")])), mysql.dialect())[1]
+
+
 def test_clauses_that_others_imply_are_left_out() -> None:
     """Whoever may edit a Dag by a tag and see it by two is asked about the one tag only."""
     assert sql(selection(clause("a", "b", ids=["x"]), clause("a")))[1] == [["a"]]
@@ -258,6 +273,7 @@ def test_inside_of_airflows_statements(dialect: Any) -> None:
         (selection(clause("a"), rules=TagRules({"a": (Place("dags", ("team/**",)),)})), "sqlite"),
         (selection(clause("a"), rules=TagRules({"a": (Place("x", ("**",)), Place("y", ("y/",)))})), "sqlite"),
         (selection(clause("a"), clause(*map(str, range(dag_filters.MAX_VALUES)))), "sqlite"),
+        (selection(clause(places=[("b", f"{n}/") for n in range(dag_filters.MAX_FOLDERS + 1)])), "sqlite"),
         (selection(clause("a")), "oracle"),
     ],
 )
@@ -285,6 +301,26 @@ def test_in_a_folder(database: Any) -> None:
     assert not isinstance(ids, SubSelect)
     assert isinstance(ids, LazySet)
     assert runs_of(database, ids) == ids == {"sales"}
+
+
+def test_below_a_folder(database: Any) -> None:
+    """A folder has what is below it, however deep; not what begins like it, is written otherwise, or leaves it."""
+    paths = ["x/a.py", "x/y/a.py", "xy/a.py", "X/a.py", "x", "x/../a.py", "\u00e9/a.py", "e\u0301/a.py", "/x/a.py"]
+    found = [Dag(name, frozenset(), DagFile("dags", path)) for name, path in zip("abcdefghi", paths, strict=True)]
+    put(database, [*found, Dag("z", frozenset(), DagFile("dags-folder", "x/a.py"))])
+    for folder, expected in (("x/", {"a", "b"}), ("x/y/", {"b"}), ("\u00e9/", {"g"}), ("\0/", set())):
+        ids = dag_lookup.select_dag_ids(selection(clause(places=[("dags", folder)])))
+        assert ids == expected, folder
+
+
+def test_very_many_folders(database: Any) -> None:
+    """Above what one statement takes, the Dags of the bundles are read and compared here."""
+    put(
+        database, [Dag("sales", frozenset(), DagFile("dags", "7/a.py")), Dag("sale", frozenset(), DagFile("dags", "a"))]
+    )
+    ids = dag_lookup.select_dag_ids(selection(clause(places=[("dags", f"{n}/") for n in range(200)])))
+    assert isinstance(ids, LazySet)
+    assert ids == {"sales"}
 
 
 def test_words_that_no_database_has(database: Any) -> None:

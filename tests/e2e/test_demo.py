@@ -111,7 +111,7 @@ def test_demo_twice(clone: Path) -> None:
     url = f"http://localhost:{port}"
     with demo(clone, port) as first:
         passwords = first.passwords()
-        assert len(passwords) == 28 and url in first.printed
+        assert len(passwords) == 30 and url in first.printed
         assert "run and edit analytics' 4 Dags and exchange_rates" in first.printed
         with rest(url, "ana", passwords["ana"]) as ana:
             ana.patch("/dags/revenue_forecast", json={"is_paused": False})

@@ -43,7 +43,12 @@ def engine_of(values: dict[str, Any], deployment_id: str) -> Engine:
 
 def real(dag: reference.Dag | None) -> Dag | None:
     """Return the engine's Dag for the reference's."""
-    return None if dag is None else Dag(dag.id, dag.tags, DagFile(*dag.file) if dag.file else None)
+    return None if dag is None else real_dag(dag)
+
+
+def real_dag(dag: reference.Dag) -> Dag:
+    """Return the engine's Dag for one of the reference's."""
+    return Dag(dag.id, dag.tags, DagFile(*dag.file) if dag.file else None)
 
 
 def places(case: Case) -> list[reference.Dag | None]:

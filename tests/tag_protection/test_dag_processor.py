@@ -58,15 +58,6 @@ def test_decisions(engine: Engine, guarded: Engine, statements: CountStatements)
     assert dag_access.readable_dag_ids(vera, "GET") == {"fin_daily", "fin_report"}
 
 
-@pytest.mark.usefixtures("dags")
-def test_files_are_read_only_when_needed(engine: Engine, statements: CountStatements) -> None:
-    """Without protected tags nothing more than ever is read."""
-    with statements() as sent:
-        dag_access.readable_dag_ids(person(engine, "vera"), "GET")
-        ask_dag(person(engine, "vera"), "GET", None, "fin_daily")
-    assert not any("relative_fileloc" in statement for statement in sent)
-
-
 @pytest.mark.skipif("team_name" not in dag_bundle_team_association_table.c, reason="Airflow 3.1 has no use for teams")
 @pytest.mark.usefixtures("dags")
 def test_dags_of_teams(guarded: Engine) -> None:
@@ -350,6 +341,33 @@ def test_ids_claimed_with_protected_tags(guarded: Engine, live: list[Dag]) -> No
     reason = "`x/z.py` of bundle `plain` has a Dag of this id, and the tag `ops` is only for Dags in"
     assert reason in result.import_errors[FILE.path]
     assert sifted(Result(dag_of("untagged", ["free"])), guarded).kept == ["untagged"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        ("", ""),
+        ("users: [{email: ana@example.com, dag_roles: [{deployment_id: dep-2, bundle: plain, role: DAG_VIEWER}]}]", ""),
+        ("users: [{email: ana@example.com, dag_roles: [{deployment_id: dep, bundle: plain, role: DAG_VIEWER}]}]",) * 2,
+        ("users: [{email: ana@example.com, dag_roles: [{deployment_id: dep, bundle: other, role: DAG_VIEWER}]}]",) * 2,
+        ("protect_dag_ids: true",) * 2,
+    ],
+)
+def test_ids_stay_in_their_bundle(policy: str, reason: str, live: list[Dag]) -> None:
+    """A file gets no id of another bundle's Dag where a role on one of the bundles, or an option, protects it."""
+    live += [
+        Dag("theirs", frozenset(), DagFile("other", "z.py")),
+        Dag("same", frozenset(), DagFile("plain", "z.py")),
+        Dag("old", frozenset(), DagFile("other", "")),
+    ]
+    result = sifted(Result(*(dag_of(name) for name in ("theirs", "same", "old", "new"))), engine_of(policy))
+    assert result.kept == [*([] if reason else ["theirs"]), "same", "old", "new"]
+    if reason:
+        assert (
+            "Dag `theirs` in `ops/a.py` of bundle `plain` is refused: `z.py` of bundle `other` has a Dag of this id, and "
+            f"{'`protect_dag_ids` of the policy is set' if 'ids' in policy else 'the policy has roles on bundle'}"
+        ) in result.import_errors[FILE.path]
+        assert "; choose another id, or remove that one first." in result.import_errors[FILE.path]
 
 
 @pytest.mark.parametrize("place", [DagFile("", ""), DagFile("plain", "")])

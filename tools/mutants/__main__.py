@@ -20,6 +20,7 @@ from tools.mutants import (
     accounts,
     authentication,
     authorization,
+    bundles,
     cli,
     credentials,
     objects,
@@ -38,8 +39,8 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("astro_auth_plugin", "tests", "tools", "dev_dags", "docs", "README.md", "pyproject.toml")
 _ROOMS = (
     access_api,
-    *(accounts, authentication, authorization, cli, credentials, objects, policy_versions, rbac, rbac_changes, runtime),
-    *(shadow, tag_protection, web),
+    *(accounts, authentication, authorization, bundles, cli, credentials, objects),
+    *(policy_versions, rbac, rbac_changes, runtime, shadow, tag_protection, web),
 )
 FAULTS: tuple[Fault, ...] = sum((room.FAULTS for room in _ROOMS), ())
 

@@ -15,7 +15,7 @@ export function where(scope: Scope, me?: Me): string {
     case "Deployment":
       return `Deployment ${named(me?.deployment)}`;
     default:
-      return `${scope.kind} ${scope.id}${suffix}`;
+      return `${scope.folder ? `folder ${scope.folder} of ` : ""}${scope.kind} ${scope.id}${suffix}`;
   }
 }
 

@@ -26,7 +26,7 @@ from astro_auth_plugin.rbac.model.scopes import GrantScope
 router = APIRouter(tags=["Dags"])
 _SEE_DAG = mask("dag.get")
 _MOST_SUGGESTIONS = 20
-Kind = Literal["dag", "tag", "connection", "variable", "pool", "user", "team", "role"]
+Kind = Literal["dag", "tag", "bundle", "folder", "connection", "variable", "pool", "user", "team", "role"]
 
 
 @router.get("/dags/{dag_id}/access")
@@ -96,15 +96,23 @@ def tag_access(
 
 
 @router.get("/suggest")
-def suggest(who: CallerDep, kind: Kind, search: Search = "") -> shapes.Suggestions:
-    """Suggest values for a field, only what the caller may see."""
+def suggest(who: CallerDep, kind: Kind, search: Search = "", bundle: Search = "") -> shapes.Suggestions:
+    """Suggest values for a field, only what the caller may see; folders only of the bundle."""
     wanted = search.lower()
-    found = sorted(value for value in _values(who, kind, wanted) if wanted in value.lower())
+    values = _values_of_files(who, kind, bundle) if kind in ("bundle", "folder") else _values(who, kind, wanted)
+    found = sorted(value for value in values if wanted in value.lower())
     # What begins so comes first.
     found.sort(key=lambda value: not value.lower().startswith(wanted))
     return shapes.Suggestions(
         suggestions=[shapes.Suggestion(value=value, label=value) for value in found[:_MOST_SUGGESTIONS]]
     )
+
+
+def _values_of_files(who: Caller, kind: Kind, bundle: str) -> set[str]:
+    places = {place for dag in who.dags() if dag.file for place in dag.file.places}
+    if kind == "bundle":
+        return {name for name, _ in places}
+    return {folder for name, folder in places if folder and name == bundle}
 
 
 def _values(who: Caller, kind: Kind, wanted: str) -> set[str]:

@@ -96,7 +96,7 @@ def my_dags(who: CallerDep, search: Search = "", limit: Limit = 50, offset: Offs
     identity = who.identity
     through = Throughs(who.engine, identity.subject, identity.groups)
     found = sorted(dag_id for dag_id in who.dag_ids() if search.lower() in dag_id.lower())
-    shown = who.seen_of(dag_lookup.read_dags(views.page(found, limit, offset), files=True).values())
+    shown = who.seen_of(dag_lookup.read_dags(views.page(found, limit, offset)).values())
     rows = [
         shapes.DagOfMine(
             dag_id=dag.id,

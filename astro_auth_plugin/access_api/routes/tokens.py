@@ -118,7 +118,7 @@ def _no_token(who: Caller) -> None:
 
 
 def _place(scope: GrantScope) -> GrantScope:
-    """Return the Deployment of a Dag or tag: custom roles can make tokens for those whose grants they do not see."""
+    """Return the Deployment of a part of it: custom roles can make tokens for parts whose grants they do not see."""
     return GrantScope("Deployment", scope.deployment_id) if scope.deployment_id else scope
 
 
@@ -136,8 +136,9 @@ def _role_values(role: shapes.RoleInScope, organization_id: str) -> dict[str, st
     scope = views.grant_scope(role.scope)
     kind = KINDS[scope.kind]
     place = {"deployment_id": scope.deployment_id} if kind.in_deployment else {}
+    folder = {"folder": scope.folder} if scope.folder else {}
     entity_id = scope.id if kind.id_key else organization_id
-    return {"role": role.role, "entity_type": kind.entity_type, "entity_id": entity_id, **place}
+    return {"role": role.role, "entity_type": kind.entity_type, "entity_id": entity_id, **place, **folder}
 
 
 def _visible(who: Caller) -> Iterable[ApiToken]:

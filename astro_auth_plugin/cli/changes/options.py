@@ -43,6 +43,8 @@ ROLES = (
     _role_option("deployment", "a Deployment", "DEPLOYMENT", "ROLE"),
     _role_option("dag", "a Dag", "DEPLOYMENT", "DAG", "ROLE"),
     _role_option("tag", "the Dags with a tag", "DEPLOYMENT", "TAG", "ROLE"),
+    _role_option("bundle", "the Dags of a bundle", "DEPLOYMENT", "BUNDLE", "ROLE"),
+    _role_option("folder", "the Dags in a folder of a bundle", "DEPLOYMENT", "BUNDLE", "FOLDER", "ROLE"),
     _role_option("connection", "a connection", "DEPLOYMENT", "ID", "ROLE"),
     _role_option("connection-prefix", "the connections that begin so", "DEPLOYMENT", "PREFIX", "ROLE"),
     _role_option("variable", "a Variable", "DEPLOYMENT", "KEY", "ROLE"),
@@ -71,13 +73,12 @@ def roles(args: Namespace) -> Iterator[tuple[GrantScope, str]]:
         yield GrantScope("Workspace", workspace), role
     for deployment, role in args.deployment_roles:
         yield GrantScope("Deployment", deployment), role
-    for deployment, dag_id, role in args.dag_roles:
-        yield GrantScope("Dag", dag_id, deployment), role
-    for deployment, tag, role in args.tag_roles:
-        yield GrantScope("tag", tag, deployment), role
-    for kind in KINDS.values():
-        if kind.object_kind:
-            for deployment, name, role in getattr(args, f"{kind.entity_type.lower()}_roles"):
+    for deployment, bundle, folder, role in args.folder_roles:
+        yield GrantScope("bundle", bundle, deployment, folder), role
+    for kind in reversed([*KINDS.values()]):
+        if kind.in_deployment:
+            # The words of an option are those of an API token, which says DAG_TAG for a tag.
+            for deployment, name, role in getattr(args, f"{kind.entity_type.lower().removeprefix('dag_')}_roles"):
                 yield GrantScope(kind.name, name, deployment), role
 
 

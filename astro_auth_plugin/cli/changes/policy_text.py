@@ -29,6 +29,8 @@ _NAMES_OF_GRANT = (
     "workspace_id",
     "dag_id",
     "tag",
+    "bundle",
+    "folder",
     "connection_id",
     "connection_prefix",
     "variable_key",

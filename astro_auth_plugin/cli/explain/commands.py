@@ -20,7 +20,7 @@ from astro_auth_plugin.rbac.explain.answers import Answer, Answerer
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.explain.routes import find
 from astro_auth_plugin.rbac.model.actions import ACTIONS, WORDS
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile, GrantScope
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -66,24 +66,40 @@ def who_can(args: Namespace) -> int:
 
 @command
 def access(args: Namespace) -> int:
-    """List all that a user may do, or everybody who may do something with a Dag or through a tag."""
-    if sum(value is not None for value in (args.who, args.dag, args.tag)) != 1:
-        raise CommandFailed("name one of --as, --dag and --tag")
+    """List all that a user may do, or everybody who may do something with a Dag, or through a tag or bundle."""
+    if sum(value is not None for value in (args.who, args.dag, args.tag, args.bundle)) != 1:
+        raise CommandFailed("name one of --as, --dag, --tag and --bundle")
     if args.who is not None:
         return _of_subject(args)
     if args.groups:
         raise CommandFailed("--group goes with --as: it lists the groups of one user")
     with progress("checking all users and API tokens"):
         asking, opened = _asking(args)
-        if args.tag is not None:
-            holders, place = list(access_report.of_tag(asking, args.tag)), Place()
+        scope, place = _scope(args, opened), Place()
+        if scope is not None:
+            bundle = scope.kind == "bundle"
+            found = (
+                access_report.of_bundle(asking, scope.id, scope.folder)
+                if bundle
+                else access_report.of_tag(asking, scope.id)
+            )
+            holders = list(found)
         else:
             place = _place(args, Question("access", (), "Dag", args.dag))
             # A grant on the id of a Dag that is not there gives nothing yet, and no Dag has this id.
             holders = list(access_report.of_dag(asking, place.dag or Dag("", frozenset())))
         notes = [*_notes(asking, Question("access", (), "Dag", args.dag), place), person.ACCOUNTS]
-    listing.holders(args.output, _setting(opened, place, notes), args.dag, args.tag, holders)
+    listing.holders(args.output, _setting(opened, place, notes), args.dag, scope, holders)
     return YES if holders else DENIED
+
+
+def _scope(args: Namespace, opened: Opened) -> GrantScope | None:
+    """Return the tag, bundle or folder of `access`; None where it is about a Dag."""
+    if args.folder is not None and args.bundle is None:
+        raise CommandFailed("--folder goes with --bundle")
+    if args.bundle is not None:
+        return GrantScope("bundle", args.bundle, opened.engine.deployment_id, args.folder or "")
+    return None if args.tag is None else GrantScope("tag", args.tag, opened.engine.deployment_id)
 
 
 def _of_subject(args: Namespace) -> int:
@@ -116,6 +132,8 @@ def _setting(opened: Opened, place: Place, notes: list[str], groups: frozenset[s
 
 
 def _asking(args: Namespace) -> tuple[Answerer, Opened]:
+    if getattr(args, "file", None) and not args.bundle:
+        raise CommandFailed("--file goes with --bundle")
     opened = open_policy(args)
     return Answerer(opened.engine, datetime.now(UTC)), opened
 
@@ -171,7 +189,7 @@ def _place_for(args: Namespace, asking: Answerer, who: QuestionSubject, question
     """Return the Dag of a question, looked up only where its tags can matter."""
     if question.where != "Dag":
         return Place()
-    reported = args.tag or args.dags
+    reported = args.tag or args.bundle or args.dags
     if not reported and (
         question.refused or asking.ask(who.subject, question, groups=who.effective_groups).verdict == "yes"
     ):
@@ -181,9 +199,9 @@ def _place_for(args: Namespace, asking: Answerer, who: QuestionSubject, question
 
 def _place(args: Namespace, question: Question) -> Place:
     dag_id = question.dag_id or ""
-    # In `access` the option names the tag of the question.
-    if isinstance(args.tag, list):
-        return Place(Dag(dag_id, frozenset(args.tag)))
+    if args.tag or args.bundle:
+        file = DagFile(args.bundle, args.file or "") if args.bundle else None
+        return Place(Dag(dag_id, frozenset(args.tag or ()), file))
     found = next((dag for dag in read_dags(args, dag_id) if dag.id == dag_id), None)
     hint = "" if found else did_you_mean(dag_id, (dag.id for dag in read_dags(args)))
     return Place(found, found is not None, requested=not args.dags, hint=hint)

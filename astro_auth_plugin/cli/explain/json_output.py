@@ -14,7 +14,7 @@ from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.actions import spelled
 from astro_auth_plugin.rbac.model.permissions import names
 from astro_auth_plugin.rbac.model.resources import Resource
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope
 
 Values = dict[str, Any]
 
@@ -59,6 +59,11 @@ def of_question(question: Question, place: Place) -> Values:
 def of_resource(resource: Resource | None) -> Values | None:
     """Return a connection, Variable or pool."""
     return {"kind": resource.kind, "id": resource.id} if resource else None
+
+
+def of_scope(scope: GrantScope) -> Values:
+    """Return where a grant reaches."""
+    return {"kind": scope.kind, "id": scope.id, **({"folder": scope.folder} if scope.folder else {})}
 
 
 def of_groups(setting: Setting) -> list[str] | None:
@@ -137,7 +142,7 @@ def of_grants(grants: Iterable[HeldGrant]) -> list[Values]:
         {
             "role": grant.role,
             "holder": grant.holder,
-            "on": {"kind": grant.scope.kind, "id": grant.scope.id},
+            "on": of_scope(grant.scope),
             "path": grant.path,
             "line": grant.line,
             "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,

@@ -13,6 +13,7 @@ from astro_auth_plugin.rbac.explain.access_report import Holder, ObjectShare, Sh
 from astro_auth_plugin.rbac.explain.answers import Answer
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.actions import spelled
+from astro_auth_plugin.rbac.model.scopes import GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.document import Team
 
@@ -46,20 +47,21 @@ def _how_many(answers: list[Answer]) -> str:
     return found if may else "no user or API token of the policy"
 
 
-def holders(form: str, setting: Setting, dag_id: str | None, tag: str | None, found: list[Holder]) -> None:
-    """Print everybody who may do something with a Dag, or through a tag."""
+def holders(form: str, setting: Setting, dag_id: str | None, scope: GrantScope | None, found: list[Holder]) -> None:
+    """Print everybody who may do something with a Dag, or through a tag or bundle."""
     if form != "table":
         dag = json_output.of_dag(dag_id, setting.place) if dag_id is not None else None
         who = [
             {"who": one.who, **json_output.of_permissions(one.permissions), "grants": json_output.of_grants(one.grants)}
             for one in found
         ]
-        print_values(
-            {**json_output.of_setting(setting), "dag": dag, "tag": tag, "who": who, "notes": setting.notes}, form
-        )
+        tag = scope.id if scope is not None and scope.kind == "tag" else None
+        bundle = json_output.of_scope(scope) if scope is not None and scope.kind == "bundle" else None
+        place = {"dag": dag, "tag": tag, "bundle": bundle}
+        print_values({**json_output.of_setting(setting), **place, "who": who, "notes": setting.notes}, form)
         return
-    what = f"something with Dag `{dag_id}`" if dag_id is not None else f"something through the tag `{tag}`"
-    say(f"{len(found) or 'no user'} may do {what}")
+    what = f"with Dag `{dag_id}`" if scope is None else f"through the {scope}"
+    say(f"{len(found) or 'no user'} may do something {what}")
     rows = [(one.who, ", ".join(spelled(one.permissions, on_dag=True)), _through(one.grants)) for one in found]
     _print(("Who", "May", "Through"), rows)
     tell_notes(setting)
@@ -88,7 +90,7 @@ def shares(  # noqa: PLR0913 - all that a user may do, part by part
         reported = {**json_output.of_setting(setting), "as": subject, "groups": json_output.of_groups(setting)}
         on_objects = [
             {
-                "on": {"kind": scope.kind, "id": scope.id},
+                "on": json_output.of_scope(scope),
                 **json_output.of_permissions(permissions, on_dag=False),
                 "grants": json_output.of_grants(grants),
             }

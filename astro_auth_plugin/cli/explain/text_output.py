@@ -19,7 +19,7 @@ from astro_auth_plugin.rbac.explain.minimal_grants import Addition, Advice
 from astro_auth_plugin.rbac.explain.questions import Question
 from astro_auth_plugin.rbac.model.permissions import names
 from astro_auth_plugin.rbac.model.resources import NOUNS
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope
 
 # Grants elsewhere are a hint; the ten that come nearest are enough of it.
 _MOST = 10
@@ -54,7 +54,9 @@ def _tell(setting: Setting, answer: Answer, dags: list[Dag] | None) -> None:
         say(answer.why)
     if setting.place.dag:
         tags = ", ".join(f"`{tag}`" for tag in sorted(setting.place.dag.tags))
-        say(f"Dag `{setting.place.dag.id}` carries {f'the tags {tags}' if tags else 'no tag'}")
+        file = setting.place.dag.file
+        bundle = f", and is in bundle `{file.bundle}`" if file and file.bundle else ""
+        say(f"Dag `{setting.place.dag.id}` carries {f'the tags {tags}' if tags else 'no tag'}{bundle}")
         _tell_what_does_not_count(setting, setting.place.dag)
     for case in answer.cases:
         for line in _of_case(answer, case, dags):
@@ -105,7 +107,9 @@ def _which(selection: DagSelection, rows: list[str] | None) -> str:
     for clause in selection.clauses:
         tags = f"that carry {_list(sorted(clause.tags), ' or ')}" if clause.tags else ""
         ids = f"with the id {_list(sorted(clause.dag_ids), ' or ')}" if clause.dag_ids else ""
-        parts.append(" or ".join(filter(None, [tags, ids])))
+        bundles = [str(GrantScope("bundle", name, folder=folder)) for name, folder in sorted(clause.places)]
+        places = f"in {' or '.join(bundles)}" if bundles else ""
+        parts.append(" or ".join(filter(None, [tags, ids, places])))
     return "Dags " + "; and at the same time ".join(parts)
 
 

@@ -114,7 +114,7 @@ def as_code(text: str) -> str:
 
 
 def _heading(plan: Plan, quote: Quote) -> str:
-    known = " (no Dags available: by tag and id)" if plan.by_scope else ""
+    known = " (no Dags available: by tag, bundle and id)" if plan.by_scope else ""
     return f"Deployment {quote(plan.deployment_id)}: {count(len(plan.lines), 'change')}{known}"
 
 
@@ -148,7 +148,7 @@ def _who(line: Line, quote: Quote) -> str:
         verb = kind if len(line.subjects) == 1 else kind.removesuffix("s")
         return f"{people} {verb} Team {quote(name)}"
     if kind == "tags":
-        return f"Dag {quote(name)} carries other tags, for {people}"
+        return f"Dag {quote(name)} has other tags or another file, for {people}"
     return people
 
 
@@ -180,10 +180,14 @@ def _permissions(permissions: int) -> str:
 
 
 def _where(places: tuple[Spot | None, ...], quote: Quote) -> str:
-    named = sorted((place.kind, place.name) for place in places if place)
-    listed = _some([f"{kind} {quote(name)}" for kind, name in named], count_first=True)
+    named = sorted((place.kind, place.name, place.folder) for place in places if place)
+    listed = _some([_named(*each, quote) for each in named], count_first=True)
     deployment_wide = "in the whole Deployment" if None in places else ""
     return " and ".join(part for part in (deployment_wide, f"on {listed}" if listed else "") if part)
+
+
+def _named(kind: str, name: str, folder: str, quote: Quote) -> str:
+    return f"folder {quote(folder)} of {kind} {quote(name)}" if folder else f"{kind} {quote(name)}"
 
 
 def _some(listed: Iterable[str], *, count_first: bool = False) -> str:
@@ -196,7 +200,8 @@ def _some(listed: Iterable[str], *, count_first: bool = False) -> str:
 
 def _reason(reason: Reason, quote: Quote) -> str:
     grant = reason.grant
-    where = "the Organization" if grant.scope.kind == "Organization" else f"{grant.scope.kind} {quote(grant.scope.id)}"
+    kind, name, _, folder = grant.scope
+    where = "the Organization" if kind == "Organization" else _named(kind, name, folder, quote)
     line = f" (line {grant.line})" if grant.line else ""
     what = {"+": "new", "-": "gone", "~": "the role is another one"}[reason.sign]
     return f"{what}: {quote(grant.role)} on {where}{until(grant)}{line}"
@@ -256,10 +261,16 @@ def _effect_values(effects: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[d
             "deployment": None in places,
             "dags": sorted(place.name for place in places if place and place.kind == "Dag"),
             "tags": sorted(place.name for place in places if place and place.kind == "tag"),
+            "bundles": [
+                {"bundle": name, "folder": folder}
+                for name, folder in sorted(
+                    (place.name, place.folder) for place in places if place and place.kind == "bundle"
+                )
+            ],
             "objects": [
                 {"kind": kind, "id": name}
                 for kind, name in sorted(
-                    (place.kind, place.name) for place in places if place and place.kind not in ("Dag", "tag")
+                    (place.kind, place.name) for place in places if place and place.kind not in ("Dag", "tag", "bundle")
                 )
             ],
         }
@@ -267,5 +278,6 @@ def _effect_values(effects: Mapping[int, tuple[Spot | None, ...]]) -> Iterator[d
 
 def _grant_values(reason: Reason) -> dict[str, Any]:
     grant = reason.grant
-    reach = {"on": grant.scope.kind, "id": grant.scope.id, "line": grant.line}
+    folder = {"folder": grant.scope.folder} if grant.scope.folder else {}
+    reach = {"on": grant.scope.kind, "id": grant.scope.id, **folder, "line": grant.line}
     return {"sign": reason.sign, "role": grant.role, **reach}

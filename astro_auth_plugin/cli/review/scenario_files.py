@@ -62,7 +62,7 @@ def _engine(path: Path, case: CaseFile, good: Policy) -> Engine:
 def _dags(path: Path, case: CaseFile) -> list[Dag]:
     listed = case.document.dags
     if isinstance(listed, dict):
-        return [Dag(name, frozenset(tags)) for name, tags in listed.items()]
+        return [*map(scenario_file.dag_of, listed, listed.values())]
     dags = read_dag_list(path.parent / listed)
     problems = problems_of(scenario_file.unlisted_dags(case.document, [dag.id for dag in dags]), case.text)
     if problems:

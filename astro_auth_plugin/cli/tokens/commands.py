@@ -151,8 +151,9 @@ def roles_of_token(args: Namespace, organization_id: str) -> Iterable[dict[str, 
     for scope, role in options.roles(args):
         kind = KINDS[scope.kind]
         place = {"deployment_id": scope.deployment_id} if kind.in_deployment else {}
+        folder = {"folder": scope.folder} if scope.folder else {}
         entity_id = scope.id if kind.id_key else organization_id
-        yield {"role": role, "entity_type": kind.entity_type, "entity_id": entity_id, **place}
+        yield {"role": role, "entity_type": kind.entity_type, "entity_id": entity_id, **place, **folder}
 
 
 def _expiry(text: str) -> str:

@@ -339,11 +339,13 @@ def _with_entry(values: Values, holder: Principal, new: Values | None) -> Values
 def _place(scope: GrantScope) -> dict[str, str]:
     kind = KINDS[scope.kind]
     deployment = {"deployment_id": scope.deployment_id} if kind.in_deployment else {}
-    return {**deployment, **({kind.id_key: scope.id} if kind.id_key else {})}
+    folder = {"folder": scope.folder} if scope.folder else {}
+    return {**deployment, **({kind.id_key: scope.id} if kind.id_key else {}), **folder}
 
 
 def _is_in(given: Values, place: Mapping[str, str]) -> bool:
-    return all(given.get(key) == each for key, each in place.items())
+    # A folder is another place than the bundle that it is in.
+    return given.get("folder") == place.get("folder") and all(given.get(key) == each for key, each in place.items())
 
 
 def _found(values: Values, key: str, name_key: str, name: str, what: str) -> Values:

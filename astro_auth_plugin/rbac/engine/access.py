@@ -9,15 +9,21 @@ from typing import NamedTuple
 from astro_auth_plugin.rbac.engine.decision import HeldGrant
 from astro_auth_plugin.rbac.engine.objects import NO_OBJECTS, ObjectAccess, ObjectSelection
 from astro_auth_plugin.rbac.model.permissions import ObjectKind
-from astro_auth_plugin.rbac.model.scopes import KINDS, Dag
+from astro_auth_plugin.rbac.model.scopes import KINDS, BundlePlace, Dag
 from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, TagRules
 
 
 class Clause(NamedTuple):
-    """One condition on a Dag: it carries one of these tags, or has one of these ids."""
+    """One condition on a Dag: it carries one of these tags, has one of these ids, or is in one of these places."""
 
     tags: frozenset[str]
     dag_ids: frozenset[str]
+    places: frozenset[BundlePlace] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """How many tags, ids and places it has."""
+        return len(self.tags) + len(self.dag_ids) + len(self.places)
 
 
 class DagSelection(NamedTuple):
@@ -39,15 +45,16 @@ class DagSelection(NamedTuple):
         """Whether this Dag is selected."""
         if self.nothing:
             return False
-        tags = self.tag_rules.effective_tags(dag)
-        return all(dag.id in clause.dag_ids or tags & clause.tags for clause in self.clauses)
+        tags, places = self.tag_rules.effective_tags(dag), frozenset(dag.file.places if dag.file else ())
+        return all(dag.id in clause.dag_ids or tags & clause.tags or places & clause.places for clause in self.clauses)
 
 
 class Access(NamedTuple):
     """What one subject has in the Deployment, compiled.
 
-    `deployment_wide` applies to everything, `by_tag` and `by_dag` to the Dags with that tag or id. `anywhere` is their
-    union. `objects` has what applies to single connections, Variables and pools, for those kinds of which there is any.
+    `deployment_wide` applies to everything, `by_tag`, `by_dag` and `by_place` to the Dags with that tag or id, or in
+    that bundle or folder. `anywhere` is their union. `objects` has what applies to single connections, Variables and
+    pools, for those kinds of which there is any.
     """
 
     grants: tuple[HeldGrant, ...]
@@ -56,6 +63,7 @@ class Access(NamedTuple):
     by_dag: dict[str, int]
     anywhere: int
     objects: Mapping[ObjectKind, ObjectAccess] = MappingProxyType({})
+    by_place: Mapping[BundlePlace, int] = MappingProxyType({})
 
     def clauses(self, permissions: int) -> tuple[Clause, ...]:
         """Return the conditions under which a Dag has all of these permissions, which are not held everywhere."""
@@ -69,6 +77,9 @@ class Access(NamedTuple):
         for tag in dag.tags:
             if tag in by_tag:
                 held |= by_tag[tag]
+        if self.by_place and dag.file is not None:
+            for place in dag.file.places:
+                held |= self.by_place.get(place, 0)
         return held
 
     def on_object(self, kind: ObjectKind, name: str) -> int:
@@ -90,6 +101,7 @@ def compile_access(grants: tuple[HeldGrant, ...]) -> Access:
     """Add up what the grants of one subject give."""
     deployment_wide = 0
     narrow: dict[str, dict[str, int]] = {"tag": {}, "Dag": {}}
+    by_place: dict[BundlePlace, int] = {}
     anywhere = 0
     objects: dict[ObjectKind, ObjectAccess] = {}
     for grant in grants:
@@ -100,10 +112,13 @@ def compile_access(grants: tuple[HeldGrant, ...]) -> Access:
         anywhere |= grant.permissions
         if grant.scope.is_deployment_wide:
             deployment_wide |= grant.permissions
+        elif grant.scope.kind == "bundle":
+            place = grant.scope.id, grant.scope.folder
+            by_place[place] = by_place.get(place, 0) | grant.permissions
         else:
             by = narrow[grant.scope.kind]
             by[grant.scope.id] = by.get(grant.scope.id, 0) | grant.permissions
-    return Access(grants, deployment_wide, narrow["tag"], narrow["Dag"], anywhere, objects)
+    return Access(grants, deployment_wide, narrow["tag"], narrow["Dag"], anywhere, objects, by_place)
 
 
 def _with_object_grant(held: ObjectAccess | None, grant: HeldGrant) -> ObjectAccess:
@@ -115,7 +130,10 @@ def _with_object_grant(held: ObjectAccess | None, grant: HeldGrant) -> ObjectAcc
 
 def _clause(access: Access, bit: int) -> Clause:
     tags = frozenset(tag for tag, permissions in access.by_tag.items() if permissions & bit)
-    return Clause(tags, frozenset(dag_id for dag_id, permissions in access.by_dag.items() if permissions & bit))
+    dag_ids = frozenset(dag_id for dag_id, permissions in access.by_dag.items() if permissions & bit)
+    return Clause(
+        tags, dag_ids, frozenset(place for place, permissions in access.by_place.items() if permissions & bit)
+    )
 
 
 def _bits(permissions: int) -> Iterator[int]:

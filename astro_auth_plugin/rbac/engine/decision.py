@@ -106,5 +106,7 @@ def reaches(scope: GrantScope, place: Place) -> bool:
     if isinstance(place, Resource):
         return scope.is_on(place)
     dag = place
+    if scope.kind == "bundle":
+        return dag.file is not None and (scope.id, scope.folder) in dag.file.places
     on_tag = scope.kind == "tag" and scope.id in dag.tags
     return on_tag or (scope.kind == "Dag" and scope.id == dag.id)

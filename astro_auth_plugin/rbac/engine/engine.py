@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cached_property
 
 from astro_auth_plugin.rbac.engine.access import Access, Clause, DagSelection, compile_access
 from astro_auth_plugin.rbac.engine.decision import Decision, HeldGrant, Place
@@ -38,6 +39,7 @@ from astro_auth_plugin.rbac.policy.grants import (
     role_permissions,
 )
 from astro_auth_plugin.rbac.policy.loader import Policy
+from astro_auth_plugin.rbac.policy.protected_ids import IdRules, id_rules
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
 __all__ = ["NO_GROUPS", "Clause", "Dag", "DagSelection", "Engine"]
@@ -172,6 +174,11 @@ class Engine:
     def with_effective_tags(self, dag: Dag) -> Dag:
         """Return a Dag with only its effective tags: a protected tag in the wrong place gives nothing."""
         return dag._replace(tags=self.tag_rules.effective_tags(dag)) if self.tag_rules else dag
+
+    @cached_property
+    def id_rules(self) -> IdRules:
+        """Which Dag ids stay in their bundle; only the dag-processor asks."""
+        return id_rules(self.policy.document, self.deployment_id)
 
     # -- what the questions read -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""All that a user can do, Dag by Dag; and everybody who can do something with a Dag, or through a tag."""
+"""All that a user can do, Dag by Dag; and everybody who can do something with a Dag, or through a tag or bundle."""
 
 from __future__ import annotations
 
@@ -106,6 +106,15 @@ def of_tag(asking: Answerer, tag: str) -> Iterator[Holder]:
     """Yield everybody to whom a grant on a tag gives something, with what it gives; groups of Teams at the end."""
     for who, grants in _everybody(asking, lambda grant: grant.scope.kind == "tag" and grant.scope.id == tag):
         through = tuple(grant for grant in grants if grant.scope.kind == "tag" and grant.scope.id == tag)
+        if through:
+            yield Holder(who, together(through), through)
+
+
+def of_bundle(asking: Answerer, bundle: str, folder: str = "") -> Iterator[Holder]:
+    """Yield everybody to whom grants on a bundle, or on a folder and what is around it, give something there."""
+    here = set(asking.engine.enclosing(GrantScope("bundle", bundle, asking.engine.deployment_id, folder)))
+    for who, grants in _everybody(asking, lambda grant: grant.scope.kind == "bundle" and grant.scope in here):
+        through = tuple(grant for grant in grants if grant.scope.kind == "bundle" and grant.scope in here)
         if through:
             yield Holder(who, together(through), through)
 

@@ -14,7 +14,7 @@ from astro_auth_plugin.rbac.model.scopes import KINDS, GrantScope
 from astro_auth_plugin.rbac.model.subjects import TOKEN_PREFIX
 from astro_auth_plugin.rbac.policy.yaml_reader import Path
 
-# The scopes of advice, the narrowest first. No advice names a tag or a prefix.
+# The scopes of advice, the narrowest first. No advice names a tag, a bundle or a prefix.
 _LEVELS: tuple[Level, ...] = ("OBJECT", "DAG", "DEPLOYMENT", "WORKSPACE")
 
 

@@ -1,7 +1,8 @@
-"""Where a grant reaches: Organization > Workspace > Deployment > Dag, or the Dags that carry a tag; or an object.
+"""Where a grant reaches: Organization > Workspace > Deployment > Dag, or the Dags of a tag or bundle; or an object.
 
 Ids and tags are opaque. They are compared for exact equality, never by pattern or after stripping; only objects, which
-are connections, Variables and pools, can be granted by a prefix, which is a kind of scope of its own.
+are connections, Variables and pools, can be granted by a prefix, which is a kind of scope of its own. A bundle can be
+narrowed to a folder in it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from astro_auth_plugin.rbac.model.folders import folders_around
 from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, ObjectKind
 from astro_auth_plugin.rbac.model.resources import Resource, prefixes_of
 from astro_auth_plugin.rbac.model.roles import Level
@@ -18,6 +20,7 @@ ScopeName = Literal[
     "Organization",
     "Workspace",
     "Deployment",
+    "bundle",
     "Dag",
     "tag",
     "connection",
@@ -65,6 +68,7 @@ KINDS: Mapping[str, ScopeKind] = MappingProxyType(
             ScopeKind("Organization", "ORGANIZATION", "ORGANIZATION", "organization_role", ""),
             ScopeKind("Workspace", "WORKSPACE", "WORKSPACE", "workspace_roles", "workspace_id"),
             ScopeKind("Deployment", "DEPLOYMENT", "DEPLOYMENT", "deployment_roles", "deployment_id"),
+            ScopeKind("bundle", "DAG", "DAG_BUNDLE", "dag_roles", "bundle", in_deployment=True),
             ScopeKind("tag", "DAG", "DAG_TAG", "dag_roles", "tag", in_deployment=True),
             ScopeKind("Dag", "DAG", "DAG", "dag_roles", "dag_id", in_deployment=True),
             _of_objects("connection prefix", "connection", "connection_prefix", is_prefix=True),
@@ -86,11 +90,13 @@ class GrantScope(NamedTuple):
     """The scope of one grant.
 
     `id` is '' for the Organization, of which a policy has one; `deployment_id` is that of a part of a Deployment.
+    `folder` is the folder of a bundle that it is narrowed to, '' for the whole bundle.
     """
 
     kind: ScopeName
     id: str
     deployment_id: str = ""
+    folder: str = ""
 
     @property
     def is_deployment_wide(self) -> bool:
@@ -120,7 +126,9 @@ class GrantScope(NamedTuple):
         return permissions if kind is None else permissions & ON_OBJECTS[kind]
 
     def __str__(self) -> str:
-        return "the Organization" if self.kind == "Organization" else f"{self.kind} `{self.id}`"
+        if self.kind == "Organization":
+            return "the Organization"
+        return f"folder `{self.folder}` of bundle `{self.id}`" if self.folder else f"{self.kind} `{self.id}`"
 
 
 ORGANIZATION = GrantScope("Organization", "")
@@ -133,7 +141,7 @@ def enclosing_scopes(scope: GrantScope, workspaces: Mapping[str, str]) -> tuple[
         scope: the scope.
         workspaces: the Workspace of each Deployment.
     """
-    around = [scope, *_prefixes_around(scope)]
+    around = [scope, *_prefixes_around(scope), *_folders_around(scope)]
     deployment_id = scope.id if scope.kind == "Deployment" else scope.deployment_id
     if scope.deployment_id:
         around.append(GrantScope("Deployment", deployment_id))
@@ -151,11 +159,30 @@ def _prefixes_around(scope: GrantScope) -> Iterator[GrantScope]:
             yield GrantScope(name, prefix, scope.deployment_id)
 
 
+def _folders_around(scope: GrantScope) -> Iterator[GrantScope]:
+    """Yield the scopes of the folders that a folder is in, the narrowest first; at the end the bundle."""
+    if scope.folder:
+        for folder in reversed([*folders_around(scope.folder)]):
+            yield scope._replace(folder=folder)
+        yield scope._replace(folder="")
+
+
+BundlePlace = tuple[str, str]
+"""A bundle and a folder in it, '' for the whole bundle."""
+
+
 class DagFile(NamedTuple):
     """The file that a Dag was parsed from: its bundle, and its path from the bundle's root."""
 
     bundle: str
     path: str
+
+    @property
+    def places(self) -> Iterator[BundlePlace]:
+        """The bundle, and each of its folders that the file is below."""
+        yield self.bundle, ""
+        for folder in folders_around(self.path):
+            yield self.bundle, folder
 
     def contains(self, path: str) -> bool:
         """Whether a path in its bundle is the file, or within it: archives have Dags in them."""
@@ -168,3 +195,19 @@ class Dag(NamedTuple):
     id: str
     tags: frozenset[str]
     file: DagFile | None = None
+
+
+Label = str | BundlePlace
+"""What several Dags can have in common: a tag, or a bundle or folder."""
+
+
+def labels(dag: Dag) -> frozenset[Label]:
+    """Return the tags of a Dag, its bundle, and the folders that it is in."""
+    return dag.tags.union(dag.file.places) if dag.file else dag.tags
+
+
+def label_of(scope: GrantScope) -> Label | None:
+    """Return what the Dags of a scope have in common; None for a scope that is not of a tag or bundle."""
+    if scope.kind == "bundle":
+        return scope.id, scope.folder
+    return scope.id if scope.kind == "tag" else None

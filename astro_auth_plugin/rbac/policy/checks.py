@@ -52,6 +52,7 @@ _LEVEL_WORDS: dict[str, str] = {
     "DAG": "a Dag role",
     "OBJECT": "an object role",
 }
+_DAG_KEYS = ("dag_id", "tag", "bundle")
 _OBJECT_KEYS = [kind.id_key for kind in KINDS.values() if kind.level == "OBJECT"]
 _BY_SCOPE = {scope: [*words, *(ASTRO_WORDS if scope == "DEPLOYMENT" else ())] for scope, words in WORDS_OF.items()}
 _EVERY_WORD = [word for words in WORDS_OF.values() for word in words] + [*ASTRO_WORDS]
@@ -202,17 +203,18 @@ def _holder(path: Path, holder: Entry, known: _Known) -> Iterator[Diagnostic]:
     for key, level in _LEVELS:
         for grant_path, grant in entries(holder, path, key) if key in holder else ():
             yield from _grant(grant_path, grant, level, known)
-            if level == "DAG" and ("dag_id" in grant) == ("tag" in grant):
-                found = "both" if "tag" in grant else "neither"
-                yield Diagnostic(grant_path, f"expected exactly one of `dag_id` and `tag`, found {found}")
+            if level == "DAG":
+                yield from _names_one(grant_path, grant, _DAG_KEYS)
+                if "folder" in grant and "bundle" not in grant:
+                    yield Diagnostic((*grant_path, "folder"), "`folder` is only for a grant with `bundle`")
             if level == "OBJECT":
-                yield from _names_objects(grant_path, grant)
+                yield from _names_one(grant_path, grant, _OBJECT_KEYS)
 
 
-def _names_objects(path: Path, grant: Entry) -> Iterator[Diagnostic]:
-    named = [key for key in _OBJECT_KEYS if key in grant]
+def _names_one(path: Path, grant: Entry, allowed: Collection[str]) -> Iterator[Diagnostic]:
+    named = [key for key in allowed if key in grant]
     if len(named) != 1:
-        keys = ", ".join(f"`{key}`" for key in _OBJECT_KEYS)
+        keys = ", ".join(f"`{key}`" for key in allowed)
         found = " and ".join(f"`{key}`" for key in named) or "none"
         yield Diagnostic(path, f"expected exactly one of {keys}, found {found}")
 
@@ -301,8 +303,10 @@ def _token_role(path: Path, role: Entry, known: _Known) -> Iterator[Diagnostic]:
     if kind.in_deployment and "deployment_id" not in role:
         yield Diagnostic(path, f"a role on {entity_type} needs `deployment_id`")
     if not kind.in_deployment and "deployment_id" in role:
-        message = "`deployment_id` is only for Dags, tags and objects; here `entity_id` is the scope"
+        message = "`deployment_id` is only for Dags, tags, bundles and objects; here `entity_id` is the scope"
         yield Diagnostic((*path, "deployment_id"), message)
+    if kind.name != "bundle" and "folder" in role:
+        yield Diagnostic((*path, "folder"), "`folder` is only for a role on DAG_BUNDLE")
     yield from _entity(path, role, kind, known)
     name = text_at(role, "role")
     if name:

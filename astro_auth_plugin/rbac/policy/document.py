@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
+from astro_auth_plugin.rbac.model.folders import LONGEST_FOLDER, fault_of_folder
 from astro_auth_plugin.rbac.model.resources import (
     LONGEST_PREFIX,
     SEPARATORS,
@@ -85,6 +86,12 @@ def _object_prefix(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    if why := fault_of_folder(value):
+        raise PydanticCustomError("folder", "invalid folder `{value}`: {why}", {"value": value, "why": why})
+    return value
+
+
 def _version(value: Any) -> int:
     if type(value) is not int or value != 1:
         raise PydanticCustomError("version", "expected the number 1, the only version of this format")
@@ -138,12 +145,19 @@ _PREFIX_SCHEMA = rf"^[^*]{{{SHORTEST_PREFIX - 1},{LONGEST_PREFIX - 1}}}[{SEPARAT
 ObjectPrefix = Annotated[
     Text, AfterValidator(_object_prefix), WithJsonSchema({"type": "string", "pattern": _PREFIX_SCHEMA})
 ]
+_FOLDER_SCHEMA = r"^(?!/)(?!(.*/)?(\.\.|\.?/))[^*]+/$"
+Folder = Annotated[
+    Text,
+    AfterValidator(_folder),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_FOLDER, "pattern": _FOLDER_SCHEMA}),
+]
 EntityType = Literal[
     "ORGANIZATION",
     "WORKSPACE",
     "DEPLOYMENT",
     "DAG",
     "DAG_TAG",
+    "DAG_BUNDLE",
     "CONNECTION",
     "CONNECTION_PREFIX",
     "VARIABLE",
@@ -249,11 +263,13 @@ class DeploymentGrant(RoleGrant):
 
 
 class DagGrant(RoleGrant):
-    """A role on one Dag, or on every Dag that carries a tag: exactly one of `dag_id` and `tag`."""
+    """A role on one Dag, on every Dag that carries a tag, or on every Dag of a bundle: exactly one of the three."""
 
     deployment_id: Text
     dag_id: Text = ""
     tag: Text = ""
+    bundle: Text = ""
+    folder: Folder = ""
 
 
 class ObjectGrant(RoleGrant):
@@ -322,7 +338,8 @@ class TokenRole(_Entry):
     role: Text
     entity_type: EntityType
     entity_id: Text
-    deployment_id: Text = Field("", description="Required for Dags, tags and objects, for nothing else.")
+    deployment_id: Text = Field("", description="Required for Dags, tags, bundles and objects, for nothing else.")
+    folder: Folder = Field("", description="A folder in the bundle; without it, the whole bundle.")
 
 
 _PREVIOUS = ("previous_secret_sha256", "previous_secret_expires_at")
@@ -393,3 +410,7 @@ class PolicyDocument(_Entry):
         description="Whether tags that grants use are protected even without an entry in `protected_tags`.",
     )
     protected_tags: list[ProtectedTag] = _none()
+    protect_dag_ids: bool = Field(
+        False,
+        description="Whether Dag ids are protected in every bundle, and not only in those with roles on them.",
+    )

@@ -88,7 +88,8 @@ def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
         for index, grant in enumerate(getattr(entry, key)):
             kind = next(kind for kind in kinds if getattr(grant, kind.id_key))
             deployment_id = grant.deployment_id if kind.in_deployment else ""
-            scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id)
+            folder = grant.folder if kind.name == "bundle" else ""
+            scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id, folder)
             yield Grant((*path, key, index), principal, grant.role, scope, expires_at=grant.expires_at)
 
 
@@ -193,7 +194,7 @@ def people_of(team: Team, at: datetime | None = None) -> tuple[str, ...]:
 def token_scope(role: TokenRole) -> GrantScope:
     """Return the scope of a role of an API token."""
     kind = KINDS_BY_ENTITY[role.entity_type]
-    return GrantScope(kind.name, role.entity_id, role.deployment_id) if kind.id_key else ORGANIZATION
+    return GrantScope(kind.name, role.entity_id, role.deployment_id, role.folder) if kind.id_key else ORGANIZATION
 
 
 def role_permissions(document: PolicyDocument) -> dict[str, int]:

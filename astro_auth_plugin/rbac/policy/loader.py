@@ -5,7 +5,7 @@ A document with one error is invalid as a whole. Warnings do not stop a policy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from astro_auth_plugin.rbac.model.errors import UnreadablePolicy
+from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.model.token_secrets import masked
 from astro_auth_plugin.rbac.policy import checks, protected_tags, warnings, yaml_reader
 from astro_auth_plugin.rbac.policy.diagnostics import MAX_PROBLEMS, Diagnostic, in_text, nearest, problems_of
@@ -92,16 +93,15 @@ def from_values(values: Any, now: datetime | None = None, before: Before | None 
     return from_text(Text(values, {}, {}, []), now, before)
 
 
-def unmatched_grants(policy: Policy, deployment_id: str, dag_ids: set[str], tags: set[str]) -> tuple[Diagnostic, ...]:
-    """Return a warning for every grant in a Deployment on a Dag id or tag that none of its Dags has.
+def unmatched_grants(policy: Policy, deployment_id: str, dags: Collection[Dag]) -> tuple[Diagnostic, ...]:
+    """Return a warning for every grant in a Deployment on a Dag id, tag, bundle or folder that none of its Dags has.
 
     Args:
         policy: the policy.
         deployment_id: the Deployment.
-        dag_ids: the ids of all its Dags.
-        tags: every tag that one of its Dags carries.
+        dags: all its Dags.
     """
-    found = warnings.unmatched(policy.document, deployment_id, dag_ids, tags)
+    found = warnings.unmatched(policy.document, deployment_id, dags)
     return tuple(in_text(finding, policy.places, {}) for finding in found)
 
 

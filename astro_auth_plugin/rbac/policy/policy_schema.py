@@ -17,9 +17,10 @@ from astro_auth_plugin.rbac.policy.document import PolicyDocument
 _ROLES_OF = {
     "workspace_roles": "Workspaces",
     "deployment_roles": "Deployments",
-    "dag_roles": "Dags and tags",
+    "dag_roles": "Dags, tags and bundles",
     "object_roles": "connections, Variables and pools",
 }
+_ON_DAGS = [kind for kind in KINDS.values() if kind.level == "DAG"]
 _OBJECTS = [kind for kind in KINDS.values() if kind.object_kind]
 _ROLES = {
     "organization_role": "A role in every Deployment of the Organization.",
@@ -57,8 +58,10 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "DagGrant": {
         "deployment_id": "The Deployment of the Dags.",
-        "dag_id": "The id of one Dag, compared exactly. Either this or `tag`.",
-        "tag": "A tag: the role is granted on every Dag with it. Either this or `dag_id`.",
+        "dag_id": "The id of one Dag, compared exactly. Exactly one of this, `tag` and `bundle`.",
+        "tag": "A tag: the role is granted on every Dag with it.",
+        "bundle": "The name of a Dag bundle: the role is granted on every Dag of it.",
+        "folder": "A folder in the bundle, such as `finance/`: the role is granted on the Dags below it.",
         "role": "A Dag role, or a custom role of scope DAG.",
     },
     "ObjectGrant": {
@@ -82,7 +85,7 @@ _DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
     "TokenRole": {
         "role": "A role of the level of `entity_type`.",
         "entity_type": "What the role is granted on.",
-        "entity_id": "The id of the Organization, Workspace, Deployment, Dag or object; or the tag or prefix.",
+        "entity_id": "The id of the Organization, Workspace, Deployment, Dag or object; or the tag, bundle or prefix.",
     },
     "ApiToken": {
         "id": "1 to 64 letters, digits, `-` or `_`; unique.",
@@ -118,7 +121,8 @@ def json_schema() -> dict[str, Any]:
     _narrow(models["WorkspaceGrant"], "role", _role("WORKSPACE"))
     _narrow(models["DeploymentGrant"], "role", _role("DEPLOYMENT"))
     _narrow(models["DagGrant"], "role", _role("DAG"))
-    models["DagGrant"]["oneOf"] = [{"required": ["dag_id"]}, {"required": ["tag"]}]
+    models["DagGrant"]["oneOf"] = [{"required": [kind.id_key]} for kind in _ON_DAGS]
+    models["DagGrant"]["dependentRequired"] = {"folder": ["bundle"]}
     _narrow(models["ObjectGrant"], "role", _role("OBJECT"))
     models["ObjectGrant"]["oneOf"] = [{"required": [kind.id_key]} for kind in _OBJECTS]
     models["CustomRole"]["allOf"] = [
@@ -143,6 +147,8 @@ def _of_entity(kind: ScopeKind, of_objects: Mapping[str, Any]) -> dict[str, Any]
     properties: dict[str, Any] = {"role": _role(kind.level)}
     if kind.object_kind:
         properties["entity_id"] = {"pattern": of_objects[kind.id_key]["pattern"]}
+    if kind.name != "bundle":
+        properties["folder"] = False
     if kind.in_deployment:
         return {"properties": properties, "required": ["deployment_id"]}
     return {"properties": properties | {"deployment_id": False}}

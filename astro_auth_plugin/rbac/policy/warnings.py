@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from astro_auth_plugin.rbac.model.actions import NEED_DAG_GET
@@ -16,6 +16,7 @@ from astro_auth_plugin.rbac.model.permissions import (
     names,
 )
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
+from astro_auth_plugin.rbac.model.scopes import Dag
 from astro_auth_plugin.rbac.policy import object_warnings
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, warning
 from astro_auth_plugin.rbac.policy.document import ApiToken, CustomRole, Member, PolicyDocument, RoleGrant, Team
@@ -65,18 +66,27 @@ def warnings(document: PolicyDocument, now: datetime | None) -> Iterator[Diagnos
                 yield _legacy((*path, "roles", at), role_of_token.role)
 
 
-def unmatched(document: PolicyDocument, deployment_id: str, dag_ids: set[str], tags: set[str]) -> Iterator[Diagnostic]:
-    """Yield a warning for every grant in the Deployment on a Dag id or tag that no Dag has.
+def unmatched(document: PolicyDocument, deployment_id: str, dags: Collection[Dag]) -> Iterator[Diagnostic]:
+    """Yield a warning for every grant in the Deployment on a Dag id, tag, bundle or folder that no Dag has.
+
+    Nothing is said of bundles where it is unknown in which one a Dag is.
 
     Args:
         document: a document without errors.
         deployment_id: the Deployment whose Dags are given.
-        dag_ids: the ids of all its Dags.
-        tags: every tag that one of its Dags carries.
+        dags: all its Dags.
     """
     hints = Hints()
+    dag_ids = {dag.id for dag in dags}
+    tags = {tag for dag in dags for tag in dag.tags}
+    places = {place for dag in dags if dag.file for place in dag.file.places}
+    knows_files = all(dag.file for dag in dags)
     for grant in grants(document):
-        kind, name, where = grant.scope
+        kind, name, where, folder = grant.scope
+        if where == deployment_id and kind == "bundle" and knows_files and (name, folder) not in places:
+            known = {place if folder else bundle for bundle, place in places if not folder or bundle == name}
+            message = f"no Dag is in {grant.scope}{hints.did_you_mean(folder or name, known)}"
+            yield warning((*grant.path, "folder") if folder else grant.id_path, message, "unknown-bundle")
         if where == deployment_id and kind == "tag" and name not in tags:
             message = f"no Dag carries the tag `{name}`{hints.did_you_mean(name, tags)}"
             yield warning(grant.id_path, message, "unknown-tag")

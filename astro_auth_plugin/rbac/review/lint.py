@@ -48,8 +48,7 @@ def lint(policy: Policy, now: datetime | None = None, dags: Dags | None = None) 
         found += rule(policy, grants)
     if dags is not None:
         tags = {tag for dag in dags.dags for tag in dag.tags}
-        ids = {dag.id for dag in dags.dags}
-        found += warnings.unmatched(policy.document, dags.deployment_id, ids, tags)
+        found += warnings.unmatched(policy.document, dags.deployment_id, dags.dags)
         found += _tags_without_grant(grants, dags.deployment_id, tags)
     return tuple(sorted((_placed(policy, finding) for finding in found), key=order))
 

@@ -52,6 +52,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "membership-ended": Rule("warning", "the user has no roles through the Team", "remove the member"),
         "token-expired": Rule("warning", "the token is no longer valid", "remove it"),
+        "unknown-bundle": Rule("warning", "the role applies to no Dag, until a Dag is there", "correct or remove it"),
         "unknown-tag": Rule("warning", "the role applies to no Dag, until a Dag uses the tag", "correct or remove it"),
         "unknown-dag": Rule(
             "warning", "the role applies to no Dag, until there is a Dag with this id", "correct or remove it"

@@ -17,7 +17,7 @@ class Cause(NamedTuple):
     """Why something changed.
 
     `kind` is "Team", "user" or "token" when the roles of that principal changed, "joins" or "leaves" when people did so
-    with a Team, "tags" when a Dag's tags changed; `name` is the Team, e-mail, token id or Dag id.
+    with a Team, "tags" when a Dag's tags or file changed; `name` is the Team, e-mail, token id or Dag id.
     """
 
     kind: CauseKind

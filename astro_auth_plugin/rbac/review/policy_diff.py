@@ -37,7 +37,8 @@ class Plan(NamedTuple):
     """The difference between two versions of a policy in one Deployment.
 
     `differences` is exact, by subject; `lines` has the same by cause. `by_scope` says that no Dags were known, so
-    that places are tags and ids. Who gains nothing on any of these, and nothing in the whole Deployment, gains nothing.
+    that places are tags, bundles and ids. Who gains nothing on any of these, and nothing in the whole Deployment, gains
+    nothing.
     """
 
     deployment_id: str
@@ -66,9 +67,9 @@ def compare(  # noqa: PLR0913 - two sides, and what is known of them
         deployment_id: the Deployment of both engines.
         old: the engine of the version before; None where that does not list the Deployment.
         new: the engine of the version after; None likewise.
-        old_dags: the Dags with their tags; None gives the difference by tag and id.
+        old_dags: the Dags with their tags; None gives the difference by tag, bundle and id.
         new_dags: the Dags with their tags as they are after the change; None leaves them as they are. A Dag that is
-            in one of the lists only is one without tags in the other.
+            in one of the lists only is one without tags and bundle in the other.
         only: the subjects for whom anything can be different, where that is known; others are not compared.
     """
     before, after = Side(old, only), Side(new, only)
@@ -160,12 +161,13 @@ class _Subject:
         if every and self.spots.are_dags and old.deployment_wide & new.deployment_wide & ON_DAGS:
             # What is granted Deployment-wide before and after changes with it on the Dags that no grant names.
             return self.spots.by_id.values()
-        tags = [tag for tag in {**old.by_tag, **new.by_tag} if every or old.by_tag.get(tag) != new.by_tag.get(tag)]
+        had, has = old.by_label, new.by_label
+        labels = [label for label in {**had, **has} if every or had.get(label) != has.get(label)]
         dags = [each for each in {**old.by_dag, **new.by_dag} if every or old.by_dag.get(each) != new.by_dag.get(each)]
-        found = dict.fromkeys(spot for tag in tags for spot in self.spots.by_tag.get(tag, ()))
+        found = dict.fromkeys(spot for label in labels for spot in self.spots.by_label.get(label, ()))
         found.update((self.spots.by_id[each], None) for each in dags if each in self.spots.by_id)
-        for tag in {**old.by_tag, **new.by_tag} if self.spots.moved else ():
-            found.update((spot, None) for spot in self.spots.moved.get(tag, ()))
+        for label in {**had, **has} if self.spots.moved else ():
+            found.update((spot, None) for spot in self.spots.moved.get(label, ()))
         return found
 
     def shares(self, difference: Difference) -> Iterator[tuple[Cause, Spot | None, int, int]]:

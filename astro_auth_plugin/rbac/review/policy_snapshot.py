@@ -11,7 +11,16 @@ from astro_auth_plugin.rbac.engine.decision import HeldGrant
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, EVERYTHING, mask, names
 from astro_auth_plugin.rbac.model.roles import BUILT_IN, Level, Role
-from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope, ScopeName, enclosing_scopes
+from astro_auth_plugin.rbac.model.scopes import (
+    Dag,
+    DagFile,
+    GrantScope,
+    Label,
+    ScopeName,
+    enclosing_scopes,
+    label_of,
+    labels,
+)
 from astro_auth_plugin.rbac.policy.grants import Principal, subjects_by_principal
 
 SEE_DAG = mask("dag.get")
@@ -38,38 +47,39 @@ _OVER_OTHERS = {
 
 
 class PermissionSets(NamedTuple):
-    """What some grants give: in the whole Deployment, by tag, by Dag id, and by object or prefix of objects."""
+    """What some grants give: in the whole Deployment, by label, by Dag id, and by object or prefix of objects."""
 
     deployment_wide: int
-    by_tag: Mapping[str, int]
+    by_label: Mapping[Label, int]
     by_dag: Mapping[str, int]
     by_object: Mapping[GrantScope, int]
 
     @classmethod
     def of(cls, grants: Iterable[tuple[HeldGrant, int]]) -> PermissionSets:
         """Add up grants, each with its permissions."""
-        deployment_wide, by_tag, by_dag, by_object = 0, dict[str, int](), dict[str, int](), dict[GrantScope, int]()
+        deployment_wide, by_label, by_dag, by_object = 0, dict[Label, int](), dict[str, int](), dict[GrantScope, int]()
         for grant, permissions in grants:
             scope = grant.scope
             if scope.is_deployment_wide:
                 deployment_wide |= permissions
             elif scope.object_kind is not None:
                 by_object[scope] = by_object.get(scope, 0) | permissions
+            elif (label := label_of(scope)) is not None:
+                by_label[label] = by_label.get(label, 0) | permissions
             else:
-                by = by_tag if scope.kind == "tag" else by_dag
-                by[scope.id] = by.get(scope.id, 0) | permissions
-        return cls(deployment_wide, by_tag, by_dag, by_object)
+                by_dag[scope.id] = by_dag.get(scope.id, 0) | permissions
+        return cls(deployment_wide, by_label, by_dag, by_object)
 
     @classmethod
     def sum(cls, many: Iterable[PermissionSets]) -> PermissionSets:
         """Add up what several principals give."""
-        deployment_wide, by_tag, by_dag, by_object = 0, dict[str, int](), dict[str, int](), dict[GrantScope, int]()
+        deployment_wide, by_label, by_dag, by_object = 0, dict[Label, int](), dict[str, int](), dict[GrantScope, int]()
         for each in many:
             deployment_wide |= each.deployment_wide
-            _add(by_tag, each.by_tag)
+            _add(by_label, each.by_label)
             _add(by_dag, each.by_dag)
             _add(by_object, each.by_object)
-        return cls(deployment_wide, by_tag, by_dag, by_object)
+        return cls(deployment_wide, by_label, by_dag, by_object)
 
     def on(self, place: Dag | GrantScope) -> int:
         """Return what is given on a Dag, of what can be granted on single Dags; or on every object of a scope."""
@@ -77,8 +87,8 @@ class PermissionSets(NamedTuple):
             return self._on_objects(place)
         dag = place
         held = self.deployment_wide | self.by_dag.get(dag.id, 0)
-        for tag in dag.tags:
-            held |= self.by_tag.get(tag, 0)
+        for label in labels(dag) if self.by_label else ():
+            held |= self.by_label.get(label, 0)
         return held & ON_DAGS
 
     def _on_objects(self, scope: GrantScope) -> int:
@@ -98,7 +108,7 @@ NOTHING = PermissionSets(0, {}, {}, {})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spot:
-    """A place to compare: a Dag as it is before and after, a tag, represented as a Dag with only that tag, or objects.
+    """A place to compare: a Dag as it is before and after, a label, represented as a Dag with only that, or objects.
 
     Each is made once, so they are the same only if they are one object; that makes them fast keys.
     """
@@ -107,20 +117,21 @@ class Spot:
     name: str
     before: Dag | GrantScope
     after: Dag | GrantScope
+    folder: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} `{self.name}`"
+        return str(GrantScope(self.kind, self.name, folder=self.folder))
 
 
 class Spots(NamedTuple):
-    """All places to compare, by tag and by Dag id; `moved` has those Dags that get or lose the tag.
+    """All places to compare, by label and by Dag id; `moved` has those Dags that get or lose the label.
 
     `objects` are made where grants name them: which objects there are is not known.
     """
 
-    by_tag: Mapping[str, tuple[Spot, ...]]
+    by_label: Mapping[Label, tuple[Spot, ...]]
     by_id: Mapping[str, Spot]
-    moved: Mapping[str, tuple[Spot, ...]]
+    moved: Mapping[Label, tuple[Spot, ...]]
     are_dags: bool
     objects: dict[GrantScope, Spot]
 
@@ -131,7 +142,7 @@ class Spots(NamedTuple):
     def counts(self, spot: Spot, held: int) -> int:
         """Return what is effective of what is granted in a place: on a Dag that cannot be seen, nothing.
 
-        Of a tag alone that is unknown, since a Dag's other tags and its id may show the Dag.
+        Of a label alone that is unknown, since a Dag's other labels and its id may show the Dag.
         """
         return held if not self.are_dags or held & SEE_DAG or spot.kind != "Dag" else 0
 
@@ -140,28 +151,29 @@ class Spots(NamedTuple):
         """Return the Dags of two lists; without a second one nothing moves."""
         before = {dag.id: dag for dag in old}
         after = before if new is None else {dag.id: dag for dag in new}
-        by_tag: dict[str, list[Spot]] = defaultdict(list)
-        moved: dict[str, list[Spot]] = defaultdict(list)
+        by_label: dict[Label, list[Spot]] = defaultdict(list)
+        moved: dict[Label, list[Spot]] = defaultdict(list)
         by_id = {}
         for name in {**before, **after}:
             untagged = Dag(name, frozenset())
             was, is_now = before.get(name, untagged), after.get(name, untagged)
             spot = Spot("Dag", name, was, is_now)
             by_id[name] = spot
-            for tag in was.tags | is_now.tags:
-                by_tag[tag].append(spot)
-            for tag in was.tags ^ is_now.tags:
-                moved[tag].append(spot)
-        return cls(_fixed(by_tag), by_id, _fixed(moved), are_dags=True, objects={})
+            had, has = labels(was), labels(is_now)
+            for label in had | has:
+                by_label[label].append(spot)
+            for label in had ^ has:
+                moved[label].append(spot)
+        return cls(_fixed(by_label), by_id, _fixed(moved), are_dags=True, objects={})
 
     @classmethod
     def of_scopes(cls, *sides: Side) -> Spots:
-        """Return every tag and Dag id on which a user has something."""
+        """Return every label and Dag id on which a user has something."""
         every = [permissions for side in sides for permissions in side.permissions.values()]
-        by_tag = {tag: (_alone(tag),) for permissions in every for tag in permissions.by_tag}
+        by_label = {label: (_alone(label),) for permissions in every for label in permissions.by_label}
         by_id = {name: Dag(name, frozenset()) for permissions in every for name in permissions.by_dag}
         places = {name: Spot("Dag", name, dag, dag) for name, dag in by_id.items()}
-        return cls(by_tag, places, {}, are_dags=False, objects={})
+        return cls(by_label, places, {}, are_dags=False, objects={})
 
 
 class Side:
@@ -244,11 +256,15 @@ def _bits(words_over_others: Iterable[str]) -> int:
     return permissions
 
 
-def _alone(tag: str) -> Spot:
+def _alone(label: Label) -> Spot:
     # No Dag has an empty id, and no grant names one.
-    dag = Dag("", frozenset([tag]))
-    return Spot("tag", tag, dag, dag)
+    if isinstance(label, str):
+        dag = Dag("", frozenset([label]))
+        return Spot("tag", label, dag, dag)
+    bundle, folder = label
+    dag = Dag("", frozenset(), DagFile(bundle, folder))
+    return Spot("bundle", bundle, dag, dag, folder)
 
 
-def _fixed(lists: Mapping[str, list[Spot]]) -> dict[str, tuple[Spot, ...]]:
+def _fixed(lists: Mapping[Label, list[Spot]]) -> dict[Label, tuple[Spot, ...]]:
     return {name: tuple(spots) for name, spots in lists.items()}

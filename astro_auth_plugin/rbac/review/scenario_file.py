@@ -15,6 +15,7 @@ from astro_auth_plugin.rbac.model.actions import WORDS, meant
 from astro_auth_plugin.rbac.model.errors import UnknownPermission, UnreadablePolicy
 from astro_auth_plugin.rbac.model.permissions import ON_OBJECTS, mask
 from astro_auth_plugin.rbac.model.resources import Resource
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy import yaml_reader
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, nearest, problems_of
 from astro_auth_plugin.rbac.policy.hints import did_you_mean
@@ -24,7 +25,14 @@ from astro_auth_plugin.rbac.policy.yaml_reader import Path, Text
 
 _SEE_DAG = mask("dag.get")
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-_TAGS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
+_TAGS = {"type": "array", "items": {"type": "string"}}
+_DAG = {
+    "type": "object",
+    "properties": {"tags": _TAGS, "bundle": {"type": "string"}, "file": {"type": "string"}},
+    "dependentRequired": {"file": ["bundle"]},
+    "additionalProperties": False,
+}
+_DAGS = {"type": "object", "additionalProperties": {"anyOf": [_TAGS, _DAG]}}
 
 
 def action(word: str) -> int:
@@ -70,13 +78,33 @@ def _policy(value: Any) -> Any:
 
 def _dags(value: Any) -> Any:
     listed = value.items() if isinstance(value, dict) else ()
-    good = all(isinstance(name, str) and isinstance(tags, list) for name, tags in listed)
+    good = all(isinstance(name, str) and _is_dag(dag) for name, dag in listed)
     if not (isinstance(value, dict) or (isinstance(value, str) and value)) or not good:
-        message = "expected a mapping from each Dag to the list of its tags, or the path of a Dag list"
-        raise PydanticCustomError("dags", message)
-    if not all(isinstance(tag, str) for _, tags in listed for tag in tags):
+        message = "expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; "
+        raise PydanticCustomError("dags", message + "or the path of a Dag list")
+    if not all(isinstance(tag, str) for _, dag in listed for tag in _tags(dag)):
         raise PydanticCustomError("dags", "a tag has to be text: put it in quotes")
     return value
+
+
+def _is_dag(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return isinstance(value, list)
+    place = {key: value[key] for key in ("bundle", "file") if key in value}
+    known = not set(value) - {"tags", "bundle", "file"} and not ("file" in value and "bundle" not in value)
+    return known and isinstance(value.get("tags", []), list) and all(isinstance(each, str) for each in place.values())
+
+
+def _tags(value: Any) -> list[Any]:
+    tags: list[Any] = value.get("tags", []) if isinstance(value, dict) else value
+    return tags
+
+
+def dag_of(name: str, value: Any) -> Dag:
+    """Return a Dag under `dags`: its tags alone, or with its bundle and file."""
+    is_placed = isinstance(value, dict) and "bundle" in value
+    file = DagFile(value["bundle"], value.get("file", "")) if is_placed else None
+    return Dag(name, frozenset(_tags(value)), file)
 
 
 Name = Annotated[str, Field(min_length=1)]
@@ -135,8 +163,8 @@ class CaseDocument(_Part):
     ] = Field(description="A policy, or the path of a policy file from this file's folder.")
     story: str = Field("", description="What this is about, in a sentence.")
     deployment_id: str = Field("", description="The Deployment; default: the only one of the policy.")
-    dags: Annotated[Any, BeforeValidator(_dags), WithJsonSchema({"anyOf": [_TAGS, {"type": "string"}]})] = Field(
-        {}, description="The tags of each Dag, or the path of a Dag list from this file's folder."
+    dags: Annotated[Any, BeforeValidator(_dags), WithJsonSchema({"anyOf": [_DAGS, {"type": "string"}]})] = Field(
+        {}, description="The tags of each Dag, or its `tags`, `bundle` and `file`; or a path of a Dag list from here."
     )
     outsiders: list[str] = Field(
         [], description="Subjects that the policy does not name on purpose: e-mails, or `token:` and an id."

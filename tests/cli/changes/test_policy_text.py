@@ -356,6 +356,8 @@ _PLACES = st.sampled_from(
         (GrantScope("Deployment", "dep"), "DEPLOYMENT_ADMIN"),
         (GrantScope("Dag", "sales", "dep"), "DAG_VIEWER"),
         (GrantScope("tag", "money", "dep"), "DAG_AUTHOR"),
+        (GrantScope("bundle", "fin", "dep"), "DAG_VIEWER"),
+        (GrantScope("bundle", "fin", "dep", "a/"), "DAG_VIEWER"),
         (GrantScope("tag", "a: b # \u2028\u0085", "dep"), "looker"),
     ]
 )

@@ -385,7 +385,48 @@ def test_access_through_a_tag(at: list, capsys: pytest.CaptureFixture[str]) -> N
 def test_access_to_one_thing(words: list[str], at: list, capsys: pytest.CaptureFixture[str]) -> None:
     """One thing is asked about at a time."""
     code, _, error = run(capsys, "access", *words, *at)
-    assert (code, error) == (1, "error: name one of --as, --dag and --tag\n")
+    assert (code, error) == (1, "error: name one of --as, --dag, --tag and --bundle\n")
+
+
+ON_BUNDLES = """\
+users:
+  - {email: ana@example.com, dag_roles: [{deployment_id: dep, bundle: fin, role: DAG_VIEWER}]}
+  - {email: art@example.com, dag_roles: [{deployment_id: dep, bundle: fin, folder: loads/, role: DAG_AUTHOR}]}
+"""
+
+
+def test_bundles(at: list, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Dag is taken to be in a bundle and file that are named; access is listed by bundle and folder."""
+    at[1].write_text(HEAD + ON_BUNDLES)
+    placed = ["--bundle", "fin", "--file", "loads/a.py", *at[:4]]
+    code, out, _ = run(capsys, "explain", "--as", "art@example.com", "trigger", "d", *placed)
+    assert (code, "Dag `d` carries no tag, and is in bundle `fin`" in out) == (0, True)
+    assert "folder `loads/` of bundle `fin`" in out
+    _, reported = values(capsys, "explain", "--as", "art@example.com", "trigger", "d", *placed)
+    assert reported["cases"][0]["grants"][0]["on"] == {"kind": "bundle", "id": "fin", "folder": "loads/"}
+    assert run(capsys, "explain", "--as", "art@example.com", "see", "d", "--bundle", "fin", *at[:4])[0] == 2
+    assert run(capsys, "who-can", "see", "d", *placed)[1].startswith("2 people and 0 API tokens may see d")
+    code, out, _ = run(capsys, "explain", "--as", "art@example.com", "GET", "/api/v2/dags", *at[:4])
+    assert "Dags in folder `loads/` of bundle `fin`" in out
+
+    code, reported = values(capsys, "access", "--bundle", "fin", *at[:4])
+    assert (code, [one["who"] for one in reported["who"]]) == (0, ["ana@example.com"])
+    assert (reported["tag"], reported["bundle"]) == (None, {"kind": "bundle", "id": "fin"})
+    code, out, _ = run(capsys, "access", "--bundle", "fin", "--folder", "loads/x/", *at[:4])
+    assert (code, out.splitlines()[0]) == (0, "2 may do something through the folder `loads/x/` of bundle `fin`")
+    assert run(capsys, "access", "--bundle", "Fin", *at[:4])[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["access", "--dag", "x", "--folder", "a/"], "--folder goes with --bundle"),
+        (["who-can", "see", "x", "--file", "a.py"], "--file goes with --bundle"),
+    ],
+)
+def test_places_without_a_bundle(words: list[str], said: str, at: list, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder or a file is one of a bundle."""
+    assert run(capsys, *words, *at)[::2] == (1, f"error: {said}\n")
 
 
 # -- the metadata database -----------------------------------------------------------------------------------------
@@ -395,7 +436,7 @@ def test_access_to_one_thing(words: list[str], at: list, capsys: pytest.CaptureF
 def in_database(at: list, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
     """The options without a file of Dags: those of the database count."""
     dag = Dag("sales_daily", frozenset({"team:sales"}))
-    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids, files: {dag.id: dag} if dag.id in ids else {})
+    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids: {dag.id: dag} if dag.id in ids else {})
     monkeypatch.setattr(dag_lookup, "read_all_dags", lambda: [dag])
     return at[:4]
 
@@ -438,7 +479,7 @@ def test_database_is_not_asked_for_nothing(
     in_database: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No Dag is looked up for somebody whose role reaches every Dag, nor for what is about no Dag."""
-    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids, files: 1 / 0)
+    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids: 1 / 0)
     assert run(capsys, "explain", "--as", "olga@example.com", "trigger", "sales_daily", *in_database)[0] == 0
     assert run(capsys, "explain", "--as", "art@example.com", "see-jobs", *in_database)[0] == 2
     code, _, error = run(capsys, "explain", "--as", "art@example.com", "trigger", "sales_daily", *in_database)

@@ -49,7 +49,7 @@ def at(policy: list, tmp_path: Path) -> list[str | Path]:
 def in_database(policy: list, metadata_database: Any, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
     """The options without a file of Dags: those of the database count, as in Airflow's own command."""
     dags = {dag.id: dag for dag in (ORDERS, BARE)}
-    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids, files: {one: dags[one] for one in ids if one in dags})
+    monkeypatch.setattr(dag_lookup, "read_dags", lambda ids: {one: dags[one] for one in ids if one in dags})
     monkeypatch.setattr(dag_lookup, "read_all_dags", lambda: [*dags.values()])
     return policy
 

@@ -82,7 +82,7 @@ def test_for_people(files: Path, run: Run) -> None:
 def test_without_dags(files: Path, run: Run) -> None:
     """Where no Dags are at hand, the plan says so and tells of tags."""
     out = run("old.yaml", "new.yaml")[1]
-    assert out.startswith("Deployment `dep`: 2 changes (no Dags available: by tag and id)\n")
+    assert out.startswith("Deployment `dep`: 2 changes (no Dags available: by tag, bundle and id)\n")
     assert "on tag `team:sales`" in out
 
 
@@ -172,7 +172,10 @@ def test_all_deployments(files: Path, run: Run) -> None:
     (files / "old.yaml").write_text(HEAD)
     (files / "new.yaml").write_text(HEAD + TEAM.replace("dep,", "dep-other,") % ("ana@b", "x", "DAG_VIEWER"))
     code, out, _ = run("old.yaml", "new.yaml", "--fail-on", "widening")
-    assert (code, out.splitlines()[0]) == (2, "Deployment `dep-other`: 1 change (no Dags available: by tag and id)")
+    assert (code, out.splitlines()[0]) == (
+        2,
+        "Deployment `dep-other`: 1 change (no Dags available: by tag, bundle and id)",
+    )
     assert run("old.yaml", "new.yaml", "--fail-on", "widening", "--deployment", "dep")[0] == 0
     assert run("old.yaml", "new.yaml", "--dags", "dags.json")[2] == (
         "error: a Dag list is of one Deployment: name it with --deployment\n"
@@ -184,10 +187,10 @@ def test_tags_that_change(files: Path, run: Run) -> None:
     (files / "tagged.yaml").write_text("- {dag_id: orders}\n- {dag_id: ledger, tags: [team:sales]}\n")
     out = run("old.yaml", "old.yaml", "--dags", "dags.json", "--new-dags", "tagged.yaml")[1].splitlines()
     assert out[1].startswith(
-        "  wider   Dag `ledger` carries other tags, for `ana@b`, `bo@b`: gains all permissions of DAG_VIEWER"
+        "  wider   Dag `ledger` has other tags or another file, for `ana@b`, `bo@b`: gains all permissions of DAG_VIEWER"
     )
     assert out[2].startswith(
-        "  less    Dag `orders` carries other tags, for `ana@b`, `bo@b`: loses all permissions of DAG_VIEWER"
+        "  less    Dag `orders` has other tags or another file, for `ana@b`, `bo@b`: loses all permissions of DAG_VIEWER"
     )
 
 

@@ -43,6 +43,11 @@ users:
     deployment_roles: [{deployment_id: dep, role: maker}]
     dag_roles: [{deployment_id: dep, tag: "team:finance", role: DAG_AUTHOR}]
   - {email: art@example.com, dag_roles: [{deployment_id: dep, tag: finance, role: DAG_AUTHOR}]}
+  - email: bob@example.com
+    deployment_roles: [{deployment_id: dep, role: maker}]
+    dag_roles:
+      - {deployment_id: dep, bundle: fin, role: DAG_VIEWER}
+      - {deployment_id: dep, bundle: ops, folder: a/, role: DAG_VIEWER}
 """
 TAG_ROLE = ("--tag-role", "dep", "team:finance", "DAG_AUTHOR")
 
@@ -202,6 +207,13 @@ def test_bad_roles(words: tuple[str, ...], said: str, run: Any, path: Path) -> N
         ("mia", ("--tag-role", "dep", "finance", "DAG_AUTHOR"), False),
         ("art", ("--tag-role", "dep", "finance", "DAG_VIEWER"), False),
         ("nobody", TAG_ROLE, False),
+        ("bob", ("--bundle-role", "dep", "fin", "DAG_VIEWER"), True),
+        ("bob", ("--folder-role", "dep", "fin", "loads/", "DAG_VIEWER"), True),
+        ("bob", ("--bundle-role", "dep", "fin", "DAG_AUTHOR"), False),
+        ("bob", ("--bundle-role", "dep", "ops", "DAG_VIEWER"), False),
+        ("bob", ("--folder-role", "dep", "ops", "a/b/", "DAG_VIEWER"), True),
+        ("bob", ("--folder-role", "dep", "ops", "a/", "DAG_VIEWER"), True),
+        ("bob", ("--folder-role", "dep", "ops", "ab/", "DAG_VIEWER"), False),
     ],
 )
 def test_creator(creator: str, words: tuple[str, ...], allowed: bool, run: Any, path: Path) -> None:

@@ -26,7 +26,8 @@ ALL = {*ANALYTICS, *FINANCE, *BOTH, "housekeeping"}
 # The Dags that each person with a role here sees. Who is not in the table has none.
 SEES = {
     **dict.fromkeys(["olga", "wendy", "lena", "dora", "omar", "arthur", "mel", "eddie", "vic", "bo", "tess"], ALL),
-    **{user: set[str]() for user in ("bill", "obi", "otto", "mia", "axel", "dean", "carla")},
+    **{user: set[str]() for user in ("bill", "obi", "otto", "mia", "axel", "dean", "carla", "cora")},
+    "bea": ALL,
     "vera": FINANCE | BOTH,
     "rita": FINANCE | BOTH,
     "finn": FINANCE | BOTH,
@@ -55,6 +56,8 @@ READS = {
     "/suggest?kind=user": ANYONE,
     "/suggest?kind=dag": ANYONE,
     "/suggest?kind=tag": ANYONE,
+    "/suggest?kind=bundle": ANYONE,
+    "/suggest?kind=folder&bundle=dags-folder": ANYONE,
     "/suggest?kind=team": ANYONE,
     "/suggest?kind=role": ANYONE,
     "/users": READERS,
@@ -153,7 +156,7 @@ def callers(stack: DemoStack) -> Iterator[dict[str, httpx.Client]]:
 
 def test_everybody_and_everything_is_in_the_tables(callers: dict[str, httpx.Client]) -> None:
     """The tables name each person of the demo, and each route of the API."""
-    assert {*callers} == ANYONE | NO_ROLE and len(callers) == 28
+    assert {*callers} == ANYONE | NO_ROLE and len(callers) == 30
     asked = {("GET", _bare(path)) for path in READS} | {(method, _bare(path)) for method, path, _, _ in CHANGES}
     for path, methods in callers["olga"].get("/openapi.json").json()["paths"].items():
         route = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path.removeprefix("/api/v1"))))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from astro_auth_plugin.rbac.engine.engine import Dag
 from astro_auth_plugin.rbac.model.permissions import mask, names
 from tests import reference_engine as reference
-from tests.rbac.helpers import checked, engine_of, everybody, places, questions, real, required_of, why
+from tests.rbac.helpers import checked, engine_of, everybody, places, questions, real, real_dag, required_of, why
 from tests.strategies import NAMES, Case, cases
 
 
@@ -29,7 +29,7 @@ def test_check_agrees_with_the_reference(case: Case) -> None:
         assert why(found) == set(expected.deciding)
         if dag is not None:
             access = engine.access(subject, case.groups)
-            assert engine.allows(access, mask(*required), Dag(*dag)) == expected.allowed
+            assert engine.allows(access, mask(*required), real_dag(dag)) == expected.allowed
 
 
 @given(cases())
@@ -41,11 +41,11 @@ def test_allowed_dags_are_those_that_check_allows(case: Case) -> None:
     for subject in everybody(case.values):
         for required in required_of(case):
             selection = engine.allowed_dags(subject, mask(*required), groups=case.groups)
-            found = [dag for dag in dags if selection.matches(Dag(*dag))]
+            found = [dag for dag in dags if selection.matches(real_dag(dag))]
             assert found == reference.allowed_dags(
                 case.values, case.deployment_id, subject, required, dags, case.groups
             )
-            requested = [engine.check(subject, mask(*required), Dag(*dag), groups=case.groups) for dag in dags]
+            requested = [engine.check(subject, mask(*required), real_dag(dag), groups=case.groups) for dag in dags]
             assert found == [dag for dag, decision in zip(dags, requested, strict=True) if decision.allowed]
 
 

@@ -17,7 +17,7 @@ from astro_auth_plugin.rbac.model.permissions import mask, names
 from tests import reference_engine as reference
 from tests.in_request import engine_of as compiled
 from tests.rbac.explain.test_questions import request
-from tests.rbac.helpers import checked, engine_of, everybody, places, real
+from tests.rbac.helpers import checked, engine_of, everybody, places, real, real_dag
 from tests.strategies import Case, cases
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -331,7 +331,7 @@ def test_overviews_agree(case: Case) -> None:
     """What somebody can do with a Dag is the same from the person's side, from the Dag's side, and one by one."""
     engine = engine_of(case.values, case.deployment_id)
     asking = Answerer(engine, NOW)
-    dags = {dag.id: Dag(*dag) for dag in places(case) if dag is not None}
+    dags = {dag.id: real_dag(dag) for dag in places(case) if dag is not None}
     on_dag = {dag.id: {one.who: one.permissions for one in access_report.of_dag(asking, dag)} for dag in dags.values()}
     for subject in everybody(case.values):
         shares = access_report.of_subject(asking, subject, dags.values())
@@ -361,7 +361,7 @@ def test_what_a_list_shows(case: Case) -> None:
     """A list shows the Dags on which a request for one of them is answered with yes, and opens to whoever sees one."""
     engine = engine_of(case.values, case.deployment_id)
     asking = Answerer(engine, NOW)
-    dags = [Dag(*dag) for dag in places(case) if dag is not None]
+    dags = [real_dag(dag) for dag in places(case) if dag is not None]
     for rest in ("", "/r/taskInstances", "/r/taskInstances/t/xcomEntries"):
         every = request(f"GET /api/v2/dags/~/dagRuns{rest}")
         one = request(f"GET /api/v2/dags/x/dagRuns{rest}")

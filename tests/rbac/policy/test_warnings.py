@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy import loader
 from tests.rbac.policy.test_checks import SHA256, complete
 
@@ -288,15 +288,15 @@ api_tokens:
 """
 
 
-def unmatched(**known: Any) -> list[str]:
-    found = loader.load(complete(GRANTS).encode(), NOW)
+def unmatched(*dags: Dag, grants: str = GRANTS) -> list[str]:
+    found = loader.load(complete(grants).encode(), NOW)
     assert found.policy is not None
-    return [str(problem) for problem in loader.unmatched_grants(found.policy, "cldep0prod", **known)]
+    return [str(problem) for problem in loader.unmatched_grants(found.policy, "cldep0prod", dags)]
 
 
 def test_unmatched_grants() -> None:
     """Each grant of this Deployment on an id or tag that no Dag has is told, by exact equality."""
-    assert sorted(unmatched(dag_ids={"report"}, tags={"finance"})) == [
+    assert sorted(unmatched(Dag("report", frozenset(["finance"])))) == [
         "12:50: warning: teams[0].dag_roles[0].tag: no Dag carries the tag `nobody`",
         "19:57: warning: api_tokens[0].roles[0].entity_id: there is no Dag `reports`, did you mean `report`?",
         "20:61: warning: api_tokens[0].roles[1].entity_id: no Dag carries the tag `report`",
@@ -307,4 +307,27 @@ def test_unmatched_grants() -> None:
 
 def test_matched_grants() -> None:
     """Nothing is said when each id and tag is that of a Dag."""
-    assert unmatched(dag_ids={"report", "finance", "reports"}, tags={"finance", "Finance", "nobody", "report"}) == []
+    tags = frozenset(["finance", "Finance", "nobody", "report"])
+    assert unmatched(*(Dag(name, tags) for name in ("report", "finance", "reports"))) == []
+
+
+ON_BUNDLES = """
+users:
+  - email: ana@example.com
+    dag_roles:
+      - {deployment_id: cldep0prod, bundle: finance, role: DAG_VIEWER}
+      - {deployment_id: cldep0prod, bundle: finance, folder: loads/, role: DAG_AUTHOR}
+      - {deployment_id: cldep0prod, bundle: Finance, role: DAG_VIEWER}
+      - {deployment_id: cldep0prod, bundle: finance, folder: load/, role: DAG_AUTHOR}
+"""
+
+
+def test_unmatched_bundles() -> None:
+    """A grant on a bundle or folder in which no Dag is is told; not where it is unknown in which bundle a Dag is."""
+    grant = "users[0].dag_roles[3]"
+    here = Dag("report", frozenset(), DagFile("finance", "loads/report.py"))
+    assert unmatched(here, grants=ON_BUNDLES) == [
+        "7:45: warning: users[0].dag_roles[2].bundle: no Dag is in bundle `Finance`, did you mean `finance`?",
+        f"8:62: warning: {grant}.folder: no Dag is in folder `load/` of bundle `finance`, did you mean `loads/`?",
+    ]
+    assert unmatched(here, Dag("other", frozenset()), grants=ON_BUNDLES) == []

@@ -17,7 +17,7 @@ from astro_auth_plugin.rbac.review.declared_changes import declared_changes
 from astro_auth_plugin.rbac.review.policy_diff import Difference, Plan, compare
 from astro_auth_plugin.rbac.review.policy_snapshot import SEE_DAG, PermissionSets, Side, words
 from tests import reference_engine as reference
-from tests.rbac.helpers import checked, engine_of
+from tests.rbac.helpers import checked, engine_of, real_dag
 from tests.strategies import WORKSPACES, Case, Pool, cases, dags, policies, pools
 
 NO_DIFFERENCE = Difference(0, 0, {})
@@ -48,12 +48,12 @@ class Change:
 
     def plan(self, *, moved: bool = True) -> Plan:
         """Compare the two, with the Dags as they are afterwards or as they stay."""
-        after = [Dag(*dag) for dag in self.after.values()] if moved else None
+        after = [real_dag(dag) for dag in self.after.values()] if moved else None
         return compare(
             self.deployment_id,
             engine_of(self.old, self.deployment_id),
             engine_of(self.new, self.deployment_id),
-            [Dag(*dag) for dag in self.before.values()],
+            [real_dag(dag) for dag in self.before.values()],
             after,
         )
 
@@ -140,7 +140,7 @@ def test_lines_tell_all_differences(change: Change) -> None:
 def test_nothing_changes_between_a_policy_and_itself(case: Case) -> None:
     """A policy compared with itself is an empty plan, with Dags and without."""
     engine, again = (engine_of(case.values, case.deployment_id) for _ in range(2))
-    for known in (None, [Dag(*dag) for dag in case.dags]):
+    for known in (None, [real_dag(dag) for dag in case.dags]):
         assert compare(case.deployment_id, engine, again, known) == Plan(case.deployment_id, {}, (), known is None)
 
 
@@ -178,7 +178,7 @@ def test_without_dags(change: Change) -> None:
         assert found.gained == difference.gained
         sides = [(engine, PermissionSets.sum(Side(engine).held(subject).values())) for engine in (old, new)]
         for spot, (more, less) in difference.on.items():
-            dag = Dag(*change.before[spot.name])
+            dag = real_dag(change.before[spot.name])
             scopes = [
                 other
                 for other in found.on

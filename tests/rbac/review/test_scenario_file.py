@@ -122,15 +122,15 @@ def run(text: str) -> list[Result]:
         ),
         (
             GOOD.replace("{orders: [sales], ledger: []}", "[orders]"),
-            "10:7: dags: expected a mapping from each Dag to the list of its tags, or the path of a Dag list",
+            "10:7: dags: expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; or the path of a Dag list",
         ),
         (
             GOOD.replace("ledger: []", "ledger: sales"),
-            "10:7: dags: expected a mapping from each Dag to the list of its tags, or the path of a Dag list",
+            "10:7: dags: expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; or the path of a Dag list",
         ),
         (
             GOOD.replace("{orders: [sales], ledger: []}", "''"),
-            "10:7: dags: expected a mapping from each Dag to the list of its tags, or the path of a Dag list",
+            "10:7: dags: expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; or the path of a Dag list",
         ),
         (GOOD.replace("[sales]", "[1]"), "10:7: dags: a tag has to be text: put it in quotes"),
     ],

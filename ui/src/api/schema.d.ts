@@ -357,7 +357,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
+            kind: "Organization" | "Workspace" | "Deployment" | "bundle" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
             /**
              * Id
              * @default
@@ -368,6 +368,11 @@ export interface components {
              * @default
              */
             deployment_id: string;
+            /**
+             * Folder
+             * @default
+             */
+            folder: string;
             /** Label */
             label: string;
         };
@@ -711,14 +716,16 @@ export interface components {
         };
         /**
          * Scope
-         * @description Where a role reaches. `id` is empty for the Organization, `deployment_id` for all but Dags and tags.
+         * @description Where a role reaches. `id` is empty for the Organization, `deployment_id` for what is no part of a Deployment.
+         *
+         *     `folder` is the folder of a bundle; without it, it is the whole bundle.
          */
         Scope: {
             /**
              * Kind
              * @enum {string}
              */
-            kind: "Organization" | "Workspace" | "Deployment" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
+            kind: "Organization" | "Workspace" | "Deployment" | "bundle" | "Dag" | "tag" | "connection" | "connection prefix" | "Variable" | "Variable prefix" | "pool" | "pool prefix";
             /**
              * Id
              * @default
@@ -729,6 +736,11 @@ export interface components {
              * @default
              */
             deployment_id: string;
+            /**
+             * Folder
+             * @default
+             */
+            folder: string;
         };
         /**
          * Suggestion

@@ -39,7 +39,7 @@ export function MyAccess() {
 
 const NO_GRANT = {
   role: "",
-  scope: { kind: "Deployment", id: "", deployment_id: "" },
+  scope: { kind: "Deployment", id: "", deployment_id: "", folder: "" },
   expires_at: null,
   note: "",
   implied: false,

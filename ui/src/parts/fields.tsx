@@ -82,12 +82,18 @@ export const EndFields = ({
 /** A text field that proposes what the server knows, and takes anything; `unknown` says that a value is none of it. */
 export function SuggestField({
   kind,
+  bundle,
   unknown,
   ...field
-}: Text & { kind: "dag" | "tag" | "connection" | "variable" | "pool" | "user" | "team" | "role"; unknown?: string }) {
+}: Text & {
+  kind: "dag" | "tag" | "bundle" | "folder" | "connection" | "variable" | "pool" | "user" | "team" | "role";
+  /** In which bundle folders are. */
+  bundle?: string;
+  unknown?: string;
+}) {
   const id = useId();
   const search = useSettled(field.value);
-  const { data } = useGet<Suggestions>(`suggest${query({ kind, search })}`);
+  const { data } = useGet<Suggestions>(`suggest${query({ kind, search, bundle })}`);
   const isNew = unknown && search.trim() && data && !data.suggestions.some(({ value }) => value === search.trim());
   return (
     <>

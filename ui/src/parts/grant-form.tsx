@@ -7,9 +7,17 @@ import { EndFields, SelectField, SuggestField } from "./fields";
 import { Loaded } from "./states";
 
 /** What is in the fields; `place` is the index among the places that can be chosen. */
-export type Draft = { kind: Kind; id: string; deployment: string; role: string; until: string; note: string };
+export type Draft = {
+  kind: Kind;
+  id: string;
+  folder: string;
+  deployment: string;
+  role: string;
+  until: string;
+  note: string;
+};
 
-export const EMPTY: Draft = { kind: "tag", id: "", deployment: "", role: "", until: "", note: "" };
+export const EMPTY: Draft = { kind: "tag", id: "", folder: "", deployment: "", role: "", until: "", note: "" };
 
 const LEVEL: Record<Kind, Level> = {
   Organization: "ORGANIZATION",
@@ -17,6 +25,7 @@ const LEVEL: Record<Kind, Level> = {
   Deployment: "DEPLOYMENT",
   Dag: "DAG",
   tag: "DAG",
+  bundle: "DAG",
   connection: "OBJECT",
   "connection prefix": "OBJECT",
   Variable: "OBJECT",
@@ -28,6 +37,7 @@ const LEVEL: Record<Kind, Level> = {
 /** The parts of a Deployment: what a field asks for, whose existing ids it suggests, and how the choice is called. */
 const PARTS = {
   tag: { label: "Tag", suggests: "tag", choice: "All Dags with a tag", unknown: "No Dag that you see has this tag." },
+  bundle: { label: "Bundle", suggests: "bundle", choice: "All Dags of a bundle", unknown: "You see no Dag of this bundle." },
   Dag: { label: "Dag", suggests: "dag", choice: "One Dag", unknown: "You see no Dag of this id." },
   connection: { label: "Connection", suggests: "connection", choice: "One connection", unknown: "You see no connection of this id." },
   "connection prefix": { label: "How their ids begin", suggests: "connection", choice: "Connections with a prefix", unknown: undefined },
@@ -62,6 +72,7 @@ export const scopeOf = (draft: Draft, me: Me): Scope => ({
   kind: draft.kind,
   id: draft.id.trim(),
   deployment_id: isPart(draft.kind) ? draft.deployment || me.deployment.id : "",
+  folder: draft.kind === "bundle" ? draft.folder.trim() : "",
 });
 
 export const grantOf = (draft: Draft, me: Me): Grant => ({
@@ -99,7 +110,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
   const move = (value: string) => {
     const [kind, id, deployment] = JSON.parse(value) as [Kind, string, string];
     const keeps = LEVEL[kind] === LEVEL[draft.kind];
-    set({ kind, deployment, id: isPart(kind) ? "" : id, role: keeps ? draft.role : "" });
+    set({ kind, deployment, id: isPart(kind) ? "" : id, folder: "", role: keeps ? draft.role : "" });
   };
   return (
     <>
@@ -118,6 +129,16 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
           required
           unknown={elsewhere ? undefined : PARTS[draft.kind].unknown}
           help={draft.kind.endsWith(" prefix") ? "At least 3 characters; ends in _ - . / or :" : undefined}
+        />
+      ) : null}
+      {draft.kind === "bundle" ? (
+        <SuggestField
+          kind="folder"
+          bundle={draft.id.trim()}
+          label="Folder"
+          value={draft.folder}
+          onChange={(folder) => set({ folder })}
+          help="Only the Dags below this folder, such as finance/; without one, all of the bundle."
         />
       ) : null}
       <SelectField
