@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow.models import DagModel
@@ -18,11 +18,10 @@ from sqlalchemy.sql.expression import ColumnElement, Select
 
 from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.model.folders import LEAVES
-from astro_auth_plugin.rbac.policy.tag_rules import ANY_FILE, TagRules
+from astro_auth_plugin.rbac.policy.tag_rules import ANY_FILE, Place, TagRules, folder_of
 
 MAX_VALUES = 2_000
 """Above this many ids and tags a list is read instead: Airflow's statements repeat a sub-select up to three times."""
-
 MAX_FOLDERS = 100
 """Above this many folders, too: each is a condition of its own."""
 
@@ -35,9 +34,12 @@ _carried = DagTag.__table__.alias()
 
 _EVERY_DAG = select(_dags.c.dag_id).correlate(None)
 _CARRYING = select(_carried.c.dag_id).correlate(None)
-_IS_OF_DAG = _dags.c.dag_id == _carried.c.dag_id
 
-Bundles = frozenset[str]
+_LEAVING = ("//", "/./", "/../")
+"""What a path has that may leave the folder which it begins with, once it ends in `/`."""
+
+Folders = frozenset[tuple[str, str]]
+"""Bundles, each with a folder; '' for the whole bundle."""
 
 
 @functools.cache
@@ -102,16 +104,16 @@ def _smallest(clauses: Iterable[Clause]) -> list[Clause]:
 
 def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] | None:
     """Return the SELECTs which together find what matches a clause; None when that cannot be said."""
-    tags: dict[Bundles | None, set[str]] = defaultdict(set)
+    tags: dict[Folders | None, set[str]] = defaultdict(set)
     for tag in sorted(clause.tags):
         places = rules.places(tag)
-        if places is None:
-            tags[None].add(tag)
-        elif all(ANY_FILE in place.files for place in places):
-            tags[frozenset(place.bundle for place in places)].add(tag)
-        else:
+        folders = _folders(places) if places is not None else None
+        if places is not None and folders is None:
             return None
-    parts = [_carrying(names, bundles, dialect) for bundles, names in tags.items() if bundles != Bundles()]
+        tags[folders].add(tag)
+    if sum(len(folders) for folders in tags if folders) > MAX_FOLDERS:
+        return None
+    parts = [_carrying(names, folders, dialect) for folders, names in tags.items() if folders != Folders()]
     if clause.dag_ids:
         # A granted id may be of no Dag: Airflow keeps runs and logs of Dags that are gone.
         parts.append(_EVERY_DAG.where(is_one_of(_dags.c.dag_id, clause.dag_ids, dialect)))
@@ -122,30 +124,54 @@ def _parts(clause: Clause, rules: TagRules, dialect: str) -> list[Select[Any]] |
     if len(in_folders) > MAX_FOLDERS:
         return None
     if in_folders:
-        parts.append(_EVERY_DAG.where(or_(*(_is_below(*place, dialect) for place in in_folders))))
+        parts.append(_EVERY_DAG.where(or_(*(_is_below(*place, (LEAVES,), dialect) for place in in_folders))))
     return parts
 
 
-def _is_below(bundle: str, folder: str, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a Dag's file is in a folder of a bundle, exactly as `folders_around` has it."""
-    if not can_be_stored(folder, dialect):
-        return false()
-    path: Any = _dags.c.relative_fileloc
-    begins: Any = folder
-    leaves: Any = LEAVES
-    if dialect in _MYSQL:
-        path, begins, leaves = cast(path, LargeBinary), folder.encode(), LEAVES.encode()
-    position = func.strpos(path, leaves) if dialect == "postgresql" else func.instr(path, leaves)
-    is_in_bundle = is_one_of(_dags.c.bundle_name, [bundle], dialect)
-    return and_(is_in_bundle, func.substr(path, 1, len(begins)) == begins, position == 0)
+def _folders(places: Iterable[Place]) -> Folders | None:
+    """Return the folders of which places have all files; None when they have other patterns."""
+    found: set[tuple[str, str]] = set()
+    for bundle, patterns in places:
+        folders = {""} if ANY_FILE in patterns else {folder_of(pattern) or None for pattern in patterns}
+        if None in folders:
+            return None
+        found |= {(bundle, folder) for folder in folders if folder is not None}
+    return frozenset(found)
 
 
-def _carrying(tags: set[str], bundles: Bundles | None, dialect: str) -> Select[Any]:
+def _carrying(tags: set[str], folders: Folders | None, dialect: str) -> Select[Any]:
     # A tag goes when its Dag goes: the database sees to it, so the table of Dags is not needed.
     found = _CARRYING.where(is_one_of(_carried.c.name, tags, dialect))
-    if bundles is None:
+    if folders is None:
         return found
-    return found.join(_dags, _IS_OF_DAG).where(is_one_of(_dags.c.bundle_name, bundles, dialect))
+    # Not a join: a Dag with several of the tags is looked up once.
+    in_folders = or_(*(_is_in(*folder, dialect) for folder in sorted(folders)))
+    return _EVERY_DAG.where(_dags.c.dag_id.in_(found), in_folders)
+
+
+def _is_in(bundle: str, folder: str, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a Dag's file is in a bundle or in a folder of it, as `folder_of` has it."""
+    if not folder:
+        return is_one_of(_dags.c.bundle_name, [bundle], dialect)
+    return _is_below(bundle, folder, _LEAVING, dialect)
+
+
+def _is_below(bundle: str, folder: str, leaving: Sequence[str], dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a path begins with a folder of a bundle and has none of the texts that leave it."""
+    if not can_be_stored(folder, dialect):
+        return false()
+    is_of_bundle = is_one_of(_dags.c.bundle_name, [bundle], dialect)
+    path: Any = _dags.c.relative_fileloc
+    if dialect == "postgresql":
+        # Of functions its planner thinks that they leave hardly a row, and looks up the tags of every Dag one by one.
+        begins = path.startswith(folder, autoescape=True, escape="|")
+        return and_(is_of_bundle, begins, *(~path.concat("/").contains(text) for text in leaving))
+    texts: list[Any] = [folder, "/", *leaving]
+    if dialect in _MYSQL:
+        path, texts = cast(path, LargeBinary), [text.encode() for text in texts]
+    begin, end, *others = texts
+    stays = (func.instr(path.concat(end), text) == 0 for text in others)
+    return and_(is_of_bundle, func.substr(path, 1, len(begin)) == begin, *stays)
 
 
 def _one(parts: list[Select[Any]]) -> Any:

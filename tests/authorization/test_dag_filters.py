@@ -152,15 +152,19 @@ def test_lists_and_checks_agree(database: Any, case: Case) -> None:
 
 
 words = st.frozensets(st.sampled_from(("sales", "Sales", "sale")), max_size=2)
-some_files = st.builds(DagFile, st.sampled_from(BUNDLES), st.just("x/a.py") | paths())
+odd_paths = st.sampled_from(
+    ("x/a.py", "x/../a.py", "x/..", "x/./a.py", "x//a.py", "x/", "X/a.py", "x/y/a.py", "x/y.zip/a.py", "x.zip/a.py", "")
+) | st.lists(st.sampled_from(("x", "y", ".", "..", "/", "/", ".zip", "a.py", "\u00e9")), max_size=7).map("".join)
+some_files = st.builds(DagFile, st.sampled_from(BUNDLES), odd_paths | paths())
 some_dags = st.lists(
     st.builds(Dag, st.sampled_from(NAMES), words, some_files),
     min_size=3,
     max_size=9,
     unique_by=lambda dag: dag.id,
 )
+FILES = [("**",), ("y/", "**"), ("x/",), ("x/y/**", "y/"), ("x.zip/",), ("x/*",), ("\u00e9/",), ()]
 some_places = st.lists(
-    st.builds(Place, st.sampled_from(BUNDLES), st.sampled_from([("**",), ("y/", "**"), ("x/",), ("y/",), ()])),
+    st.builds(Place, st.sampled_from(BUNDLES), st.sampled_from(FILES)),
     max_size=2,
 ).map(tuple)
 some_rules = st.dictionaries(st.sampled_from(("sales", "Sales", "sa*", "*")), some_places, max_size=2).map(TagRules)
@@ -221,7 +225,7 @@ def test_tags_that_may_be_carried_nowhere_are_not_sent() -> None:
     assert sql(selection(clause("a"), rules=rules))[0] == "SELECT dag_1.dag_id FROM dag AS dag_1 WHERE 0 = 1"
     statement, values = sql(selection(clause("a", "bb", "c"), rules=rules))
     assert values == [["bb"], ["dags"], ["c"]]
-    assert "JOIN dag AS dag_1 ON dag_1.dag_id = dag_tag_1.dag_id" in statement
+    assert "FROM dag AS dag_1 WHERE dag_1.dag_id IN (SELECT dag_tag_1.dag_id FROM dag_tag AS dag_tag_1" in statement
 
 
 def test_places_are_those_of_files() -> None:
@@ -230,10 +234,10 @@ def test_places_are_those_of_files() -> None:
     statement, values = sql(selection(clause(places=[("b", "x/")])))
     assert statement == (
         "SELECT dag_1.dag_id FROM dag AS dag_1 WHERE dag_1.bundle_name IN (__[POSTCOMPILE_bundle_name_1]) "
-        "AND substr(dag_1.relative_fileloc, ?, ?) = ? AND instr(dag_1.relative_fileloc, ?) = ?"
+        "AND substr(dag_1.relative_fileloc, ?, ?) = ? AND instr(dag_1.relative_fileloc || ?, ?) = ?"
     )
-    assert values == [["b"], 1, 2, "x/", "/..", 0]
-    assert "strpos(" in sql(selection(clause(places=[("b", "x/")])), postgresql.dialect())[0]
+    assert values == [["b"], 1, 2, "x/", "/", "/..", 0]
+    assert "relative_fileloc LIKE" in sql(selection(clause(places=[("b", "x/")])), postgresql.dialect())[0]
     assert b"\xc3\xa9/" in sql(selection(clause(places=[("b", "\u00e9/")])), mysql.dialect())[1]
 
 
@@ -267,13 +271,19 @@ def test_inside_of_airflows_statements(dialect: Any) -> None:
     assert "UNION" in str(changing.compile(dialect=dialect))
 
 
+def many_folders() -> TagRules:
+    """One more than a statement has, each of a tag."""
+    return TagRules({str(tag): (Place("dags", (f"{tag}/",)),) for tag in range(dag_filters.MAX_FOLDERS + 1)})
+
+
 @pytest.mark.parametrize(
     ("chosen", "dialect"),
     [
-        (selection(clause("a"), rules=TagRules({"a": (Place("dags", ("team/**",)),)})), "sqlite"),
-        (selection(clause("a"), rules=TagRules({"a": (Place("x", ("**",)), Place("y", ("y/",)))})), "sqlite"),
+        (selection(clause("a"), rules=TagRules({"a": (Place("dags", ("team/*.py",)),)})), "sqlite"),
+        (selection(clause("a"), rules=TagRules({"a": (Place("x", ("**",)), Place("y", ("y/", "*/y/")))})), "sqlite"),
         (selection(clause("a"), clause(*map(str, range(dag_filters.MAX_VALUES)))), "sqlite"),
         (selection(clause(places=[("b", f"{n}/") for n in range(dag_filters.MAX_FOLDERS + 1)])), "sqlite"),
+        (selection(clause(*map(str, range(101))), rules=many_folders()), "sqlite"),
         (selection(clause("a")), "oracle"),
     ],
 )
@@ -294,13 +304,22 @@ def test_ids_with_a_collation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_a_folder(database: Any) -> None:
-    """Where a tag belongs to a folder, the Dags are read, and what they may carry is decided here."""
+    """Where a tag belongs to a folder, the database finds the Dags; where it belongs to files of a name, they are read."""
     put(database, [Dag("sales", frozenset("t"), DagFile("dags", "x/a.py")), Dag("sale", frozenset("t"))])
-    rules = TagRules({"t": (Place("dags", ("x/",)),)})
-    ids = dag_lookup.select_dag_ids(selection(clause("t"), rules=rules))
-    assert not isinstance(ids, SubSelect)
-    assert isinstance(ids, LazySet)
-    assert runs_of(database, ids) == ids == {"sales"}
+    for pattern, in_sql in (("x/", True), ("x/**", True), ("x/*.py", False)):
+        ids = dag_lookup.select_dag_ids(selection(clause("t"), rules=TagRules({"t": (Place("dags", (pattern,)),)})))
+        assert isinstance(ids, SubSelect) == in_sql
+        assert isinstance(ids, LazySet)
+        assert runs_of(database, ids) == ids == {"sales"}
+
+
+def test_each_tag_in_its_folder(database: Any) -> None:
+    """Of several tags for folders each counts in its own, of its own bundle, and a path that leaves it is not in it."""
+    at = {"sales": "x/a.py", "Sales": "y/a.py", "sale": "x/../x/a.py"}
+    put(database, [Dag(name, frozenset("s"), DagFile(BUNDLES[0], path)) for name, path in at.items()])
+    for bundle, found in ((BUNDLES[0], {"sales"}), (BUNDLES[1], set())):
+        rules = TagRules({"s": (Place(bundle, ("x/",)),), "t": (Place(bundle, ("y/",)),)})
+        assert runs_of(database, dag_lookup.select_dag_ids(selection(clause("s", "t"), rules=rules))) == found
 
 
 def test_below_a_folder(database: Any) -> None:

@@ -20,6 +20,8 @@ MANY_ACCOUNTS = 50_000
 DEPLOYMENT = "cldep0bench"
 _TAGS = tuple(f"team:t{number:03}" for number in range(200))
 GRANTED = _TAGS[:20]
+FOLDER = "team/"
+"""Where the files of all Dags are."""
 TAG_COUNTS = (1, 5, 20, 100, 200)
 """How many tags each of the people `tags1`, `tags5`, ... has been given."""
 _OTHERS = _TAGS[20:]
@@ -124,7 +126,7 @@ def _short(answer: Any) -> str:
 
 
 def policy(*, folders: bool = False) -> str:
-    """Return the policy file that says the same; with `folders`, the tags are only for files of a pattern."""
+    """Return the policy file that says the same; with `folders`, the tags are only for files of a folder."""
     lines = [
         "version: 1",
         "organization_id: clorg0bench",
@@ -140,7 +142,7 @@ def policy(*, folders: bool = False) -> str:
     for count in TAG_COUNTS:
         lines += [f"  - email: tags{count}@example.com", "    dag_roles:", *_tag_grants(_TAGS[:count])]
     if folders:
-        place = "[{bundle: dags-folder, files: ['*.py']}]"
+        place = f"[{{bundle: dags-folder, files: ['{FOLDER}']}}]"
         entry = f"  - {{deployment_id: {DEPLOYMENT}, tag: '%s', only_in: {place}}}"
         lines += ["protected_tags:", *(entry % tag for tag in GRANTED)]
     return "\n".join(lines) + "\n"

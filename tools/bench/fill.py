@@ -28,7 +28,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy.orm import Session
 
 from astro_auth_plugin.accounts.accounts import note_emails
-from tools.bench.data import ACCENTED, ALL, PEOPLE, RESTRICTED, TAG_COUNTS, WRITTEN, BenchDag, dags, readable
+from tools.bench.data import ACCENTED, ALL, FOLDER, PEOPLE, RESTRICTED, TAG_COUNTS, WRITTEN, BenchDag, dags, readable
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _AT_ONCE = 1000
@@ -112,7 +112,7 @@ def _copy(session: Session, model: Any, wanted: Iterable[BenchDag], changes: Any
 
 
 def _names(first: dict[str, Any], dag: BenchDag) -> dict[str, Any]:
-    return {name: f"{dag.id}.py" for name in ("fileloc", "relative_fileloc") if name in first}
+    return {name: f"{FOLDER}{dag.id}.py" for name in ("fileloc", "relative_fileloc") if name in first}
 
 
 def _insert(session: Session, model: Any, rows: Iterable[dict[str, Any]]) -> None:

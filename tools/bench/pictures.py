@@ -68,7 +68,7 @@ def _draw(file: Path, title: str, along: str, panels: list[tuple[str, list[Line]
 
 def _lines(results: Results, cell: str, people: Iterable[str] = PEOPLE) -> list[Line]:
     found = []
-    for engine in ENGINES:
+    for engine in (each for each in ENGINES if each.name in _COLOURS):
         for person in engine.people:
             sizes, times = growth(results, cell, person, engine.name)
             if sizes and person in people:

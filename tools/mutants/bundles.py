@@ -43,11 +43,17 @@ FAULTS = (
     Fault(
         "SQL finds what begins like the folder",
         "_is_below",
-        "func.substr(path, 1, len(begins)) == begins",
-        "func.substr(path, 1, len(begins) - 1) == begins[:-1]",
+        "func.substr(path, 1, len(begin)) == begin",
+        "func.substr(path, 1, len(begin) - 1) == begin[:-1]",
         FILTERS,
     ),
-    Fault("SQL finds a path that leaves the folder", "_is_below", "position == 0", "position > -1", FILTERS),
+    Fault(
+        "SQL finds a path that leaves the folder",
+        "_is_below",
+        "func.instr(path.concat(end), text) == 0",
+        "func.instr(path.concat(end), text) > -1",
+        FILTERS,
+    ),
     Fault(
         "SQL looks into every bundle",
         "_is_below",

@@ -126,4 +126,18 @@ FAULTS = (
         "None",
         ("tests/tag_protection/test_dag_processor.py",),
     ),
+    Fault(
+        "a list has Dags with a protected tag in any folder",
+        "_carrying",
+        "_EVERY_DAG.where(_dags.c.dag_id.in_(found), in_folders)",
+        "_EVERY_DAG.where(_dags.c.dag_id.in_(found))",
+        ("tests/authorization/test_dag_filters.py",),
+    ),
+    Fault(
+        "a path may leave the folder that it begins with within an archive",
+        "TagRules._has",
+        'path.split("/")',
+        'parsed_file(path).split("/")',
+        RBAC,
+    ),
 )

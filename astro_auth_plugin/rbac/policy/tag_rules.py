@@ -90,10 +90,10 @@ class TagRules:
     def _has(self, place: Place, path: str) -> bool:
         if ANY_FILE in place.files:
             return True
-        file = parsed_file(path)
         # A path with `..` in it would leave the folder that it seems to be in.
-        if not _NOWHERE.isdisjoint(file.split("/")):
+        if not _NOWHERE.isdisjoint(path.split("/")):
             return False
+        file = parsed_file(path)
         return any(self._pattern(pattern).fullmatch(file) for pattern in place.files)
 
     def _pattern(self, pattern: str) -> re.Pattern[str]:
@@ -112,6 +112,17 @@ def parsed_file(path: str) -> str:
         if part.lower().endswith(".zip"):
             return "/".join(parts[:length])
     return path
+
+
+def folder_of(pattern: str) -> str:
+    """Return the folder of which a pattern has every file and no others, with `/` at its end; '' for other patterns.
+
+    It has the paths that begin with it and have no part that is empty, `.` or `..`.
+    """
+    folder = pattern.removesuffix("**")
+    # What is in an archive is at the archive's path, so below none.
+    is_folder = folder.endswith("/") and "*" not in folder and ".zip/" not in folder.lower()
+    return folder if is_folder else ""
 
 
 def fault(pattern: str) -> str:

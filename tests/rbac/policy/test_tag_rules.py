@@ -31,7 +31,7 @@ def in_files(pattern: str, path: str) -> bool:
         ("a/**/b.py", ["a/b.py", "a/c/b.py", "a/c/d/b.py"], ["b.py", "a/cb.py", "c/a/b.py"]),
         ("a/**/b/**/c.py", ["a/b/c.py", "a/x/b/y/c.py", "a/b/b/c.py"], ["a/c.py", "a/b/x.py"]),
         ("a.b+c(d)^$|.py", ["a.b+c(d)^$|.py"], ["axb+c(d)^$|.py", "a.bbc(d)^$|.py"]),
-        ("packs/*.zip", ["packs/a.zip", "packs/a.zip/dag.py", "packs/A.ZIP".lower()], ["packs/a.zip.py", "a.zip/packs/b.zip"]),
+        ("packs/*.zip", ["packs/a.zip", "packs/a.zip/dag.py", "packs/A.ZIP".lower()], ["packs/a.zip.py", "a.zip/packs/b.zip", "packs/a.zip/../b.py"]),
         ("**", ["a.py", "", "..", "/etc/a.py"], []),
         ("**/*", ["a.py", "a/b.py"], ["", "..", "a//b.py", "./a.py", "/a.py"]),
     ],
