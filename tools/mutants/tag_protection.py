@@ -13,7 +13,7 @@ FAULTS = (
         RBAC,
     ),
     Fault("another entry than the tag's own decides", "TagRules.places", "tag in self._exact", "False", RBAC),
-    Fault("a path leaves its folder", "TagRules._has", "not _NOWHERE.isdisjoint(file.split('/'))", "False", RBAC),
+    Fault("a path leaves its folder", "TagRules._has", "not _NOWHERE.isdisjoint(path.split('/'))", "False", RBAC),
     Fault(
         "another bundle's file counts",
         "TagRules.may_carry",
