@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from astro_auth_plugin.access_api import bundles
-from astro_auth_plugin.runtime import activation
+from astro_auth_plugin.runtime.settings import is_active
 
 PREFIX = "/access"
 """Where the api-server has the API of access and the files of the Access pages."""
@@ -33,7 +33,7 @@ async def access_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @functools.cache
 def _app() -> ASGIApp:
-    if not activation.is_active():
+    if not is_active():
         return PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)
     from astro_auth_plugin.access_api.app import make_app  # noqa: PLC0415 - only a server needs it
 
@@ -42,7 +42,7 @@ def _app() -> ASGIApp:
 
 def react_apps() -> list[dict[str, Any]]:
     """Return the pages as Airflow takes them; none where another auth manager is configured."""
-    if not activation.is_active():
+    if not is_active():
         return []
     # Absolute, since older releases take a relative one for the name of a module.
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")

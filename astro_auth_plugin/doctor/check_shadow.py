@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from astro_auth_plugin.doctor.findings import hint, ok, wrong
 from astro_auth_plugin.doctor.installation import Installation
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
-from astro_auth_plugin.runtime import activation, shadow_records
-from astro_auth_plugin.runtime.settings import SettingsError, is_shadow_on
+from astro_auth_plugin.runtime import shadow_records
+from astro_auth_plugin.runtime.settings import SettingsError, is_active, is_shadow_on
 
 _WHAT = "shadow mode"
 _REPORT = "see `airflow astro-auth shadow report`"
@@ -26,7 +26,7 @@ def shadow_mode(_: Installation) -> Iterator[Diagnostic]:
     except SettingsError as error:
         yield wrong(_WHAT, f"{error}.")
         return
-    if activation.is_active():
+    if is_active():
         yield hint(_WHAT, "has no effect, because this auth manager decides. Remove [astro_auth] shadow.")
         return
     try:

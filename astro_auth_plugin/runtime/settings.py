@@ -100,6 +100,13 @@ def policy_is_named() -> bool:
     return bool(_option("policy_file")) or _is_in_database()
 
 
+def is_active() -> bool:
+    """Whether this plugin is the auth manager; where another one is, nothing of it may have an effect."""
+    from airflow.api_fastapi.app import get_auth_manager_cls  # noqa: PLC0415 - only a server needs it
+
+    return any(base.__module__.startswith("astro_auth_plugin.") for base in get_auth_manager_cls().__mro__)
+
+
 def is_shadow_on() -> bool:
     """Whether another auth manager decides, and its answers are compared with those of the policy.
 

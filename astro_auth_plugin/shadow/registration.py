@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from astro_auth_plugin.runtime import activation
-from astro_auth_plugin.runtime.settings import SettingsError, is_shadow_on
+from astro_auth_plugin.runtime.settings import SettingsError, is_active, is_shadow_on
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +16,7 @@ def shadow_middleware(app: Any) -> Any:
     Whatever is wrong with shadow mode, the server starts without it.
     """
     try:
-        if not is_shadow_on() or activation.is_active():
+        if not is_shadow_on() or is_active():
             return app
         from astro_auth_plugin.shadow.middleware import ShadowMiddleware  # noqa: PLC0415 - only a server needs it
 

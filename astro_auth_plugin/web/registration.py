@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow import plugins_manager
 
-from astro_auth_plugin.runtime import activation
+from astro_auth_plugin.runtime.settings import is_active
 
 
 def request_middleware(app: Any) -> Any:
@@ -14,7 +14,7 @@ def request_middleware(app: Any) -> Any:
 
     Where another auth manager is configured, the app stays as it is.
     """
-    if not activation.is_active():
+    if not is_active():
         return app
     from astro_auth_plugin.web import validation_errors  # noqa: PLC0415 - only a server needs it
     from astro_auth_plugin.web.middleware import RequestMiddleware  # noqa: PLC0415 - only a server needs it

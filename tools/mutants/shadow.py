@@ -53,7 +53,7 @@ FAULTS = (
     Fault(
         "shadow mode runs beside itself",
         "shadow_middleware",
-        "not is_shadow_on() or activation.is_active()",
+        "not is_shadow_on() or is_active()",
         "not is_shadow_on()",
         _SHADOW,
     ),

@@ -225,7 +225,7 @@ FAULTS = (
     Fault(
         "the middleware works under another auth manager",
         "request_middleware",
-        "not activation.is_active()",
+        "not is_active()",
         "False",
         ("tests/web/test_middleware.py",),
     ),
