@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.review.lint import LARGE_TEAM, Dags, lint
 from astro_auth_plugin.rbac.review.lint_rules import RULES
@@ -356,6 +356,15 @@ def test_dags() -> None:
     assert found(user(grants)) == []
 
 
+def test_bundles() -> None:
+    """A grant on a bundle in which no Dag is is told, where it is known in which bundle each Dag is."""
+    placed = Dags("dep", [Dag("orders", frozenset(), DagFile("sales", "orders.py"))])
+    assert found(user("{deployment_id: dep, bundle: sale, role: DAG_VIEWER}"), placed) == [
+        ("unknown-bundle", "users[0].dag_roles[0].bundle", "no Dag is in bundle `sale`, did you mean `sales`?"),
+    ]
+    assert found(user("{deployment_id: dep, bundle: sales, role: DAG_VIEWER}"), placed) == []
+
+
 def test_grant_that_ends_later() -> None:
     """Nothing is said of a grant that ends in months, or where the time is unknown."""
     for end, now in (("2027-03-01", NOW), ("2026-01-01", None)):
@@ -376,7 +385,14 @@ def test_places() -> None:
 
 def test_every_rule_has_an_example() -> None:
     """Each rule is tried here; `other-warning` is for warnings of `validate` without a rule, of which there are none."""
-    elsewhere = {"unknown-tag", "unknown-dag", "tag-without-grant", "shown-by-airflow", "other-warning"}
+    elsewhere = {
+        "unknown-tag",
+        "unknown-dag",
+        "unknown-bundle",
+        "tag-without-grant",
+        "shown-by-airflow",
+        "other-warning",
+    }
     assert {rule for rule, *_ in SAID} | elsewhere == set(RULES)
 
 

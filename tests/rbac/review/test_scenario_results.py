@@ -28,7 +28,15 @@ def dag_of(story: Story, part: Story) -> reference.Dag | reference.Thing | None:
     for kind in reference.SINGLE_OBJECTS:
         if kind in part:
             return reference.Thing(kind, part[kind])
-    return reference.Dag(part["dag"], frozenset(story["dags"][part["dag"]])) if "dag" in part else None
+    return described(part["dag"], story["dags"][part["dag"]]) if "dag" in part else None
+
+
+def described(name: str, said: Any) -> reference.Dag:
+    """Return the reference's Dag for one of a scenario file: its tags alone, or with its place."""
+    if isinstance(said, list):
+        return reference.Dag(name, frozenset(said))
+    file = (said["bundle"], said.get("file", "")) if "bundle" in said else None
+    return reference.Dag(name, frozenset(said.get("tags", ())), file)
 
 
 @pytest.mark.parametrize("name", TOLD)
