@@ -104,17 +104,18 @@ def of_dag(asking: Answerer, dag: Dag) -> Iterator[Holder]:
 
 def of_tag(asking: Answerer, tag: str) -> Iterator[Holder]:
     """Yield everybody to whom a grant on a tag gives something, with what it gives; groups of Teams at the end."""
-    for who, grants in _everybody(asking, lambda grant: grant.scope.kind == "tag" and grant.scope.id == tag):
-        through = tuple(grant for grant in grants if grant.scope.kind == "tag" and grant.scope.id == tag)
-        if through:
-            yield Holder(who, together(through), through)
+    return _through(asking, lambda grant: grant.scope.kind == "tag" and grant.scope.id == tag)
 
 
 def of_bundle(asking: Answerer, bundle: str, folder: str = "") -> Iterator[Holder]:
     """Yield everybody to whom grants on a bundle, or on a folder and what is around it, give something there."""
     here = set(asking.engine.enclosing(GrantScope("bundle", bundle, asking.engine.deployment_id, folder)))
-    for who, grants in _everybody(asking, lambda grant: grant.scope.kind == "bundle" and grant.scope in here):
-        through = tuple(grant for grant in grants if grant.scope.kind == "bundle" and grant.scope in here)
+    return _through(asking, lambda grant: grant.scope.kind == "bundle" and grant.scope in here)
+
+
+def _through(asking: Answerer, fits: Callable[[Grant | HeldGrant], bool]) -> Iterator[Holder]:
+    for who, grants in _everybody(asking, fits):
+        through = tuple(grant for grant in grants if fits(grant))
         if through:
             yield Holder(who, together(through), through)
 

@@ -19,7 +19,7 @@ from .visitor import CONTACT, Visitor, Visitors
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.slow]
 
 PAGES = {
-    "/plugin/access": "27 users",
+    "/plugin/access": "29 users",
     f"{USERS}/vera@example.com": "Sees 4 Dags",
     "/plugin/access/teams": "3 Teams",
     "/plugin/access/teams/finance": "finn@example.com",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from astro_auth_plugin.rbac.changes import edits
 from astro_auth_plugin.rbac.changes.edits import EditError
-from astro_auth_plugin.rbac.engine.engine import Dag, Engine
+from astro_auth_plugin.rbac.engine.engine import Clause, Dag, Engine
+from astro_auth_plugin.rbac.explain import access_report
+from astro_auth_plugin.rbac.explain.answers import Answerer
 from astro_auth_plugin.rbac.model.folders import fault_of_folder, folders_around
 from astro_auth_plugin.rbac.model.permissions import mask
-from astro_auth_plugin.rbac.model.scopes import DagFile, GrantScope, enclosing_scopes
+from astro_auth_plugin.rbac.model.scopes import DagFile, GrantScope, enclosing_scopes, label_of
 from astro_auth_plugin.rbac.policy.grants import Principal
 from astro_auth_plugin.rbac.policy.protected_ids import IdRules
 from tests.in_request import engine_of
@@ -25,6 +29,7 @@ users:
     dag_roles: [{deployment_id: dep, bundle: ops, folder: x/, role: DAG_VIEWER, expires_at: 2020-01-01T00:00:00Z}]
 protected_tags: [{deployment_id: dep, tag: t, only_in: []}]
 """
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEES, RUNS = mask("dag.get"), mask("dagRun.create")
 
 
@@ -130,3 +135,24 @@ def test_protected_ids(engine: Engine) -> None:
     everywhere = engine_of("protect_dag_ids: true").id_rules
     assert everywhere.objection(other, third) == "`protect_dag_ids` of the policy is set"
     assert everywhere.objection(other, DagFile("other", "b.py")) == ""
+
+
+def test_what_is_given_through_bundles_and_folders(engine: Engine) -> None:
+    """A folder has those with grants on it and on what is around it, each with what these grants give."""
+    asking = Answerer(engine, NOW)
+    (holder,) = access_report.of_bundle(asking, "fin", "a/b/c/")
+    assert (holder.who, len(holder.grants), bool(holder.permissions & RUNS)) == ("ana@example.com", 2, True)
+    (holder,) = access_report.of_bundle(asking, "fin", "a/")
+    assert (len(holder.grants), bool(holder.permissions & RUNS)) == (1, False)
+    assert not [*access_report.of_bundle(asking, "ops")]
+
+
+def test_what_dags_have_in_common() -> None:
+    """The Dags of a tag have the tag in common, those of a bundle or folder their place; a Dag has nothing."""
+    scopes = [GrantScope("tag", "t", "dep"), GrantScope("bundle", "b", "dep", "x/"), GrantScope("Dag", "d", "dep")]
+    assert [*map(label_of, scopes)] == ["t", ("b", "x/"), None]
+
+
+def test_size_of_a_clause() -> None:
+    """Tags, ids and places count alike."""
+    assert Clause(frozenset("ab"), frozenset("c"), frozenset({("b", "")})).size == 4

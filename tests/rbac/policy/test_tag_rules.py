@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
-from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, Place, TagRules, fault, parsed_file
+from astro_auth_plugin.rbac.policy.tag_rules import NO_RULES, Place, TagRules, fault, folder_of, parsed_file
 from tests import reference_engine as reference
 from tests.rbac.helpers import checked
 from tests.strategies import paths, patterns
@@ -148,3 +148,29 @@ def test_archives() -> None:
     assert parsed_file("a/b.zip/c.py") == "a/b.zip"
     assert parsed_file("a/b.Zip/c.zip/d") == "a/b.Zip"
     assert parsed_file("a/b.py") == "a/b.py"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder"),
+    [
+        ("a/", "a/"),
+        ("a/b/**", "a/b/"),
+        ("**", ""),
+        ("a/*/", ""),
+        ("a/b.py", ""),
+        ("a/**/b/", ""),
+        ("a.zip/", ""),
+        ("a.ZIP/b/", ""),
+    ],
+)
+def test_folder_of_a_pattern(pattern: str, folder: str) -> None:
+    """Patterns of everything below a folder are those of the folder, if it has no wildcard and is no archive."""
+    assert folder_of(pattern) == folder
+
+
+@given(patterns(), paths())
+def test_folders_have_the_files_of_their_patterns(pattern: str, path: str) -> None:
+    """A path is in the folder of a pattern exactly if it is one of the pattern's."""
+    folder = folder_of(pattern)
+    is_inside = path.startswith(folder) and not {"", ".", ".."} & {*path.split("/")}
+    assert not folder or is_inside == in_files(pattern, path)

@@ -420,6 +420,13 @@ def test_a_tag_without_dags() -> None:
     assert made(old, new, None) == [(("Team", "sales", "a@b", "b@b"), 0, {(9, "tag `sales`")}, set())]
 
 
+def test_a_folder_without_dags() -> None:
+    """Where the Dags are not known, a line names the folder."""
+    in_folder = {"deployment_id": "dep", "bundle": "b", "folder": "x/", "role": "DAG_VIEWER"}
+    old, new = {"teams": [team(dag_roles=[VIEW])]}, {"teams": [team(dag_roles=[VIEW, in_folder])]}
+    assert made(old, new, None) == [(("Team", "sales", "a@b", "b@b"), 0, {(11, "folder `x/` of bundle `b`")}, set())]
+
+
 def test_a_tag_that_becomes_protected() -> None:
     """A tag that counts no more in a file is lost there, with its tag as the cause; what an id gives stays."""
     users = [{"email": "c@b", "dag_roles": [{"deployment_id": "dep", "dag_id": "orders", "role": "DAG_VIEWER"}]}]

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from astro_auth_plugin.rbac.engine.engine import Engine
-from astro_auth_plugin.rbac.model.scopes import Dag
+from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.review import scenario_file
 from astro_auth_plugin.rbac.review.scenario_file import CaseFile
@@ -132,6 +132,11 @@ def run(text: str) -> list[Result]:
             GOOD.replace("{orders: [sales], ledger: []}", "''"),
             "10:7: dags: expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; or the path of a Dag list",
         ),
+        (
+            GOOD.replace("ledger: []", "ledger: {file: a.py}"),
+            "10:7: dags: expected a mapping from each Dag to the list of its tags, or to `tags`, `bundle` and `file`; or the path of a Dag list",
+        ),
+        (GOOD.replace("ledger: []", "ledger: {tags: [1]}"), "10:7: dags: a tag has to be text: put it in quotes"),
         (GOOD.replace("[sales]", "[1]"), "10:7: dags: a tag has to be text: put it in quotes"),
     ],
 )
@@ -286,6 +291,14 @@ def test_places_of_the_policy() -> None:
     assert (problem.place.line, problem.where) == (7, "users[0].email")
     elsewhere = read("policy: other.yaml\ndags: dags.yaml\nanswers: [{who: a@b, may_not: dag.get, dag: x}]\n")
     assert elsewhere.policy_text() is None
+
+
+def test_dags_with_a_place() -> None:
+    """A Dag is a list of its tags, or a mapping with its bundle and file."""
+    assert scenario_file.dag_of("a", ["t"]) == Dag("a", frozenset("t"))
+    assert scenario_file.dag_of("a", {"tags": ["t"]}) == Dag("a", frozenset("t"))
+    assert scenario_file.dag_of("a", {"bundle": "b"}) == Dag("a", frozenset(), DagFile("b", ""))
+    assert scenario_file.dag_of("a", {"bundle": "b", "file": "x/a.py"}) == Dag("a", frozenset(), DagFile("b", "x/a.py"))
 
 
 def test_schema() -> None:
