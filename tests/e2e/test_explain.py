@@ -137,6 +137,7 @@ def reported(
                 deployment=DEPLOYMENT,
                 dags=str(dags),
                 tag=None,
+                bundle=None,
                 output="json",
                 standalone=True,
             )
