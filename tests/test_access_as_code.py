@@ -161,7 +161,7 @@ def test_hook(repository: Any) -> None:
 
 def shell_lines() -> Iterator[str]:
     """Yield the commands of the page's lists, which are indented."""
-    for block in re.findall(r"^  ```sh\n(.*?)^  ```$", text_of(PAGE), re.DOTALL | re.MULTILINE):
+    for block in re.findall(r"^ +```sh\n(.*?)^ +```$", text_of(PAGE), re.DOTALL | re.MULTILINE):
         yield from (line.strip() for line in block.splitlines())
 
 

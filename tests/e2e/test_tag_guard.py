@@ -164,6 +164,8 @@ def test_who_gained_is_told(guarded: Guarded) -> None:
         "dag_id": "good",
         "bundle": "dags-folder",
         "file": "finance/good.py",
+        "old_bundle": "",
+        "old_file": "",
         "old_tags": [],
         "new_tags": ["guard:finance"],
         "gained": ["tag.viewer@example.com"],

@@ -63,10 +63,9 @@ def shots(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="package")
-def visitors(shots: Path, stack: DemoStack, owner: httpx.Client) -> Iterator[Visitors]:
+def visitors(shots: Path, stack: DemoStack, owner: httpx.Client, browser: Browser) -> Visitors:
     """Everybody in the browser."""
-    with chromium() as browser:
-        yield Visitors(browser, stack.url, dict(stack.people), shots)
+    return Visitors(browser, stack.url, dict(stack.people), shots)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +77,9 @@ def access_stack(folder: Path, request: pytest.FixtureRequest) -> Iterator[DemoS
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser of one file."""
+    """The browser of all files: a process can have one at a time."""
     with chromium() as started:
         yield started
 

@@ -14,7 +14,12 @@ from tests import reference_engine as reference
 from tests.reference_engine import OWNERS, Values, normal_email
 
 LISTS = ("users", "teams", "api_tokens", "roles")
-LEVELS = {"workspace_roles": "WORKSPACE", "deployment_roles": "DEPLOYMENT", "dag_roles": "DAG"}
+LEVELS = {
+    "workspace_roles": "WORKSPACE",
+    "deployment_roles": "DEPLOYMENT",
+    "dag_roles": "DAG",
+    "object_roles": "OBJECT",
+}
 NEVER = "9999"
 """Later than every time."""
 
@@ -259,14 +264,15 @@ def all_grants(values: Values) -> Counter[tuple[str, ...]]:
 
 
 def grants_on(whose: str, holder: Values) -> Iterator[tuple[str, ...]]:
-    """Yield whose each grant is, its level, place, Dag or tag, role, end and note."""
+    """Yield whose each grant is, its level, place, what it is on there, role, end and note."""
     given = reference.organization_role(holder)
     if given:
         yield whose, "ORGANIZATION", "", "", given["role"], given.get("expires_at", NEVER), given.get("note", "")
     for key, level in LEVELS.items():
         for entry in holder.get(key, []):
             place = entry["workspace_id" if level == "WORKSPACE" else "deployment_id"]
-            on = f"id {entry['dag_id']}" if "dag_id" in entry else f"tag {entry.get('tag')}"
+            rest = ("workspace_id", "deployment_id", "role", "expires_at", "note")
+            on = str(sorted((key, value) for key, value in entry.items() if key not in rest))
             yield whose, level, place, on, entry["role"], entry.get("expires_at", NEVER), entry.get("note", "")
 
 

@@ -258,8 +258,12 @@ def test_grant_that_does_not_reach_the_dag_never_counts(case: Case) -> None:
 
 def misses(entry: dict[str, str], dag: reference.Dag) -> bool:
     """Whether an entry gives a role on Dags, and not on this one."""
-    kind = entry.get("entity_type", "DAG" if "dag_id" in entry else "DAG_TAG")
-    name = entry.get("entity_id") or entry.get("dag_id") or entry.get("tag")
+    kinds = {"dag_id": "DAG", "tag": "DAG_TAG", "bundle": "DAG_BUNDLE"}
+    kind = entry.get("entity_type") or next((kind for key, kind in kinds.items() if key in entry), "")
+    name = entry.get("entity_id") or entry.get("dag_id") or entry.get("tag") or entry.get("bundle")
+    if kind == "DAG_BUNDLE":
+        bundle, path = dag.file or ("", "")
+        return name != bundle or not path.startswith(entry.get("folder", ""))
     return (kind == "DAG" and name != dag.id) or (kind == "DAG_TAG" and name not in dag.tags)
 
 

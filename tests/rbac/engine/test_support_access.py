@@ -145,7 +145,7 @@ def supporting(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
         if team["name"] in names:
             team["support"] = True
             team.pop("organization_role", None)
-            for key in ("workspace_roles", "deployment_roles", "dag_roles"):
+            for key in ("workspace_roles", "deployment_roles", "dag_roles", "object_roles"):
                 team[key] = [entry for entry in team.get(key, []) if reads(entry)]
     return values
 
