@@ -89,7 +89,11 @@ class Comparing:
         policy = Policy()
         while True:
             for request in self._gathered():
-                compare(request, policy, self._found)
+                try:
+                    compare(request, policy, self._found)
+                except Exception as error:  # noqa: BLE001 - the thread is the only one, and has to go on
+                    log.warning("Shadow mode cannot compare a request: %s", type(error).__name__)
+                    self._found.count(FAILED, len(request.answers))
                 self._waiting.task_done()
             if self._left_out:
                 self._found.count(LEFT_OUT, self._left_out)
@@ -205,7 +209,7 @@ class Policy:
 
 
 def compare(request: Observed, policy: Policy, found: Found) -> None:
-    """Compare every answer of a request; never raises."""
+    """Compare every answer of a request; an answer that cannot be compared is counted."""
     if request.left_out:
         found.count(LEFT_OUT, request.left_out)
     try:
@@ -222,10 +226,10 @@ def compare(request: Observed, policy: Policy, found: Found) -> None:
     token = enter_request(context)
     try:
         for answer in request.answers:
-            identity = identities.get(answer.asker) or identities.setdefault(
-                answer.asker, _identity(answer.asker, engine)
-            )
             try:
+                if answer.asker not in identities:
+                    identities[answer.asker] = _identity(answer.asker, engine)
+                identity = identities[answer.asker]
                 differences = _differences(answer, identity, policy, context)
             except Exception as error:  # noqa: BLE001 - the text of an error may have values in it
                 log.warning("Shadow mode cannot compare %s: %s", answer.hook, type(error).__name__)

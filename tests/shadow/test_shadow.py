@@ -279,6 +279,8 @@ def application(configured: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     """A function that returns an ASGI application in shadow mode, which sends what it asks."""
     made = SimpleAuthManager()
     monkeypatch.setattr(middleware, "get_auth_manager", lambda: made)
+    # Each application limits the lines of the log, and those of the tests before are none of its own.
+    monkeypatch.setattr(comparing.log, "filters", [])
 
     def make(questions: Ask) -> ShadowMiddleware:
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -315,22 +317,26 @@ def test_answers_stay(user: Any, policy: str, application: Callable[[Ask], Any],
     assert records.failed.answers == 0 or not records.differences
 
 
+@pytest.mark.parametrize("part", ["_says", "_identity", "_context"])
 def test_comparison_fails(
-    application: Callable[[Ask], Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    part: str, application: Callable[[Ask], Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error in a comparison is counted; its text, which may have values, is not in the log."""
+    """An error in a comparison is counted, and the next request compared; its text may have values and is not logged."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError("a value")
 
-    monkeypatch.setattr(comparing, "_says", fail)
     app = application(lambda manager: ask_everything(manager, VERA))
-    ((answered, _),) = serve(app)
-    records = written(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing, part, fail)
+        ((answered, _),) = serve(app)
+        records = written(app)
     assert answered == ask_everything(SimpleAuthManager(), VERA)
     assert (records.differences, records.compared.answers, records.failed.answers) == ((), 0, len(answered))
     assert "ValueError" in caplog.text
     assert "a value" not in caplog.text
+    serve(app)
+    assert written(app).compared.answers
 
 
 def test_note_fails(application: Callable[[Ask], Any], monkeypatch: pytest.MonkeyPatch) -> None:
