@@ -28,7 +28,7 @@ FAULTS = (
     Fault(
         "lists leave out the Dags of a bundle",
         "DagSelection.matches",
-        "places & clause.places",
+        "each.has_place_of(dag)",
         "False",
         UNITS,
     ),

@@ -25,6 +25,10 @@ class Clause(NamedTuple):
         """How many tags, ids and places it has."""
         return len(self.tags) + len(self.dag_ids) + len(self.places)
 
+    def has_place_of(self, dag: Dag) -> bool:
+        """Whether a Dag is in one of the places. Without any, its path is not taken apart: there may be many Dags."""
+        return bool(self.places) and dag.file is not None and not self.places.isdisjoint(dag.file.places)
+
 
 class DagSelection(NamedTuple):
     """Which Dags a subject may do something with, without looking at any Dag.
@@ -45,8 +49,8 @@ class DagSelection(NamedTuple):
         """Whether this Dag is selected."""
         if self.nothing:
             return False
-        tags, places = self.tag_rules.effective_tags(dag), frozenset(dag.file.places if dag.file else ())
-        return all(dag.id in clause.dag_ids or tags & clause.tags or places & clause.places for clause in self.clauses)
+        tags = self.tag_rules.effective_tags(dag)
+        return all(dag.id in each.dag_ids or tags & each.tags or each.has_place_of(dag) for each in self.clauses)
 
 
 class Access(NamedTuple):
