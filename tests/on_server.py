@@ -44,3 +44,12 @@ def in_use(address: str) -> Iterator[Any]:
         patch.setattr(settings, "NonScopedSession", sessionmaker(engine))
         yield engine
     engine.dispose()
+
+
+def on_each(request: pytest.FixtureRequest, of_tests: Any, name: str) -> Iterator[Any]:
+    """What a fixture with the parameters `ON_EACH` yields: the engine of the tests, or of a new database on the server."""
+    if request.param == "sqlite":
+        yield of_tests
+        return
+    with in_use(made_on_the_server(name)) as engine:
+        yield engine

@@ -297,8 +297,8 @@ def test_who_has_roles_on_objects_is_told_to_those_who_may_see_it(more: Api, nam
         )
         for who, dag_id in (("ana", "secret"), ("bo", "secret"), ("ana", "other"))
     ]
-    told = [(answer.status_code, answer.json().get("answer")) for answer in answers]
-    assert told == ([(403, None)] * 3 if name == "mo" else [(200, "yes"), (200, "no"), (200, "no")])
+    given = [(answer.status_code, answer.json().get("answer")) for answer in answers]
+    assert given == ([(403, None)] * 3 if name == "mo" else [(200, "yes"), (200, "no"), (200, "no")])
     own = {"action": "see-connection", "dag_id": "secret"}
     assert more.ask(name, "POST", "/explain", json=own).status_code == 200
 

@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.on_server import ON_EACH, in_use, made_on_the_server
+from tests.on_server import ON_EACH, on_each
 
 
 @pytest.fixture(scope="module", params=ON_EACH)
 def metadata_database(request: pytest.FixtureRequest, metadata_database: Any) -> Iterator[Any]:
     """SQLAlchemy's engine of the metadata database."""
-    if request.param == "sqlite":
-        yield metadata_database
-        return
-    with in_use(made_on_the_server("changes")) as engine:
-        yield engine
+    yield from on_each(request, metadata_database, "changes")

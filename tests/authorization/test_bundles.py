@@ -51,4 +51,4 @@ def test_other_places(name: str, bundles: Engine) -> None:
 def test_menu(bundles: Engine) -> None:
     """The menu has the pages of Dags for a user with a role on a bundle."""
     assert authorizer.may_see_menu_item(person(bundles, "ana"), SimpleNamespace(name="DAGS"))
-    assert not authorizer.may_see_menu_item(person(bundles, "nobody"), SimpleNamespace(name="DAGS"))
+    assert not authorizer.may_see_menu_item(person(bundles, "stranger"), SimpleNamespace(name="DAGS"))

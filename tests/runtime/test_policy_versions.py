@@ -32,7 +32,7 @@ from astro_auth_plugin.runtime.policy_versions import VERSIONS, Change, Document
 from astro_auth_plugin.runtime.settings import Settings
 from tests.conftest import CountStatements
 from tests.in_request import HEAD
-from tests.on_server import ON_EACH, in_use, made_on_the_server
+from tests.on_server import ON_EACH, on_each
 
 SETTINGS = Settings(None, "dep")
 CHANGE = Change("ana@example.com", "person", "page", "because", None, ("+ user `ana@example.com`", "- Team `é`"))
@@ -41,11 +41,7 @@ CHANGE = Change("ana@example.com", "person", "page", "because", None, ("+ user `
 @pytest.fixture(scope="module", params=ON_EACH)
 def metadata_database(request: pytest.FixtureRequest, metadata_database: Any) -> Iterator[Any]:
     """SQLAlchemy's engine of the metadata database, of SQLite and on a server."""
-    if request.param == "sqlite":
-        yield metadata_database
-        return
-    with in_use(made_on_the_server("versions")) as engine:
-        yield engine
+    yield from on_each(request, metadata_database, "versions")
 
 
 @pytest.fixture(autouse=True)

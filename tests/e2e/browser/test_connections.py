@@ -68,7 +68,7 @@ def fill_in(visitor: Visitor, name: str) -> Locator:
 
 
 def test_one_prefix(owner: httpx.Client, visitors: Visitors) -> None:
-    """The user sees the connections of the prefix, makes, changes and deletes one, and is refused others, told why."""
+    """The user sees the connections of the prefix, makes, changes and deletes one, and is denied others with the reason."""
     cora = visitors["cora"]
     cora.open("/connections")
     expect(listed(cora)).to_have_count(1)

@@ -323,7 +323,7 @@ users:
 
 
 def test_unmatched_bundles() -> None:
-    """A grant on a bundle or folder in which no Dag is is told; not where it is unknown in which bundle a Dag is."""
+    """Grants on a bundle or folder without Dags are reported; not where it is unknown in which bundle a Dag is."""
     grant = "users[0].dag_roles[3]"
     here = Dag("report", frozenset(), DagFile("finance", "loads/report.py"))
     assert unmatched(here, grants=ON_BUNDLES) == [

@@ -357,7 +357,7 @@ def test_dags() -> None:
 
 
 def test_bundles() -> None:
-    """A grant on a bundle in which no Dag is is told, where it is known in which bundle each Dag is."""
+    """A grant on a bundle without Dags is reported where it is known in which bundle each Dag is."""
     placed = Dags("dep", [Dag("orders", frozenset(), DagFile("sales", "orders.py"))])
     assert found(user("{deployment_id: dep, bundle: sale, role: DAG_VIEWER}"), placed) == [
         ("unknown-bundle", "users[0].dag_roles[0].bundle", "no Dag is in bundle `sale`, did you mean `sales`?"),
