@@ -161,6 +161,7 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         old = before or _checked(loader.from_values(_NOTHING))
         proposal = propose(stored.values if stored else _NOTHING, old, wanted.edit, datetime.now(UTC))
         _judge(proposal, actor, settings, old)
+        scopes = () if dry_run else concerned_scopes(proposal.changes, old.document, proposal.policy.document)
     if proposal.loses_owner and not wanted.force:
         raise LastOwner(LAST_OWNER)
 
@@ -183,7 +184,7 @@ def _try(wanted: Wanted, actor: Actor, settings: Settings, *, dry_run: bool) -> 
         reason=wanted.reason,
         reverts=wanted.reverts,
         changes=tuple(map(str, proposal.changes)),
-        scopes=tuple(concerned_scopes(proposal.changes, old.document, proposal.policy.document)),
+        scopes=tuple(scopes),
     )
     new = policy_versions.publish(number, proposal.values, change, wanted.text, check)
     policy_source.keep_checked(new.digest, Checked(proposal.policy, proposal.warnings))

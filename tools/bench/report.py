@@ -26,7 +26,8 @@ _HEAD = """# Benchmarks
 How long this plugin takes for Airflow's permission checks, compared with other auth managers. Written by
 `make bench ARGS=--write` (`DB=postgres` before it for PostgreSQL), on {database}, with {machine}, {rounds} rounds;
 {versions}. What decisions cost, and what was tried, is in [0009](decisions/0009-what-a-decision-costs.md) and
-[0019](decisions/0019-one-statement-per-request.md).
+[0019](decisions/0019-one-statement-per-request.md),
+why targets are missed in [0023](decisions/0023-speed-that-is-missed.md).
 
 **Compare ratios, not times**: all are from one run on one machine, which may have been busy otherwise. They are no
 guarantee.{trust}

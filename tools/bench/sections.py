@@ -51,7 +51,7 @@ def sections(results: Results, *, page: bool = False) -> Iterator[Section]:
         _growth, _left_out,
     )  # fmt: skip
     if page:
-        made = (_targets, _main_requests, _main_calls, _load, _growth, _left_out)
+        made = (_targets, _main_requests, _load, _growth, _left_out)
     for make in made:
         section = make(results)
         if section.rows:
@@ -113,12 +113,6 @@ def _by_engine(results: Results, cells: dict[str, str], show: Callable[[str, int
 def _main_requests(results: Results) -> Section:
     whole = _requests(results)
     named = {_ROUTES[name] for name in ("api_dags", "ui_dags", *ONE_DAG)}
-    return whole._replace(rows=[row for row in whole.rows if row[0] in named])
-
-
-def _main_calls(results: Results) -> Section:
-    whole = _calls(results)
-    named = {TITLES[name] for name in ("decision", "batch", "list", "lazy", "filter")}
     return whole._replace(rows=[row for row in whole.rows if row[0] in named])
 
 

@@ -10,7 +10,7 @@ until the next grant or membership ends; then a new engine is made.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from astro_auth_plugin.rbac.model.errors import UnknownDeployment
 from astro_auth_plugin.rbac.model.permissions import ObjectKind, mask
 from astro_auth_plugin.rbac.model.resources import Resource
 from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope, enclosing_scopes
-from astro_auth_plugin.rbac.model.subjects import token_subject, user_subject
+from astro_auth_plugin.rbac.model.subjects import group_subject, token_subject, user_subject
 from astro_auth_plugin.rbac.policy import protected_tags
 from astro_auth_plugin.rbac.policy.diagnostics import spell
 from astro_auth_plugin.rbac.policy.document import ApiToken
@@ -230,6 +230,32 @@ class Engine:
         if subject in self._tokens:
             return ("api_tokens", self._tokens[subject])
         return ("users", self._users[subject]) if subject in self._users else None
+
+    def entries_of(self, subjects: Collection[str] | None = None) -> Iterator[tuple[str, int, Entry]]:
+        """Yield the entries that give subjects anything: those of users, Teams and API tokens, each with key and index.
+
+        Args:
+            subjects: users, API tokens, and groups of the identity provider; None yields every entry.
+        """
+        document = self.policy.document
+        places: dict[str, Iterable[int]] = {
+            "users": self._users.values(),
+            "teams": range(len(document.teams)),
+            "api_tokens": self._tokens.values(),
+        }
+        if subjects is not None:
+            places["users"] = (self._users[each] for each in subjects if each in self._users)
+            places["teams"] = self._teams_with(subjects)
+            places["api_tokens"] = (self._tokens[each] for each in subjects if each in self._tokens)
+        for key, indices in places.items():
+            yield from ((key, index, getattr(document, key)[index]) for index in sorted(indices))
+
+    def _teams_with(self, subjects: Collection[str]) -> set[int]:
+        found = {index for each in subjects for index in self._teams.get(each, ())}
+        for index, team in enumerate(self.policy.document.teams):
+            if any(group_subject(group) in subjects for group in team.idp_groups):
+                found.add(index)
+        return found
 
     def knows_role(self, role: str) -> bool:
         """Whether a role is a built-in one, or one of the policy's own."""

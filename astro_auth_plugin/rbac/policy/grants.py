@@ -68,6 +68,14 @@ def grants(document: PolicyDocument) -> Iterator[Grant]:
             yield from grants_of((key, index), entry)
 
 
+def object_grants(document: PolicyDocument) -> Iterator[Grant]:
+    """Yield the grants of `grants` on connections, Variables and pools; most entries of a large policy have none."""
+    for key in ("teams", "users", "api_tokens"):
+        for index, entry in enumerate(getattr(document, key)):
+            if isinstance(entry, ApiToken) or entry.object_roles:
+                yield from (grant for grant in grants_of((key, index), entry) if grant.scope.object_kind)
+
+
 def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
     """Yield the grants that one entry lists.
 
@@ -173,12 +181,15 @@ def subjects_by_principal(document: PolicyDocument, at: datetime | None = None) 
         document: a document without errors.
         at: the time, at which memberships may have ended; None leaves none out.
     """
-    found: dict[Principal, tuple[str, ...]] = {
-        principal_of(user): (user_subject(user.email),) for user in document.users
-    }
-    found |= {principal_of(team): people_of(team, at) for team in document.teams}
-    found |= {principal_of(token): (token_subject(token.id),) for token in document.api_tokens}
-    return found
+    every: tuple[Entry, ...] = (*document.users, *document.teams, *document.api_tokens)
+    return {principal_of(entry): subjects_of(entry, at) for entry in every}
+
+
+def subjects_of(entry: Entry, at: datetime | None = None) -> tuple[str, ...]:
+    """Return the subjects that have what an entry is given, each once; arguments as in `subjects_by_principal`."""
+    if isinstance(entry, Team):
+        return people_of(entry, at)
+    return (user_subject(entry.email) if isinstance(entry, User) else token_subject(entry.id),)
 
 
 def people_of(team: Team, at: datetime | None = None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from astro_auth_plugin.rbac.model.permissions import mask
 from astro_auth_plugin.rbac.model.resources import NOUNS
 from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic, warning
 from astro_auth_plugin.rbac.policy.document import PolicyDocument
-from astro_auth_plugin.rbac.policy.grants import grants, role_permissions
+from astro_auth_plugin.rbac.policy.grants import object_grants, role_permissions
 
 _UPDATE, _CREATE = mask("connection.update"), mask("connection.create")
 _ALLOWS_BESIDES = (
@@ -27,7 +27,7 @@ _ALLOWS_BESIDES = (
 
 def warnings(document: PolicyDocument) -> Iterator[Diagnostic]:
     """Yield what is allowed but likely not meant; of what roles allow besides, the first grant that does."""
-    on_objects = [grant for grant in grants(document) if grant.scope.object_kind]
+    on_objects = [*object_grants(document)]
     permissions = role_permissions(document) if on_objects else {}
     reported = 0
     for grant in on_objects:

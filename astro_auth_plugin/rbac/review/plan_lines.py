@@ -91,7 +91,7 @@ class GrowingLines:
     def _unaffected(self, cause: Cause, before: Side, after: Side) -> int:
         if cause.kind != "Team":
             return 0
-        sides = [side.members[cause.name] for side in (before, after) if cause.name in side.members]
+        sides = [members for side in (before, after) if (members := side.members(cause.name)) is not None]
         return len(frozenset.intersection(*sides).difference(self._changes))
 
 

@@ -201,9 +201,10 @@ class _Subject:
         return permissions & before & after
 
     def _cause(self, holder: Principal) -> Cause:
-        if holder.kind == "Team" and holder.name in self.before.members and holder.name in self.after.members:
-            was, is_now = (self.subject in side.members[holder.name] for side in (self.before, self.after))
-            if was != is_now:
+        if holder.kind == "Team":
+            members = [side.members(holder.name) for side in (self.before, self.after)]
+            was, is_now = (each is not None and self.subject in each for each in members)
+            if was != is_now and None not in members:
                 return Cause("joins" if is_now else "leaves", holder.name)
         return Cause(*holder)
 

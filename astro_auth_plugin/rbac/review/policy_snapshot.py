@@ -21,7 +21,7 @@ from astro_auth_plugin.rbac.model.scopes import (
     label_of,
     labels,
 )
-from astro_auth_plugin.rbac.policy.grants import Principal, subjects_by_principal
+from astro_auth_plugin.rbac.policy.grants import Principal, people_of, principal_of, subjects_of
 
 SEE_DAG = mask("dag.get")
 ON_DAGS = 0
@@ -181,7 +181,6 @@ class Side:
 
     Attributes:
         subjects: people, API tokens, and groups of the identity provider, whose people are unknown here.
-        members: the subjects in each Team.
         grants: what is given to each principal, without what only comes along with it.
         permissions: what each principal gives, where it gives anything.
 
@@ -192,7 +191,9 @@ class Side:
 
     def __init__(self, engine: Engine | None, only: frozenset[str] | None = None) -> None:
         self._only = only
-        self.members: dict[str, frozenset[str]] = {}
+        self._at = engine.at if engine else None
+        self._teams = {team.name: team for team in engine.policy.document.teams} if engine else {}
+        self._members: dict[str, frozenset[str]] = {}
         self.grants: dict[Principal, tuple[HeldGrant, ...]] = {}
         self.permissions: dict[Principal, PermissionSets] = {}
         self._holders: dict[str, list[Principal]] = defaultdict(list)
@@ -207,6 +208,14 @@ class Side:
             holder: self.permissions[holder] for holder in self._holders.get(subject, ()) if holder in self.permissions
         }
 
+    def members(self, team: str) -> frozenset[str] | None:
+        """Return the subjects in a Team; None where the version has no such Team."""
+        if team not in self._teams:
+            return None
+        if team not in self._members:
+            self._members[team] = frozenset(people_of(self._teams[team], self._at))
+        return self._members[team]
+
     def permissions_of(self, grant: HeldGrant) -> int:
         """Return what a grant gives where it reaches, the right to change the access of others included."""
         return grant.permissions | (self._over_others[grant.role] if grant.scope.is_deployment_wide else 0)
@@ -215,19 +224,17 @@ class Side:
         document = engine.policy.document
         for role in document.roles:
             self._over_others[role.name] = _bits(word.removeprefix("deployment.") for word in role.permissions)
-        teams = {team.name: index for index, team in enumerate(document.teams)}
-        for principal, everybody in subjects_by_principal(document, engine.at).items():
-            if principal.kind == "Team":
-                self.members[principal.name] = frozenset(everybody)
-            subjects = tuple(each for each in everybody if self._only is None or each in self._only)
+        for key, index, entry in engine.entries_of(self._only):
+            subjects = tuple(each for each in subjects_of(entry, engine.at) if self._only is None or each in self._only)
             if not subjects:
                 continue
-            if principal.kind == "Team":
-                self._add(principal, subjects, engine.team_grants(teams[principal.name]))
+            holder = principal_of(entry)
+            if key == "teams":
+                self._add(holder, subjects, engine.team_grants(index))
             else:
-                # Two spellings of an e-mail are one person.
-                name = subjects[0] if principal.kind == "user" else principal.name
-                self._add(Principal(principal.kind, name), subjects, engine.own_grants(subjects[0]))
+                # Two spellings of an e-mail are one user.
+                name = subjects[0] if key == "users" else holder.name
+                self._add(holder._replace(name=name), subjects, engine.own_grants(subjects[0]))
 
     def _add(self, holder: Principal, subjects: Iterable[str], grants: tuple[HeldGrant, ...]) -> None:
         for subject in subjects:
