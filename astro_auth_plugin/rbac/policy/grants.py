@@ -94,10 +94,9 @@ def grants_of(path: Path, entry: Entry) -> Iterator[Grant]:
         yield Grant(at, principal, given.role, ORGANIZATION, expires_at=given.expires_at)
     for key, kinds in _LISTS.items():
         for index, grant in enumerate(getattr(entry, key)):
-            kind = next(kind for kind in kinds if getattr(grant, kind.id_key))
+            name, kind = next((name, kind) for kind in kinds if (name := getattr(grant, kind.id_key)))
             deployment_id = grant.deployment_id if kind.in_deployment else ""
-            folder = grant.folder if kind.name == "bundle" else ""
-            scope = GrantScope(kind.name, getattr(grant, kind.id_key), deployment_id, folder)
+            scope = GrantScope(kind.name, name, deployment_id, grant.folder if kind.name == "bundle" else "")
             yield Grant((*path, key, index), principal, grant.role, scope, expires_at=grant.expires_at)
 
 

@@ -71,13 +71,16 @@ def test_who_is_not_affected_gains_and_loses_nothing(
 
 def test_a_comparison_of_some_leaves_out_the_others() -> None:
     """Of those who are not affected nothing is read, and a Team's line says whom it is for."""
-    team = {"name": "T", "members": ["bo@example.com", "cy@example.com"]}
-    old = PLACES | {"teams": [team], "users": [{"email": "ana@example.com", "dag_roles": [ON_TAG]}]}
-    new = old | {"teams": [team | {"dag_roles": [ON_TAG]}]}
+    team = {"name": "T", "members": ["bo@example.com", "cy@example.com"], "idp_groups": ["g"]}
+    empty = {"name": "Empty", "dag_roles": [ON_TAG]}
+    old = PLACES | {"teams": [team, empty], "users": [{"email": "ana@example.com", "dag_roles": [ON_TAG]}]}
+    new = old | {"teams": [team | {"dag_roles": [ON_TAG]}, empty]}
     both = engine_of(old, "dep"), engine_of(new, "dep")
-    plan = compare("dep", *both, only=frozenset({"bo@example.com", "cy@example.com"}))
+    concerned = frozenset({"bo@example.com", "cy@example.com", "group g"})
+    plan = compare("dep", *both, only=concerned)
     assert plain(plan) == plain(compare("dep", *both))
-    assert set(plan.differences) == {"bo@example.com", "cy@example.com"}
+    assert set(plan.differences) == concerned
+    assert set(compare("dep", *both, only=frozenset({"group g"})).differences) == {"group g"}
     assert compare("dep", *both, only=frozenset()).differences == {}
 
 
