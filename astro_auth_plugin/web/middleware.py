@@ -21,6 +21,7 @@ from astro_auth_plugin.runtime.request_context import RequestContext, enter_requ
 from astro_auth_plugin.runtime.settings import served_over_tls
 from astro_auth_plugin.web import (
     answers,
+    first_requests,
     logout,
     long_answers,
     passwords,
@@ -52,6 +53,7 @@ class RequestMiddleware:
         self.app = app
         self._tls = served_over_tls()
         self._doors = passwords.Doors()
+        self._first_requests = first_requests.FirstRequests()
         self._waits, self._backfills = long_answers.RunWaits(), long_answers.Backfills()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +61,7 @@ class RequestMiddleware:
         if scope["type"] == "lifespan":
             peer.keep(receive)
         if scope["type"] != "http":
-            app = WebSocketClose() if _is_websocket_of_flask(scope) else self.app
+            app = WebSocketClose() if _is_refused_websocket(scope) else self.app
             await app(scope, receive, send)
             return
         path = _path(scope)
@@ -75,6 +77,7 @@ class RequestMiddleware:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        await self._first_requests.ready(scope, path)
         request_bodies.name_json(scope)
         raw, receive = await request_bodies.kept(scope, path, receive)
         if self._tls and scope.get("scheme") == "http":
@@ -109,9 +112,13 @@ class RequestMiddleware:
                 await send(message)
 
 
-def _is_websocket_of_flask(scope: Scope) -> bool:
-    """Whether Flask would get a WebSocket, on which it fails with a traceback in the log, for any client."""
-    return scope["type"] == "websocket" and _path(scope).startswith(("/auth/", "/pluginsv2/"))
+def _is_refused_websocket(scope: Scope) -> bool:
+    """Whether a WebSocket is for Flask, which fails on it with a traceback in the log, or for the API of workers.
+
+    There are none at that API, and the first one would have it built on the event loop.
+    """
+    refused = ("/auth/", "/pluginsv2/", answers.FOR_WORKERS)
+    return scope["type"] == "websocket" and _path(scope).startswith(refused)
 
 
 def _path(scope: Scope) -> str:

@@ -88,10 +88,10 @@ def test_what_is_no_request(kind: str) -> None:
     assert seen == [(*given, None)]
 
 
-@pytest.mark.parametrize("path", ["/auth/login/", "/auth/x", "/pluginsv2/x"])
+@pytest.mark.parametrize("path", ["/auth/login/", "/auth/x", "/pluginsv2/x", "/execution/x"])
 @pytest.mark.parametrize("root_path", ["", "/a"])
-def test_websockets_of_flask(path: str, root_path: str) -> None:
-    """Flask gets no WebSocket, on which it fails; the connection is refused."""
+def test_refused_websockets(path: str, root_path: str) -> None:
+    """Flask gets no WebSocket, on which it fails, nor does the API of workers; the connection is refused."""
     served, sent = AsyncMock(), AsyncMock()
     scope = {"type": "websocket", "path": f"{root_path}{path}", "root_path": root_path}
     anyio.run(RequestMiddleware(served), scope, AsyncMock(), sent)

@@ -1,0 +1,56 @@
+"""Builds beside the event loop what Airflow leaves to the first request that needs it, whichever client sends it.
+
+The routes of the workers' API and the description of the REST API each take seconds, once for each process. On the
+event loop nothing else would be answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from anyio import to_thread
+from starlette.routing import Mount
+from starlette.types import Scope
+
+from astro_auth_plugin.web.answers import FOR_WORKERS
+
+_DESCRIPTION = "/openapi.json"
+
+
+class FirstRequests:
+    """Lets requests wait for what is not built yet; the first one that needs it begins. One for a server."""
+
+    def __init__(self) -> None:
+        self._building: dict[str, asyncio.Task[Any]] = {}
+
+    async def ready(self, scope: Scope, path: str) -> None:
+        """Return when everything is there that a request may need."""
+        if path.startswith(FOR_WORKERS):
+            await self._built(FOR_WORKERS, _routes_for_workers(scope))
+        elif path == _DESCRIPTION:
+            await self._built(_DESCRIPTION, _description(scope))
+
+    async def _built(self, what: str, build: Callable[[], Any] | None) -> None:
+        if build is None:
+            return
+        if what not in self._building:
+            self._building[what] = asyncio.create_task(to_thread.run_sync(build))
+        # Those who wait for it can go away; the work goes on.
+        await asyncio.shield(self._building[what])
+
+
+def _routes_for_workers(scope: Scope) -> Callable[[], Any] | None:
+    """Return what builds the routes of the workers' API; None if there is no such API, or if it has them."""
+    routes = getattr(scope.get("app"), "routes", ())
+    mounted = (route.app for route in routes if isinstance(route, Mount) and f"{route.path}/" == FOR_WORKERS)
+    app: Any = next(mounted, None)
+    # What cadwyn itself does when the application is first called.
+    return app._cadwyn_initialize if getattr(app, "_cadwyn_initialized", True) is False else None  # noqa: SLF001
+
+
+def _description(scope: Scope) -> Callable[[], Any] | None:
+    """Return what builds the description of the REST API; None if it is built."""
+    app = scope.get("app")
+    return app.openapi if app is not None and getattr(app, "openapi_schema", True) is None else None
