@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from astro_auth_plugin.cli.exit_codes import DENIED, YES, CommandFailed, command
 from astro_auth_plugin.cli.inputs import open_policy
@@ -17,6 +17,9 @@ from astro_auth_plugin.rbac.policy.diagnostics import Diagnostic
 from astro_auth_plugin.rbac.policy.tag_rules import TagRules
 from astro_auth_plugin.rbac.policy.yaml_reader import Place
 from astro_auth_plugin.tag_protection.static_tags import tag_uses
+
+LARGEST = 2 * 1024 * 1024
+"""How many bytes of a file are read. Python takes a hundred times as much memory for what it says."""
 
 
 @command
@@ -78,7 +81,7 @@ def _unknown(file: str, line: int, message: str) -> Diagnostic:
 def _sources(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield what Python there is in a file: the file, or the modules of an archive by their name in it."""
     if path.suffix == ".py":
-        yield "", path.read_bytes
+        yield "", lambda: _read(lambda: path.open("rb"))
         return
     try:
         archive = zipfile.ZipFile(path)
@@ -88,7 +91,16 @@ def _sources(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     with archive:
         for name in archive.namelist():
             if name.endswith(".py"):
-                yield f"/{name}", partial(archive.read, name)
+                yield f"/{name}", partial(_read, partial(archive.open, name))
+
+
+def _read(opened: Callable[[], IO[bytes]]) -> bytes:
+    """Return what is in a file, of which an archive can have one of gigabytes in a few bytes."""
+    with opened() as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError("too large")
+    return data
 
 
 def _fail(error: Exception) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from astro_auth_plugin.cli.check_dags import LARGEST
 from astro_auth_plugin.cli.main import main
 from astro_auth_plugin.tag_protection.static_tags import TagUse, tag_uses
 from tests.in_request import HEAD
@@ -227,3 +228,16 @@ def test_odd_files(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str
     assert found["odd.zip/locked.py"] == "cannot be read: RuntimeError"
     assert found["odd.zip/bad.py"] == ELSEWHERE
     assert found["broken.zip"] == "cannot be read: BadZipFile"
+
+
+def test_large_files(folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is too large is not read to its end, as one of gigabytes in a small archive."""
+    large = "#" + " " * LARGEST + "\n"
+    (folder / "large.py").write_text(large)
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("packed.py", large)
+    assert (folder / "bomb.zip").stat().st_size < LARGEST / 100
+    assert run(folder, "--policy", policy, "--bundle", "main", "-o", "json") == 2
+    found = {each["file"]: each["problem"] for each in json.loads(capsys.readouterr().out)}
+    assert found["large.py"] == found["bomb.zip/packed.py"] == "cannot be read: ValueError"
+    assert found["ops/bad.py"] == ELSEWHERE
