@@ -141,7 +141,7 @@ class ArrivingMixin:
             rate_limit.do_not_count()
             because(refused.reason)
             return _say_refused(str(refused))
-        except (FabException, IntegrityError, UnicodeDecodeError) as error:
+        except (FabException, IntegrityError, UnicodeError) as error:
             log.warning("A sign-in failed: %s", type(error).__name__)
             return _say_refused(FAILED)
         finally:

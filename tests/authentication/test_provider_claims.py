@@ -71,6 +71,7 @@ def manager(provider: str, said: Any = None, scope: str = "openid email", **by_p
         (ID | {"email": "ana", "email_verified": True}, {"sub": "7"}, False),
         (ID | {"email": "a@b\nc@d", "email_verified": True}, {"sub": "7"}, False),
         (ID | {"email": [ANA], "email_verified": True}, {"sub": "7"}, False),
+        (ID | {"email": "\ud800@b", "email_verified": True}, {"sub": "7"}, False),
         (ID | {"email": "\u212aate@example.com", "email_verified": True}, {"sub": "7"}, False),
         (ID | {"email": "a" * 400 + "@b", "email_verified": True}, {"sub": "7"}, False),
         (VOUCHED, VOUCHED, False),

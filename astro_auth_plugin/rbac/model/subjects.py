@@ -14,8 +14,9 @@ TOKEN_PREFIX = "token:"  # noqa: S105 - the beginning of a subject's name, not a
 GROUP_PREFIX = "group "
 """What a group of an identity provider begins with where it is listed as a subject; no e-mail has a space."""
 
-# One `@`, something on both sides, no white space or control character. More than this only a mail server knows.
-_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")
+# One `@`, something on both sides, no white space, control character or half of a character, which JSON can have and no
+# database. More than this only a mail server knows.
+_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f\ud800-\udfff]+@[^\s@\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 LONGEST_EMAIL = 512

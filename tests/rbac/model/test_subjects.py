@@ -115,10 +115,25 @@ def test_email_addresses(email: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ana", "@", "ana@", "@example.com", "a@b@c", "a b@c", "a@b\n", "\na@b", "a@b\x00", "a@b\x7f", "a@ b"]
+    "text",
+    [
+        "",
+        "ana",
+        "@",
+        "ana@",
+        "@example.com",
+        "a@b@c",
+        "a b@c",
+        "a@b\n",
+        "\na@b",
+        "a@b\x00",
+        "a@b\x7f",
+        "a@ b",
+        "\ud800@b",
+    ],
 )
 def test_no_email_addresses(text: str) -> None:
-    """Text without exactly one `@` between visible characters is none."""
+    """Text without exactly one `@` between visible characters is none, nor is one with half of a character."""
     assert not is_email(text)
 
 
