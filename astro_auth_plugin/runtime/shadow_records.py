@@ -56,6 +56,10 @@ class Difference(NamedTuple):
         """Return it with texts that a database can have."""
         return Difference(_storable(self.who), _storable(self.question), _storable(self.object), self.allowed)
 
+    def in_ascii(self) -> Difference:
+        """Return it with every other character spelled out, for a database whose character set lacks some."""
+        return Difference(_spelled(self.who), _spelled(self.question), _spelled(self.object), self.allowed)
+
 
 class Seen(NamedTuple):
     """How often something was seen, and when first and last."""
@@ -158,3 +162,7 @@ _COUNTER_DIGESTS = frozenset(map(_digest, _COUNTERS))
 def _storable(text: str) -> str:
     printable = "".join(each if each.isprintable() else "?" for each in text[:_LONGEST])
     return printable.encode(errors="replace").decode()
+
+
+def _spelled(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()[:_LONGEST]

@@ -39,6 +39,8 @@ lines = logging.getLogger("astro_auth.shadow")
 
 MOST_WAITING = 500
 """How many requests wait to be compared at most."""
+MOST_IDS = 200_000
+"""How many ids of lists wait to be compared at most: with 10,000 Dags, all requests that wait could have gigabytes."""
 WRITE_SECONDS = 5.0
 """How often what was found is written to the database."""
 GATHER_SECONDS = 0.1
@@ -63,6 +65,8 @@ class Comparing:
         self._waiting: queue.Queue[Observed] = queue.Queue(MOST_WAITING)
         self._found = Found()
         self._left_out = 0
+        self._ids = 0
+        self._counting = threading.Lock()
         self._process = 0
         self._starting = threading.Lock()
 
@@ -71,11 +75,20 @@ class Comparing:
         try:
             if request.answers or request.left_out:
                 self._start()
+                self._take(request.ids)
                 self._waiting.put_nowait(request)
         except queue.Full:
             self._left_out += len(request.answers) + request.left_out
         except Exception:
             log.exception("An answer cannot be compared")
+
+    def _take(self, ids: int) -> None:
+        """Count the ids of a request that is to wait, or raise that there is no room."""
+        with self._counting:
+            # One alone may have more.
+            if self._waiting.full() or (self._ids and self._ids + ids > MOST_IDS):
+                raise queue.Full
+            self._ids += ids
 
     def _start(self) -> None:
         # The server may make its processes after this object.
@@ -94,6 +107,8 @@ class Comparing:
                 except Exception as error:  # noqa: BLE001 - the thread is the only one, and has to go on
                     log.warning("Shadow mode cannot compare a request: %s", type(error).__name__)
                     self._found.count(FAILED, len(request.answers))
+                with self._counting:
+                    self._ids -= request.ids
                 self._waiting.task_done()
             if self._left_out:
                 self._found.count(LEFT_OUT, self._left_out)
@@ -153,7 +168,7 @@ class Found:
         self._write_at = self._clock() + WRITE_SECONDS
         for what in list(self._new):
             try:
-                shadow_records.add(what, self._new[what])
+                _add(what, self._new[what])
             except Exception as error:  # noqa: BLE001 - the text of an error may have values in it
                 log.warning(
                     "Differences cannot be written to the metadata database (%s). Has `airflow db migrate` been run?",
@@ -162,6 +177,16 @@ class Found:
                 self._write_at += RETRY_SECONDS
                 return
             del self._new[what]
+
+
+def _add(what: Difference | str, seen: Seen) -> None:
+    """Write a row; one with characters that the database does not have must not keep all others from being written."""
+    try:
+        shadow_records.add(what, seen)
+    except Exception:
+        if isinstance(what, str) or what.in_ascii() == what:
+            raise
+        shadow_records.add(what.in_ascii(), seen)
 
 
 class Policy:

@@ -53,16 +53,18 @@ class Observed:
         body: what has come of a body that a decision depends on; None for all others.
         answers: what was answered.
         left_out: how many answers there were beyond the limit.
+        ids: how many ids there are in the answers: a list of all Dags can have many thousands.
         inside: whether a hook is running, whose own calls of other hooks are no answers to Airflow.
     """
 
-    __slots__ = ("answers", "body", "inside", "left_out", "scope")
+    __slots__ = ("answers", "body", "ids", "inside", "left_out", "scope")
 
     def __init__(self, scope: Any, body: bytearray | None) -> None:
         self.scope = scope
         self.body = body
         self.answers: list[Answer] = []
         self.left_out = 0
+        self.ids = 0
         self.inside = False
 
     def note(self, hook: str, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> None:
@@ -73,7 +75,11 @@ class Observed:
         # Of a user of FAB only texts are kept, and no session of the database.
         kept = {name: _kept(value) for name, value in kwargs.items() if name not in ("user", "session")}
         asked = tuple(_kept(value) for value in args)
-        self.answers.append(Answer(hook, _asker(kwargs["user"]), asked, kept, _kept(given)))
+        answer = Answer(hook, _asker(kwargs["user"]), asked, kept, _kept(given))
+        self.answers.append(answer)
+        # Of nothing else: to ask a set of another kind how large it is may make it read the database.
+        listed = (value for value in (*asked, *kept.values(), answer.given) if isinstance(value, frozenset | tuple))
+        self.ids += sum(map(len, listed))
 
 
 current: ContextVar[Observed | None] = ContextVar("astro_auth_observed", default=None)

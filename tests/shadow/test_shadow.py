@@ -24,7 +24,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.common.types import MenuItem
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 
 from astro_auth_plugin.authorization import denials
 from astro_auth_plugin.cli.main import main
@@ -376,6 +376,45 @@ def test_slow_comparison(application: Callable[[Ask], Any], monkeypatch: pytest.
     records = written(app)
     assert records.compared.answers + records.left_out.answers == 20
     assert 3 <= records.compared.answers <= 5
+
+
+def test_large_lists_that_wait(application: Callable[[Ask], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of all Dags that wait have a limit in ids, and what does not fit is counted; one alone may have more."""
+    goes_on = threading.Event()
+    monkeypatch.setattr(comparing, "_differences", lambda *_: goes_on.wait(30) and ())
+    monkeypatch.setattr(comparing, "MOST_IDS", 10)
+    dag_ids = {f"dag{number}" for number in range(8)}
+    app = application(lambda manager: manager.filter_authorized_dag_ids(dag_ids=dag_ids, user=OLGA))
+    assert [serve(app)[0][0] for _ in range(5)] == [dag_ids] * 5
+    goes_on.set()
+    records = written(app)
+    assert (records.compared.answers, records.left_out.answers) == (1, 4)
+    assert serve(app)[0][0] == dag_ids
+    assert written(app).compared.answers == 2
+
+
+def test_characters_that_the_database_lacks(noted: Callable[..., Observed], metadata_database: Any) -> None:
+    """A difference with such a character is written in others, and those after it are written, too."""
+
+    def refuse(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
+        if not all(str(value).isascii() for value in parameters):
+            raise ValueError("Incorrect string value")
+
+    def ask(manager: Any) -> None:
+        for dag_id in ("a\U0001f600", "\u00e9" * 300, "plain"):
+            manager.is_authorized_dag(method="GET", details=about(dag_id), user=STRANGER)
+
+    found = Found()
+    compare(noted(ask), Policy(), found)
+    event.listen(metadata_database, "before_cursor_execute", refuse)
+    try:
+        found.write()
+    finally:
+        event.remove(metadata_database, "before_cursor_execute", refuse)
+    records = shadow_records.read()
+    names = {each.object for each, _ in records.differences}
+    assert names == {r"a\U0001f600", (r"\xe9" * 300)[:250], "plain"}
+    assert (records.compared.answers, found.has_more) == (3, False)
 
 
 def test_database_away(noted: Callable[..., Observed], monkeypatch: pytest.MonkeyPatch) -> None:
