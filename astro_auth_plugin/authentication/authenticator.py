@@ -42,6 +42,8 @@ _UNREAD = "The policy cannot be read at the moment."
 _READ_SECONDS = 30.0
 """How long a request waits for its account, as long as Airflow waits for a connection to its database."""
 _LONGEST_DAG_ID = 250
+_LAST_OF_UTF8MB3 = "\uffff"
+"""The character set of ids with MySQL has none beyond."""
 _CLEAN_SECONDS = 600.0
 """How often Airflow is reminded of its table of revoked tokens, which it cleans when it looks for one itself."""
 
@@ -80,7 +82,7 @@ class _Reader:
         self._dags = dags
         dag_id = context.path_dag_id if context and dags else None
         # What no Dag can be called, a database may refuse; that is for the hook, which denies.
-        self._dag_id = dag_id if dag_id and dag_id.isprintable() and len(dag_id) <= _LONGEST_DAG_ID else None
+        self._dag_id = dag_id if dag_id and _can_be_of_dag(dag_id) else None
         self._policy_column = policy_column
         self.version: Hashable = None
         self.dags: dict[str, Dag | None] = {}
@@ -104,6 +106,10 @@ class _Reader:
         if self._dags and self._dag_id and of_dag.columns:
             self.dags = self._dags.found([row[-len(of_dag.columns) :] for row in rows], self._dag_id)
         return account
+
+
+def _can_be_of_dag(dag_id: str) -> bool:
+    return len(dag_id) <= _LONGEST_DAG_ID and dag_id.isprintable() and max(dag_id) <= _LAST_OF_UTF8MB3
 
 
 @functools.cache

@@ -26,6 +26,7 @@ MAX_FOLDERS = 100
 """Above this many folders, too: each is a condition of its own."""
 
 _MYSQL = ("mysql", "mariadb")
+_LAST_OF_UTF8MB3 = "\uffff"
 _DATABASES = ("sqlite", "postgresql", *_MYSQL)
 
 # Made once, since an alias copies every column. Each SELECT below stands for itself, so several may share them.
@@ -182,7 +183,7 @@ def _one(parts: list[Select[Any]]) -> Any:
 
 def is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement[bool]:
     """Return the condition that a text is one of these, exactly."""
-    storable = sorted(value for value in values if can_be_stored(value, dialect))
+    storable = sorted(value for value in values if can_be_stored(value, dialect, column))
     if not storable:
         return false()
     found: ColumnElement[bool] = column.in_(storable)
@@ -192,10 +193,20 @@ def is_one_of(column: Any, values: Iterable[str], dialect: str) -> ColumnElement
     return and_(found, cast(column, LargeBinary).in_([value.encode() for value in storable]))
 
 
-def can_be_stored(value: str, dialect: str) -> bool:
-    """Whether a database can have the text at all; some refuse the whole statement for one that it cannot."""
+def can_be_stored(value: str, dialect: str, column: Any = None) -> bool:
+    """Whether a database can have the text at all; some refuse the whole statement for one that it cannot.
+
+    Args:
+        value: the text.
+        dialect: the database's name at SQLAlchemy.
+        column: where it is looked for, whose character set may lack some: that of ids is utf8mb3 with MySQL.
+    """
     if "\0" in value and dialect != "sqlite":
         return False
+    if dialect in _MYSQL and not value.isascii() and max(value) > _LAST_OF_UTF8MB3:
+        collation = getattr(getattr(column, "type", None), "collation", None) or ""
+        if collation.startswith(("utf8_", "utf8mb3_")):
+            return False
     try:
         value.encode()
     except UnicodeEncodeError:

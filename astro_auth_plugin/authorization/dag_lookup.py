@@ -40,9 +40,9 @@ _FILE = (_DAG.c.bundle_name, _DAG.c.relative_fileloc)
 
 def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
     """Return those of the Dags that exist, with the tags they carry and their files. One statement, none for no id."""
-    if not dag_ids:
+    wanted = _possible(dag_ids)
+    if not wanted:
         return {}
-    wanted = frozenset(dag_ids)
     if len(wanted) == 1:
         found = _read(_one_dag(), {"dag_id": next(iter(wanted))})
     elif len(wanted) <= MAX_PARAMETERS:
@@ -50,6 +50,12 @@ def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
     else:
         found = _read(_dags_with_tags())
     return {dag.id: dag for dag in found if dag.id in wanted}
+
+
+def _possible(dag_ids: Iterable[str]) -> frozenset[str]:
+    """Return those of the ids that a Dag can have; for another one, the database may refuse the statement."""
+    dialect = database_engine().dialect.name
+    return frozenset(each for each in dag_ids if dag_filters.can_be_stored(each, dialect, _DAG.c.dag_id))
 
 
 def read_all_dags() -> list[Dag]:
@@ -110,12 +116,19 @@ def dags_of(rows: Iterable[Sequence[Any]], dag_id: str) -> dict[str, Dag | None]
 def _condition(clause: Clause) -> ColumnElement[bool]:
     # No narrower than the clause; folders are looked at when the Dags are read.
     bundles = {bundle for bundle, _ in clause.places}
-    by_tag = select(DagTag.dag_id).where(DagTag.name.in_(clause.tags))
+    by_tag = select(DagTag.dag_id).where(_one_of(_TAG.c.name, clause.tags))
     return or_(
         DagModel.dag_id.in_(by_tag) if clause.tags else false(),
-        DagModel.dag_id.in_(clause.dag_ids) if clause.dag_ids else false(),
-        DagModel.bundle_name.in_(bundles) if bundles else false(),
+        _one_of(_DAG.c.dag_id, clause.dag_ids),
+        _one_of(_DAG.c.bundle_name, bundles),
     )
+
+
+def _one_of(column: Any, values: Collection[str]) -> ColumnElement[bool]:
+    dialect = database_engine().dialect.name
+    storable = [value for value in values if dag_filters.can_be_stored(value, dialect, column)]
+    found: ColumnElement[bool] = column.in_(storable) if storable else false()
+    return found
 
 
 def _read(statement: Select[Any], values: dict[str, Any] | None = None) -> list[Dag]:
@@ -161,10 +174,10 @@ def read_dags_of_teams(team_names: Collection[str]) -> list[tuple[str, Dag]]:
 
 def read_dags_with_files(dag_ids: Collection[str]) -> list[Dag]:
     """Return the Dags with tags and file, stale ones included: their runs and logs are still there. One statement."""
-    if not dag_ids:
+    wanted = _possible(dag_ids)
+    if not wanted:
         return []
     statement = _dags_with_tags()
-    wanted = frozenset(dag_ids)
     if len(wanted) <= MAX_PARAMETERS:
         statement = statement.where(DagModel.dag_id.in_(wanted))
     return [dag for dag in _read(statement) if dag.id in wanted]
@@ -173,7 +186,7 @@ def read_dags_with_files(dag_ids: Collection[str]) -> list[Dag]:
 def read_stale_dag_ids(dag_ids: Collection[str]) -> set[str]:
     """Return those of the Dags that Airflow has marked as stale. One statement."""
     statement = select(DagModel.dag_id).where(DagModel.is_stale.is_(True))
-    wanted = frozenset(dag_ids)
+    wanted = _possible(dag_ids)
     if len(wanted) <= MAX_PARAMETERS:
         statement = statement.where(DagModel.dag_id.in_(wanted))
     with connect() as connection:

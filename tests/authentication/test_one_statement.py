@@ -122,7 +122,7 @@ def test_loose_database() -> None:
     assert dag_lookup.dags_of(rows, "fin_daily") == {"fin_daily": None}
 
 
-@pytest.mark.parametrize("dag_id", ["a\0b", "x" * 251])
+@pytest.mark.parametrize("dag_id", ["a\0b", "x" * 251, "a\U0001f600"])
 def test_no_id_of_a_dag(manager: AstroAuthManager, vera: str, dag_id: str, statements: CountStatements) -> None:
     """A path that no Dag can have is not read along; the JWT is valid all the same."""
     with serving(of_dag(dag_id)), statements() as sent:

@@ -358,3 +358,36 @@ def test_tags_look_alike(database: Any) -> None:
     for name in names:
         assert runs_of(database, dag_lookup.select_dag_ids(selection(clause(name)))) == {name}
         assert runs_of(database, dag_lookup.select_dag_ids(selection(clause(ids=[name])))) == {name}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "collation", "can"),
+    [
+        ("mysql", "utf8mb3_bin", False),
+        ("mariadb", "utf8_general_ci", False),
+        ("mysql", "utf8mb4_bin", True),
+        ("mysql", None, True),
+        ("sqlite", "utf8mb3_bin", True),
+        ("postgresql", None, True),
+    ],
+)
+def test_characters_that_a_column_lacks(dialect: str, collation: str | None, can: bool) -> None:
+    """MariaDB refuses the statement that looks for such a character; Airflow's ids have a character set without some."""
+    column = Column("dag_id", String(250, collation=collation))
+    assert dag_filters.can_be_stored("a\U0001f600", dialect, column) is can
+    assert dag_filters.can_be_stored("\u00e9\uffdc", dialect, column)
+    condition = dag_filters.is_one_of(column, ["a", "a\U0001f600"], dialect)
+    sent = condition.compile(dialect=mysql.dialect(), compile_kwargs={"literal_binds": False}).params.values()
+    assert any("a\U0001f600" in value for value in sent if isinstance(value, list)) is can
+
+
+def test_ids_that_no_dag_has(database: Any) -> None:
+    """An id that the database cannot have is that of no Dag, in whatever way it is asked."""
+    put(database, [Dag(NAMES[0], frozenset(), DagFile("dags", "a.py"))])
+    odd = ["\ud800", *(["a\0"] if database.dialect.name != "sqlite" else [])]
+    assert dag_lookup.read_dags(odd) == {}
+    assert set(dag_lookup.read_dags([*odd, NAMES[0]])) == {NAMES[0]}
+    assert dag_lookup.read_dags_with_files(odd) == []
+    assert dag_lookup.read_stale_dag_ids(odd) == set()
+    clause = Clause(frozenset(), frozenset([*odd, NAMES[0]]), frozenset((each, "") for each in odd))
+    assert dag_lookup._matching(DagSelection(False, (clause,))) == {NAMES[0]}
