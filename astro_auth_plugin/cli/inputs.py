@@ -229,6 +229,24 @@ def available_dags(args: Namespace) -> list[Dag] | None:
     return read_dags(args) if args.dags or database else None
 
 
+LARGEST_INPUT = 64 * 1024 * 1024
+"""How many bytes a file has at most that is no policy: one without an end would take all memory."""
+
+
+def read_input(path: Path) -> bytes:
+    """Return what is in a file of data.
+
+    Raises:
+        OSError: if it cannot be read.
+        CommandFailed: if it is too large.
+    """
+    with path.open("rb") as file:
+        data = file.read(LARGEST_INPUT + 1)
+    if len(data) > LARGEST_INPUT:
+        raise CommandFailed(f"{path}: more than {LARGEST_INPUT // 1024 // 1024} MiB")
+    return data
+
+
 def read_dag_list(path: Path) -> list[Dag]:
     """Return the Dags of a file.
 
@@ -244,7 +262,7 @@ def _dags_in(path: Path) -> Iterator[Dag]:
     With `bundle_name` and `relative_fileloc` protected tags are effective only where they may be used.
     """
     try:
-        values = _values_of(path.read_bytes())
+        values = _values_of(read_input(path))
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the Dags: {error.strerror or error}") from None
     except yaml.YAMLError as error:

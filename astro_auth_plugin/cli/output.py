@@ -17,6 +17,7 @@ from rich.text import Text
 
 # Wider than any row.
 _UNBROKEN = 1_000_000
+_BMP = 0xFFFF
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -47,7 +48,7 @@ def print_values(values: Any, form: str) -> None:
         form: "json" or "yaml".
     """
     if form == "yaml":
-        sys.stdout.write(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        sys.stdout.write(as_yaml(values))
     else:
         text = json.dumps(values, indent=2, ensure_ascii=False)
         # Lines are the JSON's own. All else that is not printable is in a text, and could steer a terminal.
@@ -56,6 +57,32 @@ def print_values(values: Any, form: str) -> None:
             for line in text.split("\n")
         )
         sys.stdout.write("\n".join(lines) + "\n")
+
+
+class YamlDumper(yaml.SafeDumper):
+    """PyYAML's own, with every text in double quotes that has something which is not printable."""
+
+
+def _quoted_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # PyYAML would leave some line breaks of Unicode bare in single quotes, and they would be read as blanks.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+YamlDumper.add_representer(str, _quoted_text)
+
+
+def as_yaml(values: Any, dumper: type[YamlDumper] = YamlDumper, **options: Any) -> str:
+    """Return plain values as YAML in which everything is printable.
+
+    PyYAML leaves characters bare that turn the direction of what follows: readers would see another text.
+    """
+    text = yaml.dump(values, Dumper=dumper, sort_keys=False, allow_unicode=True, **options)
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    # All of these are in double quotes.
+    return f"\\u{ord(char):04x}" if ord(char) <= _BMP else f"\\U{ord(char):08x}"
 
 
 def print_table(

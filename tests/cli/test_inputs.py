@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
+from astro_auth_plugin.cli.importers.api_answers import read_answers
+from astro_auth_plugin.cli.importers.terraform_state import read_resources
 from astro_auth_plugin.cli.inputs import policy_file, read_dags, setting_if_set, word_if_set
 from astro_auth_plugin.rbac.model.scopes import Dag, DagFile
 
@@ -44,6 +46,19 @@ def test_odd_lists_of_dags(text: str, message: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(CommandFailed, match=message):
         read_dags(Namespace(dags=str(path)))
+
+
+def test_files_without_an_end(tmp_path: Path) -> None:
+    """No more of a file is read than there can be, whatever it links to."""
+    endless = Path("/dev/zero")
+    (tmp_path / "users.json").symlink_to(endless)
+    for read in (
+        lambda: read_dags(Namespace(dags=str(endless))),
+        lambda: read_resources(endless),
+        lambda: read_answers(tmp_path),
+    ):
+        with pytest.raises(CommandFailed, match="more than 64 MiB"):
+            read()
 
 
 def test_options_are_resolved_as_the_server_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

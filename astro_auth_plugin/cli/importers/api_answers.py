@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.importers.terraform_state import Resource
+from astro_auth_plugin.cli.inputs import read_input
 
 # Which list an answer has, and the data source and its attribute that have the same.
 _LISTS = {
@@ -82,7 +83,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _document(path: Path) -> Any:
     try:
-        return _snake_case(json.loads(path.read_bytes()))
+        return _snake_case(json.loads(read_input(path)))
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the response: {error.strerror or error}") from None
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ import yaml
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
 from astro_auth_plugin.cli.inputs import setting_if_set
-from astro_auth_plugin.cli.output import console, count, printable
+from astro_auth_plugin.cli.output import YamlDumper, as_yaml, console, count, printable
 from astro_auth_plugin.rbac.policy import loader
 from astro_auth_plugin.rbac.policy.loader import Policy
 
@@ -166,8 +166,8 @@ class _Inline(dict[str, Any]):
     """A mapping that is written on one line."""
 
 
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's own, with grants on one line, lists below their key, and no aliases."""
+class _Dumper(YamlDumper):
+    """With grants on one line, lists below their key, and no aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's own
         super().increase_indent(flow, indentless=False)
@@ -180,17 +180,8 @@ def _inline(dumper: yaml.SafeDumper, values: _Inline) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=True)
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # PyYAML would leave some line breaks of Unicode bare in single quotes, and they would be read as blanks.
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
-
-
 _Dumper.add_representer(_Inline, _inline)
-_Dumper.add_representer(str, _text)
 
 
 def _yaml(values: Any) -> str:
-    text = yaml.dump(
-        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1 << 30
-    )
-    return text.rstrip("\n")
+    return as_yaml(values, _Dumper, default_flow_style=False, width=1 << 30).rstrip("\n")

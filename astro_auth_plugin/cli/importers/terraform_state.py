@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from astro_auth_plugin.cli.exit_codes import CommandFailed
+from astro_auth_plugin.cli.inputs import read_input
 
 _STATE_VERSION = 4
 
@@ -30,7 +31,7 @@ def read_resources(path: Path) -> list[Resource]:
         CommandFailed: if the file is none of them. What is in it is not repeated: a state has secrets.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_input(path))
     except OSError as error:
         raise CommandFailed(f"{path}: cannot read the state: {error.strerror or error}") from None
     except (ValueError, RecursionError):
