@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
-from anyio import to_thread
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from astro_auth_plugin.access_api import bundles
 from astro_auth_plugin.runtime.settings import is_active
+from astro_auth_plugin.runtime.turns import Once
 
 PREFIX = "/access"
 """Where the api-server has the API of access and the files of the Access pages."""
@@ -26,9 +26,13 @@ MY_PAGE = "My access"
 
 
 async def access_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the API and the files of the pages; the application is made at the first request."""
-    app = _app() if _app.cache_info().currsize else await to_thread.run_sync(_app)
-    await app(scope, receive, send)
+    """Serve the API and the files of the pages; the application is made once, at the first request."""
+    if not _app.cache_info().currsize:
+        await _once.built(_app)
+    await _app()(scope, receive, send)
+
+
+_once = Once()
 
 
 @functools.cache

@@ -6,7 +6,10 @@ A turn is taken when the body of the request is there: otherwise clients that do
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
+from anyio import to_thread
 from starlette.types import Message, Receive, Send
 
 
@@ -86,3 +89,17 @@ async def whole_body(receive: Receive) -> tuple[bytes, Receive]:
         return left.pop() if left else await receive()
 
     return bytes(text), receive_again
+
+
+class Once:
+    """Something that is built in a thread when it is first needed, and for which all others wait without a thread."""
+
+    def __init__(self) -> None:
+        self._building: asyncio.Task[Any] | None = None
+
+    async def built(self, build: Callable[[], Any]) -> None:
+        """Return when it is built; the first caller begins."""
+        if self._building is None or self._building.get_loop() is not asyncio.get_running_loop():
+            self._building = asyncio.create_task(to_thread.run_sync(build))
+        # Those who wait for it can go away; the work goes on.
+        await asyncio.shield(self._building)

@@ -6,14 +6,13 @@ event loop nothing else would be answered meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from anyio import to_thread
 from starlette.routing import Mount
 from starlette.types import Scope
 
+from astro_auth_plugin.runtime.turns import Once
 from astro_auth_plugin.web.answers import FOR_WORKERS
 
 _DESCRIPTION = "/openapi.json"
@@ -23,22 +22,17 @@ class FirstRequests:
     """Lets requests wait for what is not built yet; the first one that needs it begins. One for a server."""
 
     def __init__(self) -> None:
-        self._building: dict[str, asyncio.Task[Any]] = {}
+        self._of_workers, self._of_description = Once(), Once()
 
     async def ready(self, scope: Scope, path: str) -> None:
         """Return when everything is there that a request may need."""
+        once, build = self._of_workers, None
         if path.startswith(FOR_WORKERS):
-            await self._built(FOR_WORKERS, _routes_for_workers(scope))
+            build = _routes_for_workers(scope)
         elif path == _DESCRIPTION:
-            await self._built(_DESCRIPTION, _description(scope))
-
-    async def _built(self, what: str, build: Callable[[], Any] | None) -> None:
-        if build is None:
-            return
-        if what not in self._building:
-            self._building[what] = asyncio.create_task(to_thread.run_sync(build))
-        # Those who wait for it can go away; the work goes on.
-        await asyncio.shield(self._building[what])
+            once, build = self._of_description, _description(scope)
+        if build is not None:
+            await once.built(build)
 
 
 def _routes_for_workers(scope: Scope) -> Callable[[], Any] | None:

@@ -12,6 +12,7 @@ from cadwyn import Cadwyn, HeadVersion, Version, VersionBundle
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
+from astro_auth_plugin.access_api import registration
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.web.asgi import Answer, ask
 
@@ -74,3 +75,22 @@ def test_others_are_answered(app: FastAPI, first: tuple[str, Slow]) -> None:
 
     assert [answer.status for answer in asyncio.run(served())] == [404 if "execution" in path else 200] * 3
     assert slow.called == (1 if "execution" in path else 4)
+
+
+def test_access_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many first requests to the access API one has it built, and the others wait for that."""
+    registration._app.cache_clear()
+    slow = Slow(lambda: PlainTextResponse("built"))
+    monkeypatch.setattr("astro_auth_plugin.access_api.app.make_app", slow)
+
+    async def served() -> list[Answer]:
+        waiting = [asyncio.create_task(ask(registration.access_app, "GET", "/x")) for _ in range(5)]
+        assert await asyncio.to_thread(slow.begun.wait, SECONDS)
+        slow.goes_on.set()
+        return await asyncio.gather(*waiting)
+
+    try:
+        assert [answer.body for answer in asyncio.run(served())] == [b"built"] * 5
+        assert slow.called == 1
+    finally:
+        registration._app.cache_clear()
