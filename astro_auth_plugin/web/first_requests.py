@@ -12,6 +12,7 @@ from typing import Any
 from starlette.routing import Mount
 from starlette.types import Scope
 
+from astro_auth_plugin.runtime.policy_source import no_collection
 from astro_auth_plugin.runtime.turns import Once
 from astro_auth_plugin.web.answers import FOR_WORKERS
 
@@ -32,7 +33,8 @@ class FirstRequests:
         elif path == _DESCRIPTION:
             once, build = self._of_description, _description(scope)
         if build is not None:
-            await once.built(build)
+            # A look for garbage among so many new objects would keep the event loop for a second as well.
+            await once.built(no_collection()(build))
 
 
 def _routes_for_workers(scope: Scope) -> Callable[[], Any] | None:
