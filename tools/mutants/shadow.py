@@ -22,10 +22,10 @@ FAULTS = (
         _SHADOW,
     ),
     Fault(
-        "requests wait until they can be compared",
-        "Comparing.hand_over",
-        "self._waiting.put_nowait(request)",
-        "self._waiting.put(request)",
+        "any number of ids waits to be compared",
+        "Comparing._take",
+        "self._ids + ids > MOST_IDS",
+        "False",
         _SHADOW,
     ),
     Fault(

@@ -35,10 +35,17 @@ FAULTS = (
     ),
     Fault(
         "Flask gets WebSockets",
-        "_is_websocket_of_flask",
-        """("/auth/", "/pluginsv2/")""",
+        "_is_refused_websocket",
+        """("/auth/", "/pluginsv2/", answers.FOR_WORKERS)""",
         """("/nosuch/",)""",
         WEB,
+    ),
+    Fault(
+        "the workers' API is built on the event loop",
+        "FirstRequests.ready",
+        "build is not None",
+        "False",
+        ("tests/web/test_first_requests.py",),
     ),
     Fault(
         "forms of plugins may be large",
