@@ -28,9 +28,10 @@ def _guard(manager: ModuleType) -> None:
 
 
 def _watch(_collection: ModuleType) -> None:
-    from astro_auth_plugin.tag_protection import access_change_log  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.tag_protection import access_change_log, import_errors  # noqa: PLC0415 - takes seconds
 
     access_change_log.install()
+    import_errors.install()
 
 
 def _read_callbacks(definitions: ModuleType) -> None:

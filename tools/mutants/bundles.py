@@ -7,6 +7,7 @@ from tools.mutants.fault import Fault
 UNITS = ("tests/rbac/engine/test_bundles.py",)
 FILTERS = ("tests/authorization/test_dag_filters.py",)
 BUNDLES = ("tests/authorization/test_bundles.py",)
+ERRORS = ("tests/tag_protection/test_import_errors.py",)
 PARSING = ("tests/tag_protection/test_dag_processor.py",)
 
 FAULTS = (
@@ -90,5 +91,12 @@ FAULTS = (
         "scope.deployment_id == deployment_id",
         "scope.deployment_id",
         PARSING,
+    ),
+    Fault(
+        "an import error is one of every bundle",
+        "_keep_to_bundle",
+        """statement.where(DagModel.bundle_name == values["bundle_name"])""",
+        "statement",
+        ERRORS,
     ),
 )
