@@ -10,7 +10,7 @@ WITH_AIRFLOW := tests/runtime tests/accounts tests/access_api tests/access_manag
 	$(addprefix tests/e2e/sign_in/test_,flask_plugin.py ldap.py oidc.py) \
 	$(addprefix tests/e2e/test_,access_api.py routes.py routes_complete.py routes_people.py reads.py writes.py lists.py denials.py \
 	refusals.py hitl.py accounts.py account_pages.py audit_rows.py freshness.py multi_team.py policy_store.py \
-	reserialize.py tag_guard.py) \
+	reserialize.py tag_guard.py bundles.py) \
 	$(addprefix tests/e2e/browser/test_access_pages.py::test_,navigation role_counts_at_the_next_click tab_of_a_dag)
 # What may differ from one database to the next, on PostgreSQL or MariaDB where there is one: what statements find, keep and lock.
 # There the policy is in the database, too.

@@ -6,6 +6,7 @@ dag-processor are waited for, since a plugin may be loaded before or after them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -28,9 +29,24 @@ def _guard(manager: ModuleType) -> None:
 
 
 def _watch(_collection: ModuleType) -> None:
-    from astro_auth_plugin.tag_protection import access_change_log  # noqa: PLC0415 - takes seconds
+    from astro_auth_plugin.tag_protection import access_change_log, import_errors  # noqa: PLC0415 - takes seconds
 
     access_change_log.install()
+    import_errors.install()
+
+
+def _check_bags(dagbag: ModuleType) -> None:
+    # Before Airflow 3.2 it is in the one module, later in the other.
+    if "sync_bag_to_db" in vars(dagbag):
+        wrapt.wrap_function_wrapper(dagbag, "sync_bag_to_db", _before_storing_bag)
+
+
+def _before_storing_bag(wrapped: Callable[..., Any], _none: Any, args: Any, kwargs: Any) -> Any:
+    from astro_auth_plugin.tag_protection import dag_processor  # noqa: PLC0415 - takes seconds
+
+    bag, bundle, *_ = args
+    dag_processor.check_bag(bag, bundle)
+    return wrapped(*args, **kwargs)
 
 
 def _read_callbacks(definitions: ModuleType) -> None:
@@ -41,5 +57,7 @@ def _read_callbacks(definitions: ModuleType) -> None:
 
 wrapt.register_post_import_hook(_guard, "airflow.dag_processing.manager")
 wrapt.register_post_import_hook(_watch, "airflow.dag_processing.collection")
+for _module in ("dag_processing", "models"):
+    wrapt.register_post_import_hook(_check_bags, f"airflow.{_module}.dagbag")
 for _module in ("callback", "deadline"):
     wrapt.register_post_import_hook(_read_callbacks, f"airflow.sdk.definitions.{_module}")

@@ -1,4 +1,4 @@
-"""Keeps protected tags in their place where Dags are parsed.
+"""Keeps protected tags and ids in their place where Dags are parsed.
 
 A Dag's file runs in a process of its own, and can say and change there what it likes. So the tags are looked at twice:
 in that process, which makes a clear import error and can be deceived, and in the dag-processor that started it, on what
@@ -12,7 +12,7 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +29,7 @@ from astro_auth_plugin.tag_protection import serialized_form
 log = logging.getLogger(__name__)
 
 _STOPPED = (
-    "Stopped, since the tags of Dag `{}` cannot be checked: {}\n"
+    "Stopped, since the {} of Dag `{}` cannot be checked: {}\n"
     "Of this Dag's bundle nothing was stored; bundles that were parsed before it are stored.\n"
     "Run this command where the policy can be read, for instance in the dag-processor's container."
 )
@@ -192,15 +192,22 @@ def _refusals(dag: Any, file: DagFile, owners: dict[str, Dag], found: Engine) ->
         objection = found.tag_rules.objection(tag, file.bundle, file.path)
         if objection:
             yield _refusal(dag_id, file, objection)
-    owner = owners.get(dag_id)
-    if owner and owner.file:
-        yield from (
-            _refusal(dag_id, file, f"{words}; choose another id, or remove that one first")
-            for words in _claims(tags, file, owner, owner.file, found)
-        )
+    if owner := owners.get(dag_id):
+        yield from _refusals_of_id(tags, file, owner, found)
 
 
-def _claims(tags: list[str], file: DagFile, owner: Dag, owners_file: DagFile, found: Engine) -> Iterator[str]:
+def _refusals_of_id(tags: Iterable[str], file: DagFile, owner: Dag, found: Engine) -> Iterator[str]:
+    """Yield why a file may not have the id of another file's Dag.
+
+    It is logged, too: Airflow's list of import errors leaves out that of a file whose path has Dags in another bundle.
+    """
+    for words in _claims(tags, file, owner, owner.file, found) if owner.file else ():
+        refusal = _refusal(owner.id, file, f"{words}; choose another id, or remove that one first")
+        log.warning("%r", refusal)
+        yield refusal
+
+
+def _claims(tags: Iterable[str], file: DagFile, owner: Dag, owners_file: DagFile, found: Engine) -> Iterator[str]:
     """Yield why a file may not take the id of another file's Dag: its runs and logs would change hands."""
     where = f"`{owners_file.path}` of bundle `{owners_file.bundle}` has a Dag of this id"
     # A row from Airflow 2 has no path until its Dag is parsed, which this may be.
@@ -248,7 +255,7 @@ def check_dag(dag: Any) -> None:
             return
         if _being_parsed is None and threading.current_thread() is threading.main_thread():
             # An import error here would make `airflow dags reserialize` take down every Dag that has tags.
-            sys.exit(_STOPPED.format(dag.dag_id, error))
+            sys.exit(_STOPPED.format("tags", dag.dag_id, error))
         raise AirflowClusterPolicyViolation(
             _refusal(dag.dag_id, file, f"its tags cannot be checked: {error}")
         ) from None
@@ -256,6 +263,32 @@ def check_dag(dag: Any) -> None:
         objection = found.tag_rules.objection(tag, _being_parsed and _being_parsed.bundle, file.path) if found else ""
         if objection:
             raise AirflowClusterPolicyViolation(_refusal(dag.dag_id, file, objection))
+
+
+def check_bag(bag: Any, bundle: str) -> None:
+    """Refuse Dags that a command has parsed in a bundle, and whose ids are those of another bundle's files.
+
+    Raises:
+        SystemExit: if there is one and the policy cannot be read, before anything of this bundle is stored.
+    """
+    if not _is_set_up():
+        return
+    from astro_auth_plugin.tag_protection.dag_id_owners import owners_of  # noqa: PLC0415 - few processes need it
+
+    owners = owners_of(bag.dags.keys(), DagFile(bundle, ""))
+    for dag_id, owner in owners.items():
+        if owner.file is None or owner.file.bundle == bundle:
+            continue
+        try:
+            found = _store().engine()
+        except (SettingsError, PolicyRefused) as error:
+            sys.exit(_STOPPED.format("id", dag_id, error))
+        dag = bag.dags[dag_id]
+        file = DagFile(bundle, dag.relative_fileloc or "")
+        if refusals := [*_refusals_of_id(map(str, dag.tags), file, owner, found)]:
+            del bag.dags[dag_id]
+            before = bag.import_errors.get(file.path)
+            bag.import_errors[file.path] = "\n".join(filter(None, [before, *refusals]))
 
 
 def _in_task() -> bool:

@@ -195,7 +195,14 @@ def test_both_ends_of_a_rename(engine: Engine, key: str, other: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    "route", ["POST /api/v2/connections/defaults", "POST /api/v2/new", "PATCH /api/v2/connections/new/{}", "GET /new"]
+    "route",
+    [
+        "POST /api/v2/connections/defaults",
+        "POST /api/v2/new",
+        "PATCH /api/v2/connections/new/{}",
+        "PATCH /api/v2/connections/{}",
+        "GET /new",
+    ],
 )
 def test_requests_without_an_id(engine: Engine, route: str) -> None:
     """Where a request names no object, or is unknown, the permission is needed on every one."""
@@ -211,6 +218,8 @@ def test_ids_that_are_no_text(engine: Engine) -> None:
     assert not ask(person(engine, "fin"), "pool", "GET", {"name": "fin_a"})
     assert not ask(person(engine, "fin"), "pool", "GET", b"fin_a")
     assert not ask(person(engine, "fin"), "pool", "TRACE", "fin_a")
+    beside = [AccessRequest("DELETE", "pool", resource_id=each) for each in ("fin_a", 7)]
+    assert not authorizer.authorize_all(person(engine, "fin"), "pool", beside).allowed
 
 
 # -- tests of connections ------------------------------------------------------------------------------------------

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +12,8 @@ import pytest
 from . import smuggling
 from .client import Caller, Everybody
 from .database import Database
-from .live import BUNDLES, LiveAirflow, in_a_file
+from .live import in_a_file
+from .parsing import ParsingAirflow, changes, import_errors, put
 from .smuggling import PLAIN
 
 POLICY = """\
@@ -42,32 +39,20 @@ LIVES = ("inside", "out", "handed", "retagged", "renamed")
 GOOD = {"good", "owned", "zipped", "far", *LIVES}
 
 
-class Guarded(LiveAirflow):
+class Guarded(ParsingAirflow):
     """An Airflow with three bundles, whose Dags a real dag-processor parses."""
 
     def __init__(self, home: Path) -> None:
-        bundles = [bundle("dags-folder", home / "dags")]
-        bundles += [bundle(name, home / name) for name in ("other-finance", "other-ops")]
-        config = {BUNDLES: json.dumps(bundles)}
-        # A second look at the folders in one run would, in Airflow 3.1, throw away the errors of archives. Airflow
-        # counts from the start of the machine, so a longer interval than that would leave out the first look, too.
-        config["AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL"] = str(min(3600, int(time.monotonic())))
-        super().__init__(home, database=f"sqlite:///{home}/airflow.db", settings=config)
+        super().__init__(home, database=f"sqlite:///{home}/airflow.db")
+        self.configure(
+            {"dags-folder": home / "dags", "other-finance": home / "other-finance", "other-ops": home / "other-ops"}
+        )
         self.owner: Caller | None = None
         self.viewer: Caller | None = None
-        self.runs = 0
 
-    def parse(self) -> str:
-        """Parses every file once, and returns what the dag-processor logged. Nobody gains anything in between."""
-        self.runs += 1
-        log = self.home / f"dag-processor-{self.runs}.log"
-        command = [sys.executable, "-m", "airflow", "dag-processor", "--num-runs", "1"]
-        with log.open("w") as out:
-            running = subprocess.Popen(command, env=self.environment(), cwd=self.home, stdout=out, stderr=out)
-            while running.poll() is None:
-                assert self.seen() <= GOOD | {"renamed_too"}
-        assert running.returncode == 0, log.read_text()[-4000:]
-        return log.read_text()
+    def meanwhile(self) -> None:
+        """Nobody gains anything in between."""
+        assert self.seen() <= GOOD | {"renamed_too"}
 
     def seen(self) -> set[str]:
         """The Dags that whoever holds a role on `guard:finance` sees, by list and one by one."""
@@ -77,20 +62,7 @@ class Guarded(LiveAirflow):
     def errors(self) -> dict[str, str]:
         """The import errors by bundle and file."""
         assert self.owner is not None
-        found = self.owner.json("/api/v2/importErrors?limit=500")["import_errors"]
-        return {f"{error['bundle_name']}/{error['filename']}": error["stack_trace"] for error in found}
-
-
-def bundle(name: str, path: Path) -> dict:
-    """How Airflow is told of a folder of Dags."""
-    kwargs = {"path": str(path), "refresh_interval": 0}
-    return {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
-
-
-def put(path: Path, dag_id: str, *tags: str) -> None:
-    """Writes a file with one Dag."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PLAIN.replace("{id}", dag_id).replace("{tags}", repr(list(tags))))
+        return import_errors(self.owner)
 
 
 @pytest.fixture(scope="module")
@@ -145,16 +117,6 @@ def test_no_place(guarded: Guarded) -> None:
     """A tag that a grant uses and no entry names may be carried by no Dag."""
     reported = guarded.errors()["dags-folder/unplaced.py"]
     assert "no Dag may use the tag `unplaced`, because `protected_tags` of the policy names no place for it" in reported
-
-
-def changes(log: str) -> list[dict]:
-    """What the log says of changed access."""
-    found = []
-    for line in log.splitlines():
-        _, reported, rest = line.partition("tags changed access ")
-        if reported:
-            found.append(json.JSONDecoder().raw_decode(rest)[0])
-    return found
 
 
 def test_who_gained_is_told(guarded: Guarded) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import wrapt
 from airflow.models.team import dag_bundle_team_association_table
 
 from astro_auth_plugin.auth_manager import AstroAuthManager
@@ -353,7 +354,7 @@ def test_ids_claimed_with_protected_tags(guarded: Engine, live: list[Dag]) -> No
         ("protect_dag_ids: true",) * 2,
     ],
 )
-def test_ids_stay_in_their_bundle(policy: str, reason: str, live: list[Dag]) -> None:
+def test_ids_stay_in_their_bundle(policy: str, reason: str, live: list[Dag], caplog: pytest.LogCaptureFixture) -> None:
     """A file gets no id of another bundle's Dag where a role on one of the bundles, or an option, protects it."""
     live += [
         Dag("theirs", frozenset(), DagFile("other", "z.py")),
@@ -368,6 +369,7 @@ def test_ids_stay_in_their_bundle(policy: str, reason: str, live: list[Dag]) -> 
             f"{'`protect_dag_ids` of the policy is set' if 'ids' in policy else 'the policy has roles on bundle'}"
         ) in result.import_errors[FILE.path]
         assert "; choose another id, or remove that one first." in result.import_errors[FILE.path]
+        assert result.import_errors[FILE.path] in caplog.text
 
 
 @pytest.mark.parametrize("place", [DagFile("", ""), DagFile("plain", "")])
@@ -517,6 +519,69 @@ def test_without_a_policy(dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     dag.tags = {"ops"}
     monkeypatch.setattr(dag_processor, "engine", lambda: None)
     cluster_policy.dag_policy(dag)
+
+
+def command_that_stores(bag: Any, rules: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a command stores of a bag of the bundle `plain`; `rules` returns the engine."""
+    monkeypatch.setattr(dag_processor, "_is_set_up", lambda: True)
+    monkeypatch.setattr(dag_processor, "_store", lambda: SimpleNamespace(engine=rules))
+    module, stored = ModuleType("dagbag"), []
+    module.sync_bag_to_db = lambda bag, *_, **__: stored.extend(bag.dags)
+    cluster_policy._check_bags(module)
+    module.sync_bag_to_db(bag, "plain", bundle_version=None)
+    return stored
+
+
+def bag_of(*dag_ids: str) -> Any:
+    """What a command has parsed in one file that could not be read to its end."""
+    dags = {dag_id: SimpleNamespace(dag_id=dag_id, tags=set(), relative_fileloc=FILE.path) for dag_id in dag_ids}
+    return SimpleNamespace(dags=dags, import_errors={FILE.path: "before"})
+
+
+@pytest.fixture
+def of_others(live: list[Dag]) -> list[Dag]:
+    """A Dag of another bundle, and one of another file of the same bundle."""
+    live += [Dag("theirs", frozenset(), DagFile("other", "z.py")), Dag("same", frozenset(), DagFile("plain", "z.py"))]
+    return live
+
+
+@pytest.mark.usefixtures("of_others")
+def test_commands_that_store_dags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command stores no Dag whose protected id another bundle has, and the error of its file says why."""
+    bag = bag_of("theirs", "same", "new")
+    assert command_that_stores(bag, lambda: engine_of(""), monkeypatch) == ["theirs", "same", "new"]
+    assert bag.import_errors == {FILE.path: "before"}
+    assert command_that_stores(bag, lambda: engine_of("protect_dag_ids: true"), monkeypatch) == ["same", "new"]
+    before, refusal = bag.import_errors[FILE.path].split("\n")
+    assert before == "before"
+    assert refusal.startswith("Dag `theirs` in `ops/a.py` of bundle `plain` is refused: `z.py` of bundle `other` has")
+
+
+@pytest.mark.usefixtures("of_others")
+def test_commands_without_a_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that cannot read the policy stops at an id of another bundle, and stores the Dags that have none."""
+
+    def refuse() -> Engine:
+        raise PolicyRefused("the policy file has 1 problem")
+
+    assert command_that_stores(bag_of("same", "new"), refuse, monkeypatch) == ["same", "new"]
+    with pytest.raises(SystemExit) as stopped:
+        command_that_stores(bag_of("theirs", "same"), refuse, monkeypatch)
+    assert "the id of Dag `theirs` cannot be checked: the policy file has 1 problem" in str(stopped.value.code)
+
+
+def test_commands_where_it_is_not_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another auth manager commands read nothing more."""
+    monkeypatch.setattr(dag_processor, "_is_set_up", lambda: False)
+    monkeypatch.setattr(dag_id_owners, "owners_of", lambda *_: 1 / 0)
+    dag_processor.check_bag(bag_of("theirs"), "plain")
+
+
+def test_commands_of_this_airflow() -> None:
+    """The function by which the installed Airflow's commands store Dags is guarded."""
+    from airflow.cli.commands import dag_command
+
+    assert isinstance(dag_command.sync_bag_to_db, wrapt.FunctionWrapper)
 
 
 def test_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:

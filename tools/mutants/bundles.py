@@ -7,6 +7,7 @@ from tools.mutants.fault import Fault
 UNITS = ("tests/rbac/engine/test_bundles.py",)
 FILTERS = ("tests/authorization/test_dag_filters.py",)
 BUNDLES = ("tests/authorization/test_bundles.py",)
+ERRORS = ("tests/tag_protection/test_import_errors.py",)
 PARSING = ("tests/tag_protection/test_dag_processor.py",)
 
 FAULTS = (
@@ -91,4 +92,26 @@ FAULTS = (
         "scope.deployment_id",
         PARSING,
     ),
+    Fault(
+        "commands give ids to other bundles",
+        "_before_storing_bag",
+        "dag_processor.check_bag(bag, bundle)",
+        "",
+        PARSING,
+    ),
+    Fault(
+        "commands without a policy give ids to other bundles",
+        "check_bag",
+        """sys.exit(_STOPPED.format("id", dag_id, error))""",
+        "return",
+        PARSING,
+    ),
+    Fault(
+        "an import error is one of every bundle",
+        "_keep_to_bundle",
+        """statement.where(DagModel.bundle_name == values["bundle_name"])""",
+        "statement",
+        ERRORS,
+    ),
+    Fault("an import error of a command is lost", "check_bag", "bag.import_errors.get(file.path)", "None", PARSING),
 )

@@ -191,10 +191,11 @@ def test_enclosing() -> None:
 
 
 def test_scopes() -> None:
-    """A scope on objects is about no Dags, and matches no object of another kind."""
+    """A scope on objects is about no Dags, and matches no object of another kind, nor one whose id begins otherwise."""
     scope = GrantScope("Variable prefix", "abc_", "dep")
     assert (scope.object_kind, scope.is_on_dags, scope.is_deployment_wide) == ("variable", False, False)
     assert scope.is_on(Resource("variable", "abc_d"))
+    assert not scope.is_on(Resource("variable", "x_abc_d"))
     assert not scope.is_on(Resource("pool", "abc_d"))
     assert not GrantScope("Dag", "abc_d", "dep").is_on(Resource("variable", "abc_d"))
     assert GrantScope("tag", "t", "dep").is_on_dags
