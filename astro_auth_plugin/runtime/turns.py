@@ -92,14 +92,18 @@ async def whole_body(receive: Receive) -> tuple[bytes, Receive]:
 
 
 class Once:
-    """Something that is built in a thread when it is first needed, and for which all others wait without a thread."""
+    """Something that is built in a thread when it is first needed, and for which all others wait without a thread.
+
+    It is asked for only while it is not built, so after a failure the next one who needs it tries again.
+    """
 
     def __init__(self) -> None:
         self._building: asyncio.Task[Any] | None = None
 
     async def built(self, build: Callable[[], Any]) -> None:
         """Return when it is built; the first caller begins."""
-        if self._building is None or self._building.get_loop() is not asyncio.get_running_loop():
+        now = self._building
+        if now is None or now.done() or now.get_loop() is not asyncio.get_running_loop():
             self._building = asyncio.create_task(to_thread.run_sync(build))
         # Those who wait for it can go away; the work goes on.
         await asyncio.shield(self._building)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
 from astro_auth_plugin.access_api import registration
+from astro_auth_plugin.runtime.turns import Once
 from astro_auth_plugin.web.middleware import RequestMiddleware
 from tests.web.asgi import Answer, ask
 
@@ -94,3 +95,17 @@ def test_access_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert slow.called == 1
     finally:
         registration._app.cache_clear()
+
+
+def test_what_could_not_be_built_is_tried_again() -> None:
+    """A failure, such as of a database that is away, is not kept."""
+    left = [1, 0]
+
+    async def twice() -> None:
+        once = Once()
+        with pytest.raises(ZeroDivisionError):
+            await once.built(lambda: 1 // left.pop())
+        await once.built(lambda: 1 // left.pop())
+
+    asyncio.run(twice())
+    assert not left
