@@ -102,8 +102,8 @@ class Once:
 
     async def built(self, build: Callable[[], Any]) -> None:
         """Return when it is built; the first caller begins."""
-        now = self._building
-        if now is None or now.done() or now.get_loop() is not asyncio.get_running_loop():
-            self._building = asyncio.create_task(to_thread.run_sync(build))
+        building = self._building
+        if building is None or building.done() or building.get_loop() is not asyncio.get_running_loop():
+            building = self._building = asyncio.create_task(to_thread.run_sync(build))
         # Those who wait for it can go away; the work goes on.
-        await asyncio.shield(self._building)
+        await asyncio.shield(building)
