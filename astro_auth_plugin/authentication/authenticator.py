@@ -28,7 +28,7 @@ from astro_auth_plugin.authentication.trusted_issuers import Issuers
 from astro_auth_plugin.rbac.engine.engine import Engine
 from astro_auth_plugin.rbac.model import token_secrets
 from astro_auth_plugin.rbac.model.scopes import Dag
-from astro_auth_plugin.runtime.database import Along
+from astro_auth_plugin.runtime.database import LAST_OF_UTF8MB3, Along
 from astro_auth_plugin.runtime.identity import AstroIdentity
 from astro_auth_plugin.runtime.policy_source import PolicyUnavailable
 from astro_auth_plugin.runtime.policy_store import LOAD_SECONDS, LOOK_SECONDS, PolicyStore
@@ -42,8 +42,6 @@ _UNREAD = "The policy cannot be read at the moment."
 _READ_SECONDS = 30.0
 """How long a request waits for its account, as long as Airflow waits for a connection to its database."""
 _LONGEST_DAG_ID = 250
-_LAST_OF_UTF8MB3 = "\uffff"
-"""The character set of ids with MySQL has none beyond."""
 _CLEAN_SECONDS = 600.0
 """How often Airflow is reminded of its table of revoked tokens, which it cleans when it looks for one itself."""
 
@@ -109,7 +107,7 @@ class _Reader:
 
 
 def _can_be_of_dag(dag_id: str) -> bool:
-    return len(dag_id) <= _LONGEST_DAG_ID and dag_id.isprintable() and max(dag_id) <= _LAST_OF_UTF8MB3
+    return len(dag_id) <= _LONGEST_DAG_ID and dag_id.isprintable() and max(dag_id) <= LAST_OF_UTF8MB3
 
 
 @functools.cache

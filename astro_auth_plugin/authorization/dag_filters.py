@@ -19,6 +19,7 @@ from sqlalchemy.sql.expression import ColumnElement, Select
 from astro_auth_plugin.rbac.engine.engine import Clause, DagSelection
 from astro_auth_plugin.rbac.model.folders import LEAVES
 from astro_auth_plugin.rbac.policy.tag_rules import ANY_FILE, Place, TagRules, folder_of
+from astro_auth_plugin.runtime.database import LAST_OF_UTF8MB3
 
 MAX_VALUES = 2_000
 """Above this many ids and tags a list is read instead: Airflow's statements repeat a sub-select up to three times."""
@@ -26,7 +27,6 @@ MAX_FOLDERS = 100
 """Above this many folders, too: each is a condition of its own."""
 
 _MYSQL = ("mysql", "mariadb")
-_LAST_OF_UTF8MB3 = "\uffff"
 _DATABASES = ("sqlite", "postgresql", *_MYSQL)
 
 # Made once, since an alias copies every column. Each SELECT below stands for itself, so several may share them.
@@ -203,7 +203,7 @@ def can_be_stored(value: str, dialect: str, column: Any = None) -> bool:
     """
     if "\0" in value and dialect != "sqlite":
         return False
-    if dialect in _MYSQL and not value.isascii() and max(value) > _LAST_OF_UTF8MB3:
+    if dialect in _MYSQL and not value.isascii() and max(value) > LAST_OF_UTF8MB3:
         collation = getattr(getattr(column, "type", None), "collation", None) or ""
         if collation.startswith(("utf8_", "utf8mb3_")):
             return False

@@ -13,6 +13,10 @@ metadata = MetaData()
 """The tables of this plugin; each is in the module that reads it."""
 
 
+LAST_OF_UTF8MB3 = "\uffff"
+"""The last character that a column of the character set utf8mb3 can have, as those of ids do with MySQL."""
+
+
 class Along(NamedTuple):
     """What a request reads in the same statement as its account: to send a statement takes longer than to read this.
 

@@ -75,20 +75,20 @@ class Comparing:
         try:
             if request.answers or request.left_out:
                 self._start()
-                self._take(request.ids)
-                self._waiting.put_nowait(request)
+                self._put(request)
         except queue.Full:
             self._left_out += len(request.answers) + request.left_out
         except Exception:
             log.exception("An answer cannot be compared")
 
-    def _take(self, ids: int) -> None:
-        """Count the ids of a request that is to wait, or raise that there is no room."""
+    def _put(self, request: Observed) -> None:
+        """Let a request wait, or raise that there is no room. Only the ids of those that wait are counted."""
         with self._counting:
             # One alone may have more.
-            if self._waiting.full() or (self._ids and self._ids + ids > MOST_IDS):
+            if self._ids and self._ids + request.ids > MOST_IDS:
                 raise queue.Full
-            self._ids += ids
+            self._waiting.put_nowait(request)
+            self._ids += request.ids
 
     def _start(self) -> None:
         # The server may make its processes after this object.

@@ -44,9 +44,14 @@ def _check_bags(dagbag: ModuleType) -> None:
 def _before_storing_bag(wrapped: Callable[..., Any], _none: Any, args: Any, kwargs: Any) -> Any:
     from astro_auth_plugin.tag_protection import dag_processor  # noqa: PLC0415 - takes seconds
 
-    bag, bundle, *_ = args
+    bag, bundle = _bag_and_bundle(*args, **kwargs)
     dag_processor.check_bag(bag, bundle)
     return wrapped(*args, **kwargs)
+
+
+def _bag_and_bundle(dagbag: Any, bundle_name: str, *_: Any, **__: Any) -> tuple[Any, str]:
+    """Take what is checked out of the arguments of `sync_bag_to_db`, by position or by name."""
+    return dagbag, bundle_name
 
 
 def _read_callbacks(definitions: ModuleType) -> None:

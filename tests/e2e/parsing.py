@@ -45,7 +45,7 @@ class ParsingAirflow(LiveAirflow):
 
 
 def bundle(name: str, path: Path) -> dict[str, Any]:
-    """How Airflow is told of a folder of Dags."""
+    """A folder of Dags, as `dag_bundle_config_list` has it."""
     kwargs = {"path": str(path), "refresh_interval": 0}
     return {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": kwargs}
 

@@ -158,7 +158,7 @@ def test_roles_are_on_what_is_in_the_bundle(bundles: Bundles) -> None:
     assert bundles.having("taken") == {"finance": ALL}
     assert bundles.having("pipeline") == {"ops": ALL}
     assert bundles.having("daily") == {"finance": ALL, "loads": READS}
-    # Nobody but the Owner has a role on it.
+    # Only the Owner has a role on it.
     assert bundles.having("shared") == {}
 
 

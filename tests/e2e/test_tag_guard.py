@@ -51,7 +51,7 @@ class Guarded(ParsingAirflow):
         self.viewer: Caller | None = None
 
     def meanwhile(self) -> None:
-        """Nobody gains anything in between."""
+        """No user gains anything in between."""
         assert self.seen() <= GOOD | {"renamed_too"}
 
     def seen(self) -> set[str]:

@@ -521,14 +521,17 @@ def test_without_a_policy(dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster_policy.dag_policy(dag)
 
 
-def command_that_stores(bag: Any, rules: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def command_that_stores(bag: Any, rules: Any, monkeypatch: pytest.MonkeyPatch, *, by_name: bool = False) -> list[str]:
     """What a command stores of a bag of the bundle `plain`; `rules` returns the engine."""
     monkeypatch.setattr(dag_processor, "_is_set_up", lambda: True)
     monkeypatch.setattr(dag_processor, "_store", lambda: SimpleNamespace(engine=rules))
     module, stored = ModuleType("dagbag"), []
-    module.sync_bag_to_db = lambda bag, *_, **__: stored.extend(bag.dags)
+    module.sync_bag_to_db = lambda dagbag, *_, **__: stored.extend(dagbag.dags)
     cluster_policy._check_bags(module)
-    module.sync_bag_to_db(bag, "plain", bundle_version=None)
+    if by_name:
+        module.sync_bag_to_db(bundle_version=None, bundle_name="plain", dagbag=bag)
+    else:
+        module.sync_bag_to_db(bag, "plain", bundle_version=None)
     return stored
 
 
@@ -552,6 +555,10 @@ def test_commands_that_store_dags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command_that_stores(bag, lambda: engine_of(""), monkeypatch) == ["theirs", "same", "new"]
     assert bag.import_errors == {FILE.path: "before"}
     assert command_that_stores(bag, lambda: engine_of("protect_dag_ids: true"), monkeypatch) == ["same", "new"]
+    by_name = bag_of("theirs", "new")
+    assert command_that_stores(by_name, lambda: engine_of("protect_dag_ids: true"), monkeypatch, by_name=True) == [
+        "new"
+    ]
     before, refusal = bag.import_errors[FILE.path].split("\n")
     assert before == "before"
     assert refusal.startswith("Dag `theirs` in `ops/a.py` of bundle `plain` is refused: `z.py` of bundle `other` has")

@@ -23,8 +23,8 @@ FAULTS = (
     ),
     Fault(
         "any number of ids waits to be compared",
-        "Comparing._take",
-        "self._ids + ids > MOST_IDS",
+        "Comparing._put",
+        "self._ids + request.ids > MOST_IDS",
         "False",
         _SHADOW,
     ),
