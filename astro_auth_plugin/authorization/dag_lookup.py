@@ -46,7 +46,7 @@ def read_dags(dag_ids: Collection[str]) -> dict[str, Dag]:
     if len(wanted) == 1:
         found = _read(_one_dag(), {"dag_id": next(iter(wanted))})
     elif len(wanted) <= MAX_PARAMETERS:
-        found = _read(_dags_with_tags().where(_DAG.c.dag_id.in_(wanted)))
+        found = _read(_some_with_tags(wanted))
     else:
         found = _read(_dags_with_tags())
     return {dag.id: dag for dag in found if dag.id in wanted}
@@ -91,8 +91,14 @@ def _scalars(statement: Any) -> list[Any]:
         return list(connection.scalars(statement))
 
 
-def _dags_with_tags() -> Select[Any]:
-    return select(_DAG.c.dag_id, _TAG.c.name, *_FILE).select_from(_DAG.outerjoin(_TAG, _TAG.c.dag_id == _DAG.c.dag_id))
+def _dags_with_tags(*of_tags: ColumnElement[bool]) -> Select[Any]:
+    joined = _DAG.outerjoin(_TAG, and_(_TAG.c.dag_id == _DAG.c.dag_id, *of_tags))
+    return select(_DAG.c.dag_id, _TAG.c.name, *_FILE).select_from(joined)
+
+
+def _some_with_tags(dag_ids: Collection[str]) -> Select[Any]:
+    # The ids for both tables: PostgreSQL read all tags of 10,000 Dags to find those of 100.
+    return _dags_with_tags(_TAG.c.dag_id.in_(dag_ids)).where(_DAG.c.dag_id.in_(dag_ids))
 
 
 @functools.cache
@@ -177,9 +183,7 @@ def read_dags_with_files(dag_ids: Collection[str]) -> list[Dag]:
     wanted = _possible(dag_ids)
     if not wanted:
         return []
-    statement = _dags_with_tags()
-    if len(wanted) <= MAX_PARAMETERS:
-        statement = statement.where(DagModel.dag_id.in_(wanted))
+    statement = _some_with_tags(wanted) if len(wanted) <= MAX_PARAMETERS else _dags_with_tags()
     return [dag for dag in _read(statement) if dag.id in wanted]
 
 
