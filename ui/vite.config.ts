@@ -54,6 +54,7 @@ export default defineConfig(({ mode }) => {
   return {
     define: { "process.env.NODE_ENV": '"production"' },
     plugins: [ownAddress, licences],
+    esbuild: { jsx: "transform", jsxFactory: "h", jsxFragment: "F", jsxInject: 'import { h, F } from "/src/react";' },
     logLevel: "warn",
     build: {
       target: "es2022",

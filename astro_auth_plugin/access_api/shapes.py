@@ -576,10 +576,14 @@ class Missing(_Answer):
 
 
 class DagAccess(_Answer):
-    """What the caller may do with a Dag, and for readers of access who else may; null for others."""
+    """What the caller may do with a Dag, and for readers of access who else may; null for others.
+
+    `places` is the bundle of the Dag and the folders that its file is in, the widest first.
+    """
 
     dag_id: str
     tags: list[str]
+    places: list[Scope]
     may: list[str]
     may_not: list[Missing]
     grants: list[Held]
@@ -604,14 +608,42 @@ class Tags(_Answer):
     total_entries: int
 
 
-class TagAccess(_Answer):
-    """The Dags of a tag, and who has something through it."""
+class BundleRow(_Answer):
+    """A bundle or a folder of it: how many Dags are there, and how many grants name it."""
 
-    tag: str
+    bundle: str
+    folder: str
+    dags: int
+    grants: int
+
+
+class Bundles(_Answer):
+    """Bundles and folders."""
+
+    bundles: list[BundleRow]
+    total_entries: int
+
+
+class DagsAccess(_Answer):
+    """The Dags that a tag, bundle or folder reaches, and who has something through it."""
+
     dags: list[str]
     users: list[Holder]
     total_users: int
     may_grant: bool
+
+
+class TagAccess(DagsAccess):
+    """The Dags of a tag, and who has something through it."""
+
+    tag: str
+
+
+class BundleAccess(DagsAccess):
+    """The Dags of a bundle or folder, and who has something through it or a folder around it."""
+
+    bundle: str
+    folder: str
 
 
 class Suggestion(_Answer):

@@ -69,6 +69,12 @@ def read_dags_with_tag(tag: str) -> list[Dag]:
     return [dag for dag in _read(_dags_with_tags().where(_DAG.c.dag_id.in_(carrying))) if tag in dag.tags]
 
 
+def read_dags_of_bundle(bundle: str) -> list[Dag]:
+    """Return the Dags of a bundle, with their tags and files. One statement."""
+    found = _read(_dags_with_tags().where(_one_of(_DAG.c.bundle_name, [bundle])))
+    return [dag for dag in found if dag.file and dag.file.bundle == bundle]
+
+
 def select_dag_ids(selection: DagSelection) -> AbstractSet[str]:
     """Return the ids of all Dags that a selection matches. Nothing is sent before it is used, and then once."""
     if selection.nothing:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sqlalchemy.exc import OperationalError
 
-from astro_auth_plugin.access_api import app, changing
+from astro_auth_plugin.access_api import app, bundles, changing
 from astro_auth_plugin.access_management import publisher
 from astro_auth_plugin.accounts import sign_ins
 from astro_auth_plugin.runtime import policy_versions, state
@@ -529,3 +529,11 @@ def test_requests_without_their_body_keep_no_turn() -> None:
             task.cancel()
 
     asyncio.run(many())
+
+
+# -- the pages' files ----------------------------------------------------------------------------------------------
+
+
+def test_pages_with_the_components_of_airflow_are_small() -> None:
+    """At most 60 KiB without compression: browsers read all of it before the first page."""
+    assert 10_000 < (bundles.STATIC / "access.js").stat().st_size <= 60 * 1024

@@ -137,6 +137,9 @@ def test_api_tokens_are_named_to_those_who_may_read_them(more: Api) -> None:
     for path, name in (("/tags/access?tag=t", "token:tagger"), ("/roles", "API token `tagger`")):
         told = {who: name in more.ask(who, "GET", path).text for who in ("mo", "olga")}
         assert told == {"mo": False, "olga": True}
+    for name, grants in (("mo", 1), ("olga", 2)):
+        (row,) = more.ask(name, "GET", "/tags").json()["tags"]
+        assert (row["name"], row["grants"]) == ("t", grants)
     for token in ("ended", "nosuch"):
         answer = more.ask("wendy", "POST", "/explain", json={"action": "see-pool", "as": f"token:{token}"})
         assert answer.status_code == 404 and answer.json()["detail"].replace(token, "") == (

@@ -55,6 +55,8 @@ READS = {
     "/roles": "owapm",
     "/tags": "owapm",
     "/tags/access?tag=team:finance": "owapm",
+    "/bundles": "owapm",
+    "/bundles/access?bundle=dags-folder": "owapm",
     "/tokens": "owap",
     "/history": "owa",
     "/history/1": "owa",

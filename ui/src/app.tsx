@@ -1,10 +1,10 @@
 // The one component that Airflow is given: the tab of a Dag if there is a Dag, else the nav page.
-import { Component, useCallback, useEffect, useState, type ReactNode } from "react";
+import { Component, type ReactNode } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router-dom";
 
 import { useGet } from "./api/hooks";
 import type { Actions, Me } from "./api/types";
-import { Box, Button } from "./chakra";
+import { Box, Outline } from "./chakra";
 import { type Saved, type Shared, SharedContext } from "./context";
 import { Frame, tabsOf } from "./frame";
 import { Audit } from "./pages/audit";
@@ -12,7 +12,7 @@ import { DagPage } from "./pages/dag";
 import { ComparePage, History } from "./pages/history";
 import { MyAccess } from "./pages/my-access";
 import { RolesPage } from "./pages/roles";
-import { TagPage, TagsPage } from "./pages/tags";
+import { BundlesPage, TagsPage, ThroughPage } from "./pages/tags";
 import { TeamPage } from "./pages/team";
 import { Teams } from "./pages/teams";
 import { Tokens } from "./pages/tokens";
@@ -20,6 +20,7 @@ import { UserPage } from "./pages/user";
 import { Users } from "./pages/users";
 import { Loaded, Notice, Waiting } from "./parts/states";
 import { to, usePlace } from "./place";
+import { useCallback, useEffect, useState } from "./react";
 
 /** The address of this file, put before it when it is built; `?v=` is the hash of its content. */
 declare const accessBundleUrl: string;
@@ -115,7 +116,9 @@ function Page({ names: [kind, first, second] }: { names: string[] }) {
     case "roles":
       return <RolesPage />;
     case "tags":
-      return first ? <TagPage tag={first} /> : <TagsPage />;
+      return first ? <ThroughPage kind="tag" id={first} /> : <TagsPage />;
+    case "bundles":
+      return first ? <ThroughPage kind="bundle" id={first} folder={second} /> : <BundlesPage />;
     case "dags":
       return first ? <DagPage dagId={first} title /> : <TagsPage />;
     case "history":
@@ -139,9 +142,9 @@ const Stale = () => (
     status="warning"
     title="Airflow was upgraded, and this page is the old one"
     action={
-      <Button size="sm" variant="outline" onClick={() => location.reload()}>
+      <Outline onClick={() => location.reload()}>
         Reload
-      </Button>
+      </Outline>
     }
   />
 );
@@ -161,9 +164,9 @@ class Boundary extends Component<{ children: ReactNode }, { error: Error | undef
         status="error"
         title="This page has an error"
         action={
-          <Button size="sm" variant="outline" onClick={() => location.reload()}>
+          <Outline onClick={() => location.reload()}>
             Reload
-          </Button>
+          </Outline>
         }
       >
         {this.state.error.message}

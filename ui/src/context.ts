@@ -1,6 +1,6 @@
-import { createContext, useContext } from "react";
 
 import type { Actions, Me, Result } from "./api/types";
+import { createContext, useContext } from "./react";
 
 /** What is kept of a change that is done: never the secret of an API token. */
 export type Saved = Pick<Result, "version"> & { revertible: boolean };

@@ -1,14 +1,15 @@
 // What is around every page: title, state of the policy, tabs by right, and the line after a change.
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import type { Me } from "./api/types";
-import { Box, Button, Flex, Heading, Link, Text } from "./chakra";
+import { Box, Button, Flex, Heading, Link, Muted, Outline } from "./chakra";
 import { type Saved, useShared } from "./context";
 import { RevertDialog } from "./pages/history";
 import { Notice } from "./parts/states";
 import { to, usePlace } from "./place";
 import { ago } from "./words";
+import { useState } from "./react";
 
 /** The tabs of a user: the last part of the address, and the label. */
 export function tabsOf({ rights }: Me): [string, string][] {
@@ -49,9 +50,9 @@ export function Frame({
     <Box p={2} maxW="full" minW={0}>
       <Flex justify="space-between" align="baseline" gap={3} wrap="wrap" mb={2}>
         <Heading as="h1">{title}</Heading>
-        <Text color="fg.muted" fontSize="sm">
+        <Muted fontSize="sm">
           {state(me)}
-        </Text>
+        </Muted>
       </Flex>
       {tabs.length > 1 ? <Tabs tabs={tabs} /> : null}
       <Done saved={saved} forget={forget} />
@@ -62,7 +63,7 @@ export function Frame({
 
 function Tabs({ tabs }: { tabs: [string, string][] }) {
   const [kind] = usePlace().names;
-  const here = kind === "dags" ? "tags" : kind;
+  const here = kind === "dags" || kind === "bundles" ? "tags" : kind;
   return (
     <Flex as="nav" aria-label="Access" gap={0} wrap="wrap" borderBottomWidth="1px" mb={3}>
       {tabs.map(([path, label]) => (
@@ -100,9 +101,9 @@ function Done({ saved, forget }: { saved: Saved | undefined; forget: () => void 
           action={
             <Flex gap={2}>
               {saved.revertible && version && version > 1 && me.rights.history ? (
-                <Button size="xs" variant="outline" onClick={() => setUndo(version - 1)}>
+                <Outline size="xs" onClick={() => setUndo(version - 1)}>
                   Undo
-                </Button>
+                </Outline>
               ) : null}
               <Button size="xs" variant="ghost" onClick={forget} aria-label="Close this message">
                 ✕

@@ -65,9 +65,6 @@ export function list(words: string[], last = "and"): string {
   return `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }
 
-export const sameScope = (a: Scope, b: Scope): boolean =>
-  a.kind === b.kind && a.id === b.id && a.deployment_id === b.deployment_id;
-
 /** The end of a day that was chosen in a form, as the API wants it; null for none. */
 export const endOfDay = (day: string): string | null => (day ? `${day}T23:59:59Z` : null);
 

@@ -1,15 +1,16 @@
-"""Dags and tags: who may do what with them."""
+"""Dags, tags and bundles: who may do what with them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
 from astro_auth_plugin.access_api import shapes, views
 from astro_auth_plugin.access_api.caller import Caller, CallerDep, ReaderDep
-from astro_auth_plugin.access_api.errors import not_found
+from astro_auth_plugin.access_api.errors import invalid, not_found
 from astro_auth_plugin.access_api.routes import users
 from astro_auth_plugin.access_api.routes.teams import visible_teams
 from astro_auth_plugin.access_api.views import Limit, Offset, Search, Throughs
@@ -19,9 +20,10 @@ from astro_auth_plugin.rbac.engine import delegation
 from astro_auth_plugin.rbac.engine.decision import reaching
 from astro_auth_plugin.rbac.explain import access_report
 from astro_auth_plugin.rbac.model.actions import ACTIONS, spelled
+from astro_auth_plugin.rbac.model.folders import fault_of_folder
 from astro_auth_plugin.rbac.model.permissions import DAG_WORDS, mask
 from astro_auth_plugin.rbac.model.roles import BUILT_IN
-from astro_auth_plugin.rbac.model.scopes import GrantScope
+from astro_auth_plugin.rbac.model.scopes import Dag, GrantScope
 
 router = APIRouter(tags=["Dags"])
 _SEE_DAG = mask("dag.get")
@@ -45,6 +47,7 @@ def dag_access_of(who: CallerDep, dag_id: str, limit: Limit = 50, offset: Offset
     return shapes.DagAccess(
         dag_id=dag.id,
         tags=sorted(dag.tags),
+        places=[views.scope_of(_bundle(who, *place)) for place in _places_of(found)],
         may=list(spelled(held, on_dag=True)),
         may_not=[
             shapes.Missing(action=action.names[0], words=action.words or action.row)
@@ -61,14 +64,8 @@ def dag_access_of(who: CallerDep, dag_id: str, limit: Limit = 50, offset: Offset
 @router.get("/tags")
 def list_tags(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: Offset = 0) -> shapes.Tags:
     """List the tags of Dags that the caller may see, and those that visible grants name."""
-    here = who.engine.deployment_id
     dags = Counter(tag for dag in who.dags() for tag in dag.tags)
-    scopes = (grant.scope for grant in who.engine.every_grant)
-    named = Counter(
-        scope.id
-        for scope in scopes
-        if scope.kind == "tag" and scope.deployment_id == here and who.visibility.sees(scope)
-    )
+    named = Counter(scope.id for scope in _granted(who, "tag"))
     found = sorted(tag for tag in {*dags, *named} if search.lower() in tag.lower())
     rows = [
         shapes.TagRow(
@@ -95,6 +92,45 @@ def tag_access(
     return shapes.TagAccess(tag=tag, dags=dags, users=users, total_users=total, may_grant=_may_grant_here(who))
 
 
+@router.get("/bundles")
+def list_bundles(who: ReaderDep, search: Search = "", limit: Limit = 50, offset: Offset = 0) -> shapes.Bundles:
+    """List the bundles of Dags that the caller may see, and the bundles and folders that visible grants name."""
+    dags = Counter(place for dag in who.dags() for place in _places_of(dag))
+    named = Counter((scope.id, scope.folder) for scope in _granted(who, "bundle"))
+    # Folders without grants are left out: there can be as many as there are Dags.
+    found = sorted({(bundle, folder) for bundle, folder in dags if not folder} | {*named})
+    found = [place for place in found if search.lower() in "/".join(place).lower()]
+    rows = [
+        shapes.BundleRow(bundle=place[0], folder=place[1], dags=dags[place], grants=named[place])
+        for place in views.page(found, limit, offset)
+    ]
+    return shapes.Bundles(bundles=rows, total_entries=len(found))
+
+
+@router.get("/bundles/access")
+def bundle_access(
+    who: ReaderDep,
+    bundle: Annotated[str, Query(min_length=1, max_length=500)],
+    folder: shapes.Folder = "",
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> shapes.BundleAccess:
+    """Show the Dags of a bundle or folder that the caller may see, and who has something through it, by pages."""
+    if folder and (fault := fault_of_folder(folder)):
+        raise invalid(f"folder `{folder}`: {fault}")
+    in_bundle = who.seen_of(dag_lookup.read_dags_of_bundle(bundle))
+    dags = sorted(dag.id for dag in in_bundle if (bundle, folder) in _places_of(dag))
+    scope = _bundle(who, bundle, folder)
+    sees = who.visibility.sees(scope)
+    if not dags and not sees:
+        raise not_found(str(scope))
+    found = access_report.of_bundle(who.answerer, bundle, folder) if sees else ()
+    users, total = views.holders(who, found, limit, offset)
+    return shapes.BundleAccess(
+        bundle=bundle, folder=folder, dags=dags, users=users, total_users=total, may_grant=_may_grant_here(who)
+    )
+
+
 @router.get("/suggest")
 def suggest(who: CallerDep, kind: Kind, search: Search = "", bundle: Search = "") -> shapes.Suggestions:
     """Suggest values for a field, only what the caller may see; folders only of the bundle."""
@@ -109,7 +145,7 @@ def suggest(who: CallerDep, kind: Kind, search: Search = "", bundle: Search = ""
 
 
 def _values_of_files(who: Caller, kind: Kind, bundle: str) -> set[str]:
-    places = {place for dag in who.dags() if dag.file for place in dag.file.places}
+    places = {place for dag in who.dags() for place in _places_of(dag)}
     if kind == "bundle":
         return {name for name, _ in places}
     return {folder for name, folder in places if folder and name == bundle}
@@ -127,6 +163,28 @@ def _values(who: Caller, kind: Kind, wanted: str) -> set[str]:
     if kind == "role":
         return {*BUILT_IN, *(role.name for role in who.engine.policy.document.roles)}
     return users.known_emails(who, wanted)
+
+
+def _granted(who: Caller, kind: Literal["tag", "bundle"]) -> Iterator[GrantScope]:
+    """Yield the scope in this Deployment of each grant of a kind that the caller may see."""
+    sees, engine = who.visibility, who.engine
+    for grant in engine.every_grant:
+        scope = grant.scope
+        if (
+            scope.kind == kind
+            and scope.deployment_id == engine.deployment_id
+            and sees.sees(scope)
+            and (sees.tokens or grant.principal.kind != "token")
+        ):
+            yield scope
+
+
+def _places_of(dag: Dag) -> list[tuple[str, str]]:
+    return list(dag.file.places) if dag.file and dag.file.bundle else []
+
+
+def _bundle(who: Caller, bundle: str, folder: str) -> GrantScope:
+    return GrantScope("bundle", bundle, who.engine.deployment_id, folder)
 
 
 def _may_grant_here(who: Caller) -> bool:

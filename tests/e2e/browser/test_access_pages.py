@@ -27,6 +27,8 @@ PAGES = {
     "/plugin/access/roles": "3 custom roles",
     "/plugin/access/tags": "2 tags",
     "/plugin/access/tags/team%3Afinance": "ledger_reconciliation",
+    "/plugin/access/bundles": "1 bundle or folder",
+    "/plugin/access/bundles/dags-folder": "bea@example.com",
     "/plugin/access/dags/invoice_totals": "Access to invoice_totals",
     "/plugin/access/history": "the policy of the demo",
     "/plugin/access/audit": "Download CSV",
@@ -51,8 +53,13 @@ DIALOGS = {
     "/plugin/access/tokens": ["Create an API token", "Rotate ci", "Revoke ci"],
     "/plugin/access/roles": ["Create a role", "Change run-operator", "Rename run-operator", "Delete run-operator"],
     "/plugin/access/tags/team%3Afinance": ["Give access to this tag"],
+    "/plugin/access/bundles/dags-folder": ["Give access to this bundle"],
     "/plugin/access/dags/invoice_totals": ["Give access to this Dag", "… to the tag team:finance"],
 }
+DAGS = (
+    *("exchange_rates", "housekeeping", "invoice_totals", "ledger_reconciliation", "orders_ingest", "orders_report"),
+    *("payment_approval", "regional_rollup", "revenue_forecast"),
+)
 # The themes of Airflow, and the width of the window: of a phone and of a computer.
 LOOKS: list[tuple[Literal["light", "dark"], int]] = [("dark", 390), ("light", 1400)]
 
@@ -201,6 +208,27 @@ def test_role_counts_at_the_next_click(visitors: Visitors) -> None:
     wendy.open("/plugin/access/history")
     expect(wendy.page.get_by_role("row").filter(has_text="ticket 12")).to_contain_text("wendy@example.com")
     wendy.is_at_ease()
+
+
+def test_role_on_a_bundle(visitors: Visitors) -> None:
+    """From a Dag to its bundle: a role that is given there reaches every Dag of it, until it is revoked."""
+    ivy, wendy = visitors["ivy"], visitors["wendy"]
+    wendy.open("/plugin/access/dags/housekeeping")
+    wendy.page.get_by_role("link", name="bundle dags-folder", exact=True).click()
+    users = wendy.page.get_by_role("table", name="Who may do what through bundle dags-folder")
+    expect(users).to_contain_text("bea@example.com")
+    wendy.page.get_by_role("button", name="Give access to this bundle").click()
+    dialog = wendy.dialog()
+    expect(dialog.get_by_label("Bundle")).to_have_value("dags-folder")
+    dialog.get_by_label("E-mail").fill("ivy@example.com")
+    dialog.get_by_label("Role", exact=True).select_option("DAG_VIEWER")
+    expect(preview(wendy)).to_contain_text("ivy@example.com may then, on Dags in bundle `dags-folder`")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(users).to_contain_text("ivy@example.com")
+    sees(ivy, *DAGS)
+    wendy.page.get_by_role("button", name="Undo").click()
+    save(wendy, "Revert")
+    sees(ivy, "housekeeping")
 
 
 def test_team(visitors: Visitors) -> None:

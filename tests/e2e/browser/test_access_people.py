@@ -69,6 +69,8 @@ READS = {
     "/roles": READERS,
     "/tags": READERS,
     "/tags/access?tag=team:finance": READERS,
+    "/bundles": READERS,
+    "/bundles/access?bundle=dags-folder": READERS,
     "/tokens": MAKERS,
     "/history": GIVERS,
     "/history/1": GIVERS,

@@ -1,6 +1,6 @@
-import { startTransition, useCallback, useEffect, useState } from "react";
 
 import { ApiError, call } from "./client";
+import { startTransition, useCallback, useEffect, useState } from "../react";
 
 export type Answer<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 

@@ -76,6 +76,48 @@ export interface components {
             legacy: boolean;
         };
         /**
+         * BundleAccess
+         * @description The Dags of a bundle or folder, and who has something through it or a folder around it.
+         */
+        BundleAccess: {
+            /** Dags */
+            dags: string[];
+            /** Users */
+            users: components["schemas"]["Holder"][];
+            /** Total Users */
+            total_users: number;
+            /** May Grant */
+            may_grant: boolean;
+            /** Bundle */
+            bundle: string;
+            /** Folder */
+            folder: string;
+        };
+        /**
+         * BundleRow
+         * @description A bundle or a folder of it: how many Dags are there, and how many grants name it.
+         */
+        BundleRow: {
+            /** Bundle */
+            bundle: string;
+            /** Folder */
+            folder: string;
+            /** Dags */
+            dags: number;
+            /** Grants */
+            grants: number;
+        };
+        /**
+         * Bundles
+         * @description Bundles and folders.
+         */
+        Bundles: {
+            /** Bundles */
+            bundles: components["schemas"]["BundleRow"][];
+            /** Total Entries */
+            total_entries: number;
+        };
+        /**
          * Catalogue
          * @description What dialogs offer.
          */
@@ -143,12 +185,16 @@ export interface components {
         /**
          * DagAccess
          * @description What the caller may do with a Dag, and for readers of access who else may; null for others.
+         *
+         *     `places` is the bundle of the Dag and the folders that its file is in, the widest first.
          */
         DagAccess: {
             /** Dag Id */
             dag_id: string;
             /** Tags */
             tags: string[];
+            /** Places */
+            places: components["schemas"]["Scope"][];
             /** May */
             may: string[];
             /** May Not */
@@ -781,8 +827,6 @@ export interface components {
          * @description The Dags of a tag, and who has something through it.
          */
         TagAccess: {
-            /** Tag */
-            tag: string;
             /** Dags */
             dags: string[];
             /** Users */
@@ -791,6 +835,8 @@ export interface components {
             total_users: number;
             /** May Grant */
             may_grant: boolean;
+            /** Tag */
+            tag: string;
         };
         /**
          * TagRow

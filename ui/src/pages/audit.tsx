@@ -1,10 +1,10 @@
-import { useState } from "react";
 
 import { address, query } from "../api/client";
 import { Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";
 import { SelectField } from "../parts/fields";
 import { Notice } from "../parts/states";
+import { useState } from "../react";
 
 const SPANS = [
   { value: "7", label: "7 days" },

@@ -1,5 +1,4 @@
 // Who may do what on one Dag: the Dag's tab, and the same inside of the Access pages.
-import { useState } from "react";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
@@ -10,13 +9,14 @@ import { A, ActionWords, Section, Words } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
 import { teamPath, userPath } from "../parts/entry-dialogs";
 import { SelectField, SuggestField } from "../parts/fields";
-import { type Draft, EMPTY, GrantFields, grantOf, isReady } from "../parts/grant-form";
+import { type Draft, EMPTY, GrantFields, grantOf, isReady, scopeOf } from "../parts/grant-form";
 import { HeldGrants } from "../parts/grants";
 import { Loaded } from "../parts/states";
 import { WhoMayTable } from "../parts/who-may";
 import { to } from "../place";
-import { grantLine } from "../words";
+import { grantLine, where } from "../words";
 import { Explain } from "./explain";
+import { useState } from "../react";
 
 export function DagPage({ dagId, title = false }: { dagId: string; title?: boolean }) {
   const [offset, go] = useState(0);
@@ -32,7 +32,7 @@ type DetailProps = { access: DagAccess; title: boolean; offset: number; go: (off
 
 function Detail({ access, title, offset, go }: DetailProps) {
   const [draft, give] = useState<Draft>();
-  const { dag_id, tags, may, may_not, users } = access;
+  const { dag_id, tags, places, may, may_not, users } = access;
   return (
     <>
       {title ? (
@@ -53,7 +53,15 @@ function Detail({ access, title, offset, go }: DetailProps) {
         />
       </Section>
       <Section title="Tags">
-        {users ? <Tags tags={tags} /> : <Words words={tags} empty="This Dag has no tag." />}
+        {users ? <Links of={tags.map((tag) => [tag, to("tags", tag)])} /> : <Words words={tags} empty="" />}
+        {tags.length ? null : "This Dag has no tag."}
+      </Section>
+      <Section title="Bundle and folders">
+        {users ? (
+          <Links of={places.map((place) => [where(place), to("bundles", place.id, place.folder)])} />
+        ) : (
+          <Words words={places.map((place) => where(place))} empty="" />
+        )}
       </Section>
       {users ? (
         <Section title="Who has access" action={access.may_grant ? <GiveButtons access={access} give={give} /> : null}>
@@ -72,15 +80,13 @@ function Detail({ access, title, offset, go }: DetailProps) {
   );
 }
 
-const Tags = ({ tags }: { tags: string[] }) => (
+const Links = ({ of }: { of: [string, string][] }) => (
   <Flex gap={3} wrap="wrap">
-    {tags.length
-      ? tags.map((tag) => (
-          <A key={tag} href={to("tags", tag)}>
-            {tag}
-          </A>
-        ))
-      : "This Dag has no tag."}
+    {of.map(([text, href]) => (
+      <A key={href} href={href}>
+        {text}
+      </A>
+    ))}
   </Flex>
 );
 
@@ -108,7 +114,7 @@ export function GiveDialog({ draft: first, onClose }: { draft: Draft; onClose: (
   const fresh = async (etag: string) => etag || (await call<{ etag: string }>("GET", path)).etag;
   return (
     <ChangeDialog<Result>
-      title={`Give access to the ${first.kind} ${first.id}`}
+      title={`Give access to ${where(scopeOf(first, me), me)}`}
       onClose={onClose}
       ready={isReady(draft) && (kind === "team" ? Boolean(name.trim()) : name.includes("@"))}
       mine={[grantLine(grant, me)]}

@@ -1,5 +1,4 @@
 // "Why may I, or why not, and whom to ask": for oneself, and for others by those who may read access.
-import { useEffect, useRef, useState } from "react";
 
 import { ApiError, call, query } from "../api/client";
 import { asApiError } from "../api/hooks";
@@ -13,6 +12,7 @@ import { Failure, Lines, Notice } from "../parts/states";
 import { address } from "../api/client";
 import { to } from "../place";
 import { grantLine, list } from "../words";
+import { useEffect, useRef, useState } from "../react";
 
 const WHOLE = "";
 

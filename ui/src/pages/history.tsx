@@ -1,11 +1,10 @@
 // Every version of the policy: who, when, how, why and what; compare two, and go back to one.
-import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { Result, Version, VersionDifference, Versions } from "../api/types";
-import { Box, Button, Flex, Heading, Text } from "../chakra";
+import { Box, Button, Flex, Heading, Muted, Outline, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, More, Row, Rows } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -15,6 +14,7 @@ import { Listing } from "../parts/listing";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { to } from "../place";
 import { plural, time } from "../words";
+import { useState } from "../react";
 
 const FOLDED = 5;
 
@@ -37,7 +37,7 @@ export function History() {
           <Rows
             label="Versions"
             head={["Version", "When", "Who", "Why", "What", "Change"]}
-            empty={<Text>No version yet.</Text>}
+            empty="No version yet."
           >
             {versions.map((version) => (
               <Row key={version.version} cells={cells(version, me.policy.version, mayRevert, setRevert)} />
@@ -59,7 +59,7 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
   </Text>,
   <span key="who">
     {one.author}
-    <Text color="fg.muted">{how(one)}</Text>
+    <Muted>{how(one)}</Muted>
   </span>,
   one.reason || "–",
   <Box key="what" minW={{ base: 0, md: "16rem" }}>
@@ -68,14 +68,14 @@ const cells = (one: Version, newest: number | null, mayRevert: boolean, revert: 
     ) : (
       <Lines lines={one.changes} />
     )}
-    {one.hidden ? <Text color="fg.muted">and {one.hidden} that you may not see</Text> : null}
+    {one.hidden ? <Muted>and {one.hidden} that you may not see</Muted> : null}
   </Box>,
   one.version === newest ? (
     "newest"
   ) : mayRevert ? (
-    <Button size="xs" variant="outline" onClick={() => revert(one.version)}>
+    <Outline size="xs" onClick={() => revert(one.version)}>
       Revert to version {one.version}
-    </Button>
+    </Outline>
   ) : (
     "–"
   ),

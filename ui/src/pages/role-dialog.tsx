@@ -1,14 +1,14 @@
 // A custom role: from a template or from nothing, with its permissions by object.
-import { useState } from "react";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { Catalogue, CustomRole, Result, Verb } from "../api/types";
-import { Box, Flex, Input, Text } from "../chakra";
+import { Box, Flex, Input, Muted, Text } from "../chakra";
 import { ChangeDialog } from "../parts/change-dialog";
 import { SelectField, TextField, Tick } from "../parts/fields";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { plural } from "../words";
+import { useState } from "../react";
 
 type Scope = CustomRole["scope"];
 
@@ -161,17 +161,17 @@ function Permissions({
             if (event.key === "Enter") event.preventDefault();
           }}
         />
-        <Text role="status" color="fg.muted">
+        <Muted role="status">
           {chosen.length} chosen
-        </Text>
+        </Muted>
       </Flex>
       {rows.map((row) => (
         <Flex key={row.object} gap={4} wrap="wrap" borderBottomWidth="1px" py={1} role="group" aria-label={row.object}>
           <Box minW="11rem" flex="1">
             {row.object}
-            <Text color="fg.muted" fontSize="xs">
+            <Muted fontSize="xs">
               {row.description}
-            </Text>
+            </Muted>
           </Box>
           <Flex gap={3} wrap="wrap" minW="15rem">
             {row.verbs.map((verb) => {

@@ -1,9 +1,8 @@
-import { useState } from "react";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";
-import { Button, Flex, Text } from "../chakra";
+import { Button, Flex, Muted, Outline, Text } from "../chakra";
 import { useActionWords, useShared } from "../context";
 import { More, Row, Rows, Section, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -11,6 +10,7 @@ import { RenameDialog } from "../parts/rename-dialog";
 import { Lines, Loaded, Notice } from "../parts/states";
 import { list, plural } from "../words";
 import { roleLines, RoleDialog } from "./role-dialog";
+import { useState } from "../react";
 
 type Opened = { open: "create" } | { open: "edit" | "rename" | "delete"; role: CustomRole };
 
@@ -34,13 +34,13 @@ export function RolesPage() {
               ) : null
             }
           >
-            <Text role="status" color="fg.muted" fontSize="sm">
+            <Muted role="status" fontSize="sm">
               {plural(roles.length, "custom role")}
-            </Text>
+            </Muted>
             <Rows
               label="Custom roles"
               head={["Role", "For", "Permissions", "Assigned", "Change"]}
-              empty={<Text>No custom role. The built-in roles below are enough for most.</Text>}
+              empty="No custom role. The built-in roles below are enough for most."
             >
               {roles.map((role) => (
                 <Row key={role.name} cells={custom(role, me.rights.roles, open)} />
@@ -70,11 +70,11 @@ const Folded = ({ label, lines }: { label: string; lines: string[] }) =>
 const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => void) => [
   <span key="name">
     <Word>{role.name}</Word>
-    <Text color="fg.muted">{role.description}</Text>
+    <Muted>{role.description}</Muted>
   </span>,
   <span key="for">
     {{ DAG: "Dags and tags", OBJECT: "Connections, Variables and pools", DEPLOYMENT: "Deployments" }[role.scope]}
-    {role.restricted_workspace_ids ? <Text color="fg.muted">only in {list(role.restricted_workspace_ids)}</Text> : null}
+    {role.restricted_workspace_ids ? <Muted>only in {list(role.restricted_workspace_ids)}</Muted> : null}
   </span>,
   <Folded key="permissions" label={plural(role.permissions.length, "permission")} lines={role.permissions} />,
   <Folded
@@ -84,30 +84,27 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
   />,
   mayChange ? (
     <Flex key="change" gap={1} wrap="wrap">
-      <Button
+      <Outline
         size="xs"
-        variant="outline"
         aria-label={`Change ${role.name}`}
         onClick={() => open({ open: "edit", role })}
       >
         Change
-      </Button>
-      <Button
+      </Outline>
+      <Outline
         size="xs"
-        variant="outline"
         aria-label={`Rename ${role.name}`}
         onClick={() => open({ open: "rename", role })}
       >
         Rename
-      </Button>
-      <Button
+      </Outline>
+      <Outline
         size="xs"
-        variant="outline"
         aria-label={`Delete ${role.name}`}
         onClick={() => open({ open: "delete", role })}
       >
         Delete
-      </Button>
+      </Outline>
     </Flex>
   ) : (
     "–"
@@ -117,7 +114,7 @@ const custom = (role: CustomRole, mayChange: boolean, open: (opened: Opened) => 
 const builtIn = (role: BuiltIn, words: (name: string) => string) => [
   <span key="name">
     <Word>{role.name}</Word> {role.legacy ? <Word palette="orange">old name</Word> : null}
-    <Text color="fg.muted">{role.description}</Text>
+    <Muted>{role.description}</Muted>
   </span>,
   role.level.charAt(0) + role.level.slice(1).toLowerCase(),
   <Folded

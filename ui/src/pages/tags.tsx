@@ -1,9 +1,8 @@
-import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
 import { query } from "../api/client";
 import { useGet } from "../api/hooks";
-import type { DagsOfMine, TagAccess, Tags } from "../api/types";
+import type { Bundles, DagsAccess, DagsOfMine, Tags } from "../api/types";
 import { Button, Flex, Heading, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, ActionWords, Row, Rows, Section, Word } from "../parts/basics";
@@ -13,18 +12,22 @@ import { Listing } from "../parts/listing";
 import { Loaded } from "../parts/states";
 import { WhoMayTable } from "../parts/who-may";
 import { to } from "../place";
-import { plural } from "../words";
+import { plural, where } from "../words";
 import { GiveDialog } from "./dag";
+import { useState } from "../react";
 
 export const TagsPage = () => (
   <>
     <FindDag />
+    <Text mb={3}>
+      Roles can be given on <A href={to("bundles")}>bundles and folders</A>, too.
+    </Text>
     <Listing<Tags> path="tags" noun="tag">
       {({ tags }) => (
         <Rows
           label="Tags"
           head={["Tag", "Dags", "Roles given on it", "Protection"]}
-          empty={<Text>No tag matches. Dags get their tags in their files.</Text>}
+          empty="No tag matches. Dags get their tags in their files."
         >
           {tags.map((tag) => (
             <Row
@@ -65,18 +68,47 @@ function FindDag() {
   );
 }
 
-export function TagPage({ tag }: { tag: string }) {
+export const BundlesPage = () => (
+  <Listing<Bundles> path="bundles" noun="bundle or folder" nouns="bundles and folders">
+    {({ bundles }) => (
+      <Rows
+        label="Bundles and folders"
+        head={["Bundle", "Folder", "Dags", "Roles given on it"]}
+        empty="No bundle matches."
+      >
+        {bundles.map(({ bundle, folder, dags, grants }) => (
+          <Row
+            key={`${bundle}/${folder}`}
+            cells={[
+              <A key="name" href={to("bundles", bundle, folder)}>
+                {bundle}
+              </A>,
+              folder || "the whole bundle",
+              plural(dags, "Dag"),
+              grants,
+            ]}
+          />
+        ))}
+      </Rows>
+    )}
+  </Listing>
+);
+
+/** The Dags of a tag, bundle or folder, and who may do what on them. */
+export function ThroughPage({ kind, id, folder = "" }: { kind: "tag" | "bundle"; id: string; folder?: string }) {
   const [offset, go] = useState(0);
-  const answer = useGet<TagAccess>(`tags/access${query({ tag, offset: offset || "" })}`);
+  const place = query({ [kind]: id, folder, offset: offset || "" });
+  const answer = useGet<DagsAccess>(`${kind}s/access${place}`);
   const [draft, give] = useState<Draft>();
+  const name = where({ kind, id, folder, deployment_id: "" });
   return (
     <Loaded answer={answer}>
       {({ dags, users, total_users, may_grant }) => (
         <>
           <Heading size="lg" as="h2" overflowWrap="anywhere" mt={2}>
-            Tag {tag}
+            {name[0]?.toUpperCase() + name.slice(1)}
           </Heading>
-          <Section title="Dags with this tag">
+          <Section title="Its Dags">
             <Flex gap={3} wrap="wrap">
               {dags.length
                 ? dags.map((dag) => (
@@ -84,15 +116,15 @@ export function TagPage({ tag }: { tag: string }) {
                       {dag}
                     </A>
                   ))
-                : "No Dag that you may see has it."}
+                : "No Dag that you may see."}
             </Flex>
           </Section>
           <Section
             title="Who may do what on them"
             action={
               may_grant ? (
-                <Button size="sm" colorPalette="brand" onClick={() => give({ ...EMPTY, kind: "tag", id: tag })}>
-                  Give access to this tag
+                <Button size="sm" colorPalette="brand" onClick={() => give({ ...EMPTY, kind, id, folder })}>
+                  Give access to this {folder ? "folder" : kind}
                 </Button>
               ) : null
             }
@@ -102,7 +134,7 @@ export function TagPage({ tag }: { tag: string }) {
               total={total_users}
               offset={offset}
               go={go}
-              label={`Who may do what on Dags with the tag ${tag}`}
+              label={`Who may do what through ${name}`}
             />
           </Section>
           {draft ? <GiveDialog draft={draft} onClose={() => give(undefined)} /> : null}
@@ -118,7 +150,7 @@ export const MyDags = () => {
   return (
     <Listing<DagsOfMine> path="me/dags" noun="Dag">
       {({ dags }) => (
-        <Rows label="Dags" head={["Dag", "Tags", "You may"]} empty={<Text>No Dag that you may see matches.</Text>}>
+        <Rows label="Dags" head={["Dag", "Tags", "You may"]} empty="No Dag that you may see matches.">
           {dags.map((dag) => (
             <Row
               key={dag.dag_id}

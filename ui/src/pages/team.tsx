@@ -1,10 +1,9 @@
-import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { Member, OwnGrant, Result, Team, Teams } from "../api/types";
-import { Button, Flex, Heading, Text } from "../chakra";
+import { Button, Flex, Heading, Muted, Outline, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Section, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -24,6 +23,7 @@ import { Loaded, Notice } from "../parts/states";
 import { to } from "../place";
 import { dayOf, endOfDay, memberLine, SUPPORT } from "../words";
 import { SupportOff, withTyped } from "./teams";
+import { useState } from "../react";
 
 export function TeamPage({ name }: { name: string }) {
   const answer = useGet<Team>(teamPath(name));
@@ -56,22 +56,22 @@ function Detail({ team }: { team: Team }) {
           {team.name}
         </Heading>
         {team.support ? <Word palette="blue">Support Team</Word> : null}
-        {team.description ? <Text color="fg.muted">{team.description}</Text> : null}
+        {team.description ? <Muted>{team.description}</Muted> : null}
         {me.rights.teams ? (
           <Flex gap={2}>
-            <Button size="sm" variant="outline" onClick={() => open({ open: "change" })}>
+            <Outline onClick={() => open({ open: "change" })}>
               Change
-            </Button>
-            <Button size="sm" variant="outline" onClick={() => open({ open: "rename" })}>
+            </Outline>
+            <Outline onClick={() => open({ open: "rename" })}>
               Rename
-            </Button>
-            <Button size="sm" variant="outline" colorPalette="red" onClick={() => open({ open: "delete" })}>
+            </Outline>
+            <Outline colorPalette="red" onClick={() => open({ open: "delete" })}>
               Delete
-            </Button>
+            </Outline>
           </Flex>
         ) : null}
       </Flex>
-      {team.support ? <Text color="fg.muted">{SUPPORT}</Text> : null}
+      {team.support ? <Muted>{SUPPORT}</Muted> : null}
       {access === "disallowed" ? <SupportOff /> : null}
       <Section
         title="Roles of this Team"
@@ -147,12 +147,12 @@ function Members({
   onRemove: (body: object, who: string) => void;
 }) {
   const remove = (body: object, who: string) => (
-    <Button size="xs" variant="outline" aria-label={`Remove ${who}`} onClick={() => onRemove(body, who)}>
+    <Outline size="xs" aria-label={`Remove ${who}`} onClick={() => onRemove(body, who)}>
       Remove
-    </Button>
+    </Outline>
   );
   return (
-    <Rows label="Members" head={["Member", "Until", "Note", "Change"]} empty={<Text>No member yet.</Text>}>
+    <Rows label="Members" head={["Member", "Until", "Note", "Change"]} empty="No member yet.">
       {[
         ...team.members.map((member) => (
           <Row
@@ -165,14 +165,13 @@ function Members({
               member.note,
               team.may_change_members ? (
                 <Flex key="change" gap={1} wrap="wrap">
-                  <Button
+                  <Outline
                     size="xs"
-                    variant="outline"
                     aria-label={`Change ${member.email}`}
                     onClick={() => onChange(member)}
                   >
                     Change
-                  </Button>
+                  </Outline>
                   {remove({ remove_members: [member.email] }, member.email)}
                 </Flex>
               ) : (

@@ -1,9 +1,8 @@
-import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
 import { call } from "../api/client";
 import type { Result, Teams as TeamList } from "../api/types";
-import { Button, Input, Text } from "../chakra";
+import { Button, Input, Muted, Outline, Text } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Section, Word, Words } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -13,6 +12,7 @@ import { Listing } from "../parts/listing";
 import { Notice } from "../parts/states";
 import { to } from "../place";
 import { endOfDay, plural, SUPPORT } from "../words";
+import { useState } from "../react";
 
 export function Teams() {
   const { me } = useShared();
@@ -28,7 +28,7 @@ export function Teams() {
               Create a Team
             </Button>
           ) : (
-            <Text color="fg.muted">Organization Owners create Teams.</Text>
+            <Muted>Organization Owners create Teams.</Muted>
           )
         }
       >
@@ -38,7 +38,7 @@ export function Teams() {
             <Rows
               label="Teams"
               head={["Team", "Members", "Groups", "Roles"]}
-              empty={<Text>No Team matches. A Team gives its roles to all of its members at once.</Text>}
+              empty="No Team matches. A Team gives its roles to all of its members at once."
             >
               {teams.map((team) => (
                 <Row
@@ -47,7 +47,7 @@ export function Teams() {
                     <span key="name">
                       <A href={to("teams", team.name)}>{team.name}</A>{" "}
                       {team.support ? <Word palette="blue">Support Team</Word> : null}
-                      <Text color="fg.muted">{team.description}</Text>
+                      <Muted>{team.description}</Muted>
                     </span>,
                     plural(team.members, "member"),
                     team.idp_groups ? plural(team.idp_groups, "group") : "–",
@@ -81,14 +81,14 @@ function Support({ access }: { access: TeamList["support_access"] }) {
       title="Support access"
       action={
         me.rights.teams ? (
-          <Button size="sm" variant="outline" onClick={() => setSwitching(true)}>
+          <Outline onClick={() => setSwitching(true)}>
             {title}
-          </Button>
+          </Outline>
         ) : null
       }
     >
       {access === "allowed" ? <Text>Support access is allowed.</Text> : null}
-      <Text color="fg.muted">{SUPPORT}</Text>
+      <Muted>{SUPPORT}</Muted>
       {switching ? (
         <ChangeDialog
           title={title}

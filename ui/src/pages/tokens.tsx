@@ -1,9 +1,8 @@
 // API tokens. A secret is shown once, in a dialog that is closed by hand.
-import { useState } from "react";
 
 import { address, call, query } from "../api/client";
 import type { GrantKey, Result, Token, Tokens as TokenList, WithSecret } from "../api/types";
-import { Button, Flex, Text } from "../chakra";
+import { Button, Flex, Muted, Outline } from "../chakra";
 import { useShared } from "../context";
 import { CopyBox, Row, Rows, Word } from "../parts/basics";
 import { ChangeDialog } from "../parts/change-dialog";
@@ -14,6 +13,7 @@ import { Listing } from "../parts/listing";
 import { Modal } from "../parts/modal";
 import { Notice } from "../parts/states";
 import { ago, endOfDay, grantLine } from "../words";
+import { useState } from "../react";
 
 type Opened = { open: "create" } | { open: "rotate" | "revoke"; token: Token };
 
@@ -39,7 +39,7 @@ export function Tokens() {
           <Rows
             label="API tokens"
             head={["Name", "Roles", "Until", "Last used", "Change"]}
-            empty={<Text>No API token matches. Scripts and pipelines use one to sign in.</Text>}
+            empty="No API token matches. Scripts and pipelines use one to sign in."
           >
             {tokens.map((token) => (
               <Row key={token.id} cells={cells(token, open, me.rights.create_tokens)} />
@@ -58,7 +58,7 @@ export function Tokens() {
 const cells = (token: Token, open: (opened: Opened) => void, mayChange: boolean) => [
   <span key="name">
     {token.name}
-    <Text color="fg.muted">{token.description || token.id}</Text>
+    <Muted>{token.description || token.id}</Muted>
   </span>,
   <Flex key="roles" gap={1} wrap="wrap">
     {token.roles.map((role) => (
@@ -68,28 +68,26 @@ const cells = (token: Token, open: (opened: Opened) => void, mayChange: boolean)
   <span key="until">
     <Until iso={token.expires_at} /> {token.expired ? <Word palette="red">expired</Word> : null}
     {token.previous_secret_expires_at ? (
-      <Text color="fg.muted">old secret works until {ago(token.previous_secret_expires_at)}</Text>
+      <Muted>old secret works until {ago(token.previous_secret_expires_at)}</Muted>
     ) : null}
   </span>,
   token.last_used ? ago(token.last_used) : "never seen",
   mayChange ? (
     <Flex key="change" gap={1} wrap="wrap">
-      <Button
+      <Outline
         size="xs"
-        variant="outline"
         aria-label={`Rotate ${token.name}`}
         onClick={() => open({ open: "rotate", token })}
       >
         Rotate
-      </Button>
-      <Button
+      </Outline>
+      <Outline
         size="xs"
-        variant="outline"
         aria-label={`Revoke ${token.name}`}
         onClick={() => open({ open: "revoke", token })}
       >
         Revoke
-      </Button>
+      </Outline>
     </Flex>
   ) : (
     "–"
@@ -149,9 +147,9 @@ function Create({ onClose, onSaved }: Saved) {
           onChange={(next) => setDrafts(drafts.map((old, at) => (at === index ? next : old)))}
         />
       ))}
-      <Button size="xs" variant="outline" onClick={() => setDrafts([...drafts, EMPTY])}>
+      <Outline size="xs" onClick={() => setDrafts([...drafts, EMPTY])}>
         One more role
-      </Button>
+      </Outline>
     </ChangeDialog>
   );
 }

@@ -1,12 +1,11 @@
 // One user: what counts first and why, then what was given directly.
-import { useState } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import { useGet } from "../api/hooks";
 import type { Kind, OwnGrant, User } from "../api/types";
-import { Button, Flex, Heading, Text } from "../chakra";
+import { Button, Flex, Heading, Muted, Outline, Text } from "../chakra";
 import { useShared } from "../context";
-import { A, Row, Rows, Section, ActionWords } from "../parts/basics";
+import { A, ActionWords, Row, Rows, Section } from "../parts/basics";
 import {
   type Entry,
   GrantDialog,
@@ -23,6 +22,7 @@ import { to } from "../place";
 import { ago, plural } from "../words";
 import { Explain } from "./explain";
 import { AccountState } from "./users";
+import { useState } from "../react";
 
 export function UserPage({ email }: { email: string }) {
   const answer = useGet<User>(userPath(email));
@@ -51,7 +51,7 @@ function Detail({ user }: { user: User }) {
         {user.accounts ? <AccountState accounts={user.accounts} /> : null}
       </Flex>
       {user.accounts ? (
-        <Text color="fg.muted">{signedIn(user)}</Text>
+        <Muted>{signedIn(user)}</Muted>
       ) : null}
       <Section title="What this user may do here">
         <Text mb={2}>Sees {plural(user.sees_dags, "Dag")}. In the whole Deployment:</Text>
@@ -91,7 +91,7 @@ function Detail({ user }: { user: User }) {
 }
 
 const Teams = ({ user, onLeave }: { user: User; onLeave: (team: string) => void }) => (
-  <Rows label="Teams" head={["Team", "Member", "Until", "Change"]} empty={<Text>In no Team.</Text>}>
+  <Rows label="Teams" head={["Team", "Member", "Until", "Change"]} empty="In no Team.">
     {user.teams.map(({ name, group, expires_at, may_remove }) => (
       <Row
         key={name + group}
@@ -102,11 +102,11 @@ const Teams = ({ user, onLeave }: { user: User; onLeave: (team: string) => void 
           group ? `by the group ${group}, which is decided at sign-in` : "by name",
           group ? "–" : <Until key="until" iso={expires_at} />,
           may_remove ? (
-            <Button size="xs" variant="outline" onClick={() => onLeave(name)} aria-label={`Remove from ${name}`}>
+            <Outline size="xs" onClick={() => onLeave(name)} aria-label={`Remove from ${name}`}>
               Remove
-            </Button>
+            </Outline>
           ) : (
-            <Text color="fg.muted">not by you</Text>
+            <Muted>not by you</Muted>
           ),
         ]}
       />

@@ -1,8 +1,7 @@
-import { useState } from "react";
 import { useNavigate } from "react-router-dom";
 
 import type { Account, UserRow, Users as UserList } from "../api/types";
-import { Button, Flex, Text } from "../chakra";
+import { Button, Flex, Outline } from "../chakra";
 import { useShared } from "../context";
 import { A, Row, Rows, Word, Words } from "../parts/basics";
 import { SuggestField } from "../parts/fields";
@@ -10,6 +9,7 @@ import { Listing, type Filter } from "../parts/listing";
 import { Modal } from "../parts/modal";
 import { to } from "../place";
 import { ago } from "../words";
+import { useState } from "../react";
 
 const filters = (accounts: boolean): Filter[] => [
   {
@@ -51,7 +51,7 @@ export function Users() {
           <Rows
             label="Users"
             head={["User", "Roles", "Teams", ...(accounts ? ["Account", "Last sign-in"] : [])]}
-            empty={<Text>No user matches. Clear the search, choose who is shown, or give a user the first role.</Text>}
+            empty="No user matches. Clear the search, choose who is shown, or give a user the first role."
           >
             {users.map((user) => (
               <Row key={user.email} cells={cells(user)} />
@@ -105,9 +105,9 @@ function WhoDialog({ onClose }: { onClose: () => void }) {
           help="Of a known user, or of one who has not signed in yet."
         />
         <Flex justify="end" gap={2} mt={4}>
-          <Button size="sm" variant="outline" onClick={onClose}>
+          <Outline onClick={onClose}>
             Cancel
-          </Button>
+          </Outline>
           <Button size="sm" type="submit" colorPalette="brand" disabled={!email.includes("@")}>
             Continue
           </Button>

@@ -1,11 +1,12 @@
 // Small parts that all pages share, in the look of Airflow's own.
-import { createContext, useContext, useRef, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { useActionWords } from "../context";
 import { plural } from "../words";
 import { Lines } from "./states";
-import { Badge, Box, Button, Code, Flex, Heading, Link, NativeSelect, Table } from "../chakra";
+import { Badge, Box, Code, Flex, Heading, Link, NativeSelect, Outline, Table, Text } from "../chakra";
+import { createContext, useContext, useRef, useState } from "../react";
 
 export const A = ({ href, children }: { href: string; children: ReactNode }) => (
   <Link asChild color="fg.info" overflowWrap="break-word">
@@ -94,7 +95,7 @@ export function Rows({
   children: ReactNode[];
   empty: ReactNode;
 }) {
-  if (!children.length) return <Box py={3}>{empty}</Box>;
+  if (!children.length) return <Text py={3}>{empty}</Text>;
   return (
     <Box overflowX="auto" tabIndex={0} role="region" aria-label={label}>
       <Table.Root size="sm" striped aria-label={label} role="table" css={STACKED}>
@@ -132,9 +133,9 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
   const [copied, setCopied] = useState(false);
   const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true));
   return (
-    <Button size="xs" variant="outline" onClick={() => void copy()} onBlur={() => setCopied(false)}>
+    <Outline size="xs" onClick={() => void copy()} onBlur={() => setCopied(false)}>
       <span aria-live="polite">{copied ? "Copied" : label}</span>
-    </Button>
+    </Outline>
   );
 }
 

@@ -1,15 +1,16 @@
 // The one dialog of every change: a form, a preview of who gains and loses what, then Save.
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { ApiError } from "../api/client";
 import { asApiError, policyChanged } from "../api/hooks";
 import type { Result } from "../api/types";
-import { Box, Button, Flex, Text } from "../chakra";
+import { Box, Button, Flex, Outline, Text } from "../chakra";
 import { useShared } from "../context";
 import { Preview, Patch } from "./difference";
 import { AreaField } from "./fields";
 import { Modal } from "./modal";
 import { Failure, Lines, Notice } from "./states";
+import { useState } from "../react";
 
 export type Send = { dryRun: boolean; reason: string; etag: string };
 
@@ -88,9 +89,9 @@ export function ChangeDialog<R extends Result>(props: Props<R>) {
         {preview ? <Preview result={preview} file={me.policy.file} /> : null}
         {error ? <Problem error={error} {...props} onTop={onTop} retry={save} /> : null}
         <Flex justify="end" gap={2} mt={4} wrap="wrap">
-          <Button size="sm" variant="outline" onClick={preview ? () => setPreview(undefined) : props.onClose}>
+          <Outline onClick={preview ? () => setPreview(undefined) : props.onClose}>
             {preview ? "Back" : "Cancel"}
-          </Button>
+          </Outline>
           {preview && managed ? null : (
             <Button
               size="sm"

@@ -1,12 +1,12 @@
 // What a change does: the sentences of `plan`.
-import { useEffect, useRef } from "react";
 
 import type { Difference, Effect, Result } from "../api/types";
 import { useActionWords } from "../context";
-import { Box, Text } from "../chakra";
+import { Box, Muted, Text } from "../chakra";
 import { list, plural } from "../words";
 import { CopyBox, More } from "./basics";
 import { Lines, Notice } from "./states";
+import { useEffect, useRef } from "../react";
 
 const FOLDED = 5;
 
@@ -21,7 +21,7 @@ function Effects({ title, effects, verb }: { title: string; effects: Effect[]; v
       {effects.map((effect, index) => (
         <Box key={index} ps={3} borderStartWidth="2px" my={1} overflowWrap="anywhere">
           {list(effect.who)} {verb}, {effect.where.startsWith("the ") ? "in" : "on"} {effect.where}: {effect.may.map((name) => smallFirst(words(name))).join("; ")}
-          {effect.because ? <Text color="fg.muted">{effect.because}</Text> : null}
+          {effect.because ? <Muted>{effect.because}</Muted> : null}
         </Box>
       ))}
     </Box>
@@ -33,7 +33,7 @@ export const Differences = ({ difference }: { difference: Difference }) => {
   return (
     <>
       {changes.length ? <Lines lines={changes} /> : <Text>Nothing would change.</Text>}
-      {difference.hidden ? <Text color="fg.muted">and {difference.hidden} that you may not see</Text> : null}
+      {difference.hidden ? <Muted>and {difference.hidden} that you may not see</Muted> : null}
       <Effects title="Who gains" effects={gains} verb="may then" />
       <Effects title="Who loses" effects={losses} verb="may then no longer" />
       {changes.length && !gains.length && !losses.length ? (

@@ -1,16 +1,16 @@
 // What is given to a user or a Team, and taken away: the same dialogs for both.
-import { useEffect, useState } from "react";
 
 import { type ApiError, call } from "../api/client";
 import { asApiError, useGet } from "../api/hooks";
 import type { Catalogue, Grant, Member, OwnGrant, Result } from "../api/types";
-import { Button, Flex, Text } from "../chakra";
+import { Flex, Outline, Text } from "../chakra";
 import { useShared } from "../context";
 import { grantLine, memberLine } from "../words";
 import { ChangeDialog } from "./change-dialog";
 import { type Draft, EMPTY, GrantFields, grantOf, isOffered, isReady } from "./grant-form";
 import { Modal } from "./modal";
 import { Failure } from "./states";
+import { useEffect, useState } from "../react";
 
 /** A user or a Team: the address in the API, what the dialogs call it, and the state that the page shows. */
 export type Entry = { path: string; name: string; etag: string; lines: string[] };
@@ -65,9 +65,9 @@ function NotGiven({ entry, onClose, draft }: Props & { draft: Draft }) {
       </Text>
       {error ? <Failure error={error} /> : null}
       <Flex justify="end" mt={4}>
-        <Button size="sm" variant="outline" onClick={onClose}>
+        <Outline onClick={onClose}>
           Close
-        </Button>
+        </Outline>
       </Flex>
     </Modal>
   );

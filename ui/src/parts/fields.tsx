@@ -1,12 +1,13 @@
 // Fields of forms.
-import { useId, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { query } from "../api/client";
 import { useGet, useSettled } from "../api/hooks";
 import type { Suggestions } from "../api/types";
-import { Box, Button, Checkbox, Field, Flex, Input, Textarea } from "../chakra";
+import { Box, Button, Checkbox, Field, Flex, Input, Outline, Textarea } from "../chakra";
 import { SUPPORT } from "../words";
 import { Select, Word, type Choice } from "./basics";
+import { useId } from "../react";
 
 type Text = {
   label: string;
@@ -79,6 +80,8 @@ export const EndFields = ({
   </>
 );
 
+export type Suggested = "dag" | "tag" | "bundle" | "folder" | "connection" | "variable" | "pool" | "user" | "team" | "role";
+
 /** A text field that proposes what the server knows, and takes anything; `unknown` says that a value is none of it. */
 export function SuggestField({
   kind,
@@ -86,7 +89,7 @@ export function SuggestField({
   unknown,
   ...field
 }: Text & {
-  kind: "dag" | "tag" | "bundle" | "folder" | "connection" | "variable" | "pool" | "user" | "team" | "role";
+  kind: Suggested;
   /** In which bundle folders are. */
   bundle?: string;
   unknown?: string;
@@ -177,16 +180,14 @@ export function NamesField({
         <Box flex="1" onKeyDown={onKey}>
           {kind ? <SuggestField kind={kind} {...field} /> : <TextField {...field} />}
         </Box>
-        <Button
-          size="sm"
-          variant="outline"
+        <Outline
           mt="34px"
           onClick={add}
           disabled={!typed.trim()}
           aria-label={`Add to ${label}`}
         >
           Add
-        </Button>
+        </Outline>
       </Flex>
       <Flex gap={1} wrap="wrap">
         {names.map((name) => (

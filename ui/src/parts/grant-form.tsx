@@ -3,7 +3,7 @@ import { useGet } from "../api/hooks";
 import type { Catalogue, Grant, Kind, Level, Me, Scope } from "../api/types";
 import { useShared } from "../context";
 import { endOfDay } from "../words";
-import { EndFields, SelectField, SuggestField } from "./fields";
+import { EndFields, SelectField, SuggestField, type Suggested } from "./fields";
 import { Loaded } from "./states";
 
 /** What is in the fields; `place` is the index among the places that can be chosen. */
@@ -34,19 +34,22 @@ const LEVEL: Record<Kind, Level> = {
   "pool prefix": "OBJECT",
 };
 
-/** The parts of a Deployment: what a field asks for, whose existing ids it suggests, and how the choice is called. */
-const PARTS = {
-  tag: { label: "Tag", suggests: "tag", choice: "All Dags with a tag", unknown: "No Dag that you see has this tag." },
-  bundle: { label: "Bundle", suggests: "bundle", choice: "All Dags of a bundle", unknown: "You see no Dag of this bundle." },
-  Dag: { label: "Dag", suggests: "dag", choice: "One Dag", unknown: "You see no Dag of this id." },
-  connection: { label: "Connection", suggests: "connection", choice: "One connection", unknown: "You see no connection of this id." },
-  "connection prefix": { label: "How their ids begin", suggests: "connection", choice: "Connections with a prefix", unknown: undefined },
-  Variable: { label: "Variable", suggests: "variable", choice: "One Variable", unknown: "You see no Variable of this key." },
-  "Variable prefix": { label: "How their keys begin", suggests: "variable", choice: "Variables with a prefix", unknown: undefined },
-  pool: { label: "Pool", suggests: "pool", choice: "One pool", unknown: "You see no pool of this name." },
-  "pool prefix": { label: "How their names begin", suggests: "pool", choice: "Pools with a prefix", unknown: undefined },
-} as const;
-type Part = keyof typeof PARTS;
+/** The parts of a Deployment: what a field asks for, how the choice is called, and what it says of an unknown id. */
+type Part = Exclude<Kind, "Organization" | "Workspace" | "Deployment">;
+const PARTS: Record<Part, { label: string; choice: string; unknown?: string }> = {
+  tag: { label: "Tag", choice: "All Dags with a tag", unknown: "No Dag that you see has this tag." },
+  bundle: { label: "Bundle", choice: "All Dags of a bundle", unknown: "You see no Dag of this bundle." },
+  Dag: { label: "Dag", choice: "One Dag", unknown: "You see no Dag of this id." },
+  connection: { label: "Connection", choice: "One connection", unknown: "You see no connection of this id." },
+  "connection prefix": { label: "How their ids begin", choice: "Connections with a prefix" },
+  Variable: { label: "Variable", choice: "One Variable", unknown: "You see no Variable of this key." },
+  "Variable prefix": { label: "How their keys begin", choice: "Variables with a prefix" },
+  pool: { label: "Pool", choice: "One pool", unknown: "You see no pool of this name." },
+  "pool prefix": { label: "How their names begin", choice: "Pools with a prefix" },
+};
+
+/** Whose existing ids a field suggests: `Variable prefix` those of `variable`. */
+const suggested = (part: Part) => part.toLowerCase().replace(" prefix", "") as Suggested;
 
 type Place = { label: string; kind: Kind; id: string; deployment: string };
 
@@ -122,7 +125,7 @@ function Fields({ draft, onChange, catalogue, withTime = true }: Props & { catal
       />
       {isPart(draft.kind) ? (
         <SuggestField
-          kind={PARTS[draft.kind].suggests}
+          kind={suggested(draft.kind)}
           label={PARTS[draft.kind].label}
           value={draft.id}
           onChange={(id) => set({ id })}

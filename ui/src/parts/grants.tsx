@@ -1,6 +1,6 @@
 // Grants in tables: what counts and why, and what was given directly.
 import type { Held, OwnGrant } from "../api/types";
-import { Button, Text } from "../chakra";
+import { Muted, Outline } from "../chakra";
 import { useShared } from "../context";
 import { ago, time, through, where } from "../words";
 import { A, Row, Rows, Word } from "./basics";
@@ -22,7 +22,7 @@ export const Until = ({ iso }: { iso: string | null }) =>
 export function HeldGrants({ grants, label, empty }: { grants: Held[]; label: string; empty: string }) {
   const { me } = useShared();
   return (
-    <Rows label={label} head={["Role", "Where", "Why", "Until"]} empty={<Text>{empty}</Text>}>
+    <Rows label={label} head={["Role", "Where", "Why", "Until"]} empty={empty}>
       {grants.map((grant, index) => (
         <Row
           key={index}
@@ -56,7 +56,7 @@ export function OwnGrants({
 }) {
   const { me } = useShared();
   return (
-    <Rows label={label} head={["Role", "Where", "Until", "Note", "Change"]} empty={<Text>{empty}</Text>}>
+    <Rows label={label} head={["Role", "Where", "Until", "Note", "Change"]} empty={empty}>
       {grants.map((grant, index) => (
         <Row
           key={index}
@@ -66,16 +66,15 @@ export function OwnGrants({
             <Until key="until" iso={grant.expires_at} />,
             grant.note,
             grant.may_revoke ? (
-              <Button
+              <Outline
                 size="xs"
-                variant="outline"
                 onClick={() => onRevoke(grant)}
                 aria-label={`Revoke ${grant.role} on ${where(grant.scope, me)}`}
               >
                 Revoke
-              </Button>
+              </Outline>
             ) : (
-              <Text color="fg.muted">not by you</Text>
+              <Muted>not by you</Muted>
             ),
           ]}
         />

@@ -1,13 +1,14 @@
 // A list with a search, filters in the address, its count said aloud, and 50 entries a page.
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import { query } from "../api/client";
 import { type Answer, useGet, useSettled } from "../api/hooks";
-import { Box, Button, Flex, Input, Text } from "../chakra";
+import { Box, Flex, Input, Muted, Outline, Text } from "../chakra";
 import { plural } from "../words";
 import { Select, type Choice } from "./basics";
 import { Loaded } from "./states";
+import { useEffect, useState } from "../react";
 
 const PAGE = 50;
 
@@ -34,6 +35,7 @@ export function useFilters(): [(name: string) => string, (values: Record<string,
 type Props<T> = {
   path: string;
   noun: string;
+  nouns?: string;
   filters?: Filter[];
   searchable?: boolean;
   action?: ReactNode;
@@ -41,7 +43,7 @@ type Props<T> = {
 };
 
 export function Listing<T extends { total_entries: number }>(props: Props<T>) {
-  const { path, noun, filters = [], searchable = true, children } = props;
+  const { path, noun, nouns = `${noun}s`, filters = [], searchable = true, children } = props;
   const [get, set] = useFilters();
   const offset = Number(get("offset")) || 0;
   const asked = Object.fromEntries(filters.map(({ name }) => [name, get(name)]));
@@ -50,16 +52,16 @@ export function Listing<T extends { total_entries: number }>(props: Props<T>) {
   return (
     <Box>
       <Flex gap={2} wrap="wrap" align="center" mb={2}>
-        {searchable ? <Search noun={noun} value={search} onChange={(value) => set({ search: value })} /> : null}
+        {searchable ? <Search nouns={nouns} value={search} onChange={(value) => set({ search: value })} /> : null}
         {filters.map(({ name, label, choices }) => (
           <Select key={name} label={label} value={get(name)} onChange={(to) => set({ [name]: to })} choices={choices} />
         ))}
         <Box flex="1" />
         {props.action}
       </Flex>
-      <Text aria-live="polite" role="status" color="fg.muted" fontSize="sm" minH={5}>
-        {answer.data ? plural(answer.data.total_entries, noun) : ""}
-      </Text>
+      <Muted aria-live="polite" role="status" fontSize="sm" minH={5}>
+        {answer.data ? plural(answer.data.total_entries, noun, nouns) : ""}
+      </Muted>
       <Loaded answer={answer}>{children}</Loaded>
       {answer.data ? (
         <Pages total={answer.data.total_entries} offset={offset} go={(to) => set({ offset: to ? String(to) : "" })} />
@@ -68,7 +70,7 @@ export function Listing<T extends { total_entries: number }>(props: Props<T>) {
   );
 }
 
-function Search({ noun, value, onChange }: { noun: string; value: string; onChange: (value: string) => void }) {
+function Search({ nouns, value, onChange }: { nouns: string; value: string; onChange: (value: string) => void }) {
   const [typed, setTyped] = useState(value);
   const settled = useSettled(typed);
   useEffect(() => {
@@ -80,8 +82,8 @@ function Search({ noun, value, onChange }: { noun: string; value: string; onChan
       size="sm"
       maxW="20rem"
       type="search"
-      aria-label={`Search ${noun}s`}
-      placeholder={`Search ${noun}s`}
+      aria-label={`Search ${nouns}`}
+      placeholder={`Search ${nouns}`}
       value={typed}
       onChange={(event) => setTyped(event.target.value)}
     />
@@ -93,15 +95,15 @@ export function Pages({ total, offset, go }: { total: number; offset: number; go
   if (total <= PAGE) return null;
   return (
     <Flex as="nav" aria-label="Pages" gap={2} my={3} align="center">
-      <Button size="sm" variant="outline" disabled={!offset} onClick={() => go(Math.max(0, offset - PAGE))}>
+      <Outline disabled={!offset} onClick={() => go(Math.max(0, offset - PAGE))}>
         Previous
-      </Button>
+      </Outline>
       <Text>
         {offset + 1}–{Math.min(total, offset + PAGE)} of {total}
       </Text>
-      <Button size="sm" variant="outline" disabled={offset + PAGE >= total} onClick={() => go(offset + PAGE)}>
+      <Outline disabled={offset + PAGE >= total} onClick={() => go(offset + PAGE)}>
         Next
-      </Button>
+      </Outline>
     </Flex>
   );
 }

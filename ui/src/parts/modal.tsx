@@ -1,7 +1,8 @@
-import { useRef, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { Button, Dialog, Portal } from "../chakra";
 import { layer } from "./layer";
+import { useRef } from "../react";
 
 /**
  * A dialog that is open for as long as it is there, with the focus in its first field. With `keep` only its own

@@ -1,9 +1,9 @@
-import { useState } from "react";
 
 import type { Result } from "../api/types";
 import { Text } from "../chakra";
 import { ChangeDialog, type Send } from "./change-dialog";
 import { TextField } from "./fields";
+import { useState } from "../react";
 
 /** Gives something another name; all that belongs to it comes along. */
 export function RenameDialog({

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 
 import { address, type ApiError } from "../api/client";
 import type { Answer } from "../api/hooks";
-import { Alert, Box, Button, Flex, Link, Spinner, Text } from "../chakra";
+import { Alert, Box, Flex, Link, Outline, Spinner, Text } from "../chakra";
 import { list } from "../words";
 
 type Status = "error" | "warning" | "info" | "success";
@@ -67,9 +67,9 @@ export function Failure({ error, retry }: { error: ApiError; retry?: () => void 
       title={TITLES[error.code] ?? "The server refused this"}
       action={
         again ? (
-          <Button size="sm" variant="outline" onClick={retry}>
+          <Outline onClick={retry}>
             Try again
-          </Button>
+          </Outline>
         ) : null
       }
     >

@@ -1,6 +1,6 @@
 // A table of users and what each may do on a Dag, with the reason.
 import type { Holder } from "../api/types";
-import { Text } from "../chakra";
+import { Muted, Text } from "../chakra";
 import { useShared } from "../context";
 import { to } from "../place";
 import { plural, through, where } from "../words";
@@ -22,13 +22,13 @@ export function WhoMayTable({ users, total, offset, go, label }: Props) {
   const { me } = useShared();
   return (
     <>
-      <Text role="status" color="fg.muted" fontSize="sm">
+      <Muted role="status" fontSize="sm">
         {plural(total, "user, group or API token", "users, groups and API tokens")}
-      </Text>
+      </Muted>
       <Rows
         label={label}
         head={["Who", ...SHOWN.map(([, title]) => title), "Why"]}
-        empty={<Text>No one but those who may see every Dag.</Text>}
+        empty="No one but those who may see every Dag."
       >
         {users.map((user) => (
           <Row
