@@ -24,7 +24,7 @@ UNKNOWN = (
 
 
 class PeerKeeper:
-    """The outermost layer: keeps the client as the server itself has it, drops escaped cookies, and cuts answers off."""
+    """The outermost layer: keeps the client as the server has it, drops escaped cookies, and cuts answers off."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
