@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from astro_auth_plugin.runtime.request_context import CUT_OFF, PEER
-from astro_auth_plugin.web import request_head
+from astro_auth_plugin.web import request_head, size_limits
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ UNKNOWN = (
 
 
 class PeerKeeper:
-    """The outermost layer of a server: keeps the client as the server itself has it, and cuts answers off."""
+    """The outermost layer: keeps the client as the server has it, drops escaped cookies, and cuts answers off."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,6 +34,8 @@ class PeerKeeper:
         if scope["type"] == "http":
             scope[PEER] = scope.get("client")
             scope["headers"] = list(scope["headers"])
+            # Airflow puts a middleware of its own around that of plugins, which reads the cookies first.
+            size_limits.drop_escaped_cookies(scope)
             send = _sending_until_cut_off(scope.setdefault(CUT_OFF, []), send)
         await self.app(scope, receive, send)
 

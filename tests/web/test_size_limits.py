@@ -28,6 +28,7 @@ from werkzeug.wrappers import Request as RequestOfFlask
 from astro_auth_plugin.runtime.request_context import RequestContext, enter_request, leave_request
 from astro_auth_plugin.web import size_limits, worker_tokens
 from astro_auth_plugin.web.middleware import RequestMiddleware
+from astro_auth_plugin.web.peer import PeerKeeper
 from tests.web.asgi import ask
 
 READ_EARLY = {"/auth/fab/v1/users"}
@@ -46,6 +47,20 @@ def test_escaped_cookies(accept: str) -> None:
     """Cookies with a backslash, which some Pythons read for minutes, do not reach Airflow; the others do."""
     headers = {"cookie": '_token="' + "\\\\" * 4000 + '"; session=abc', "accept": accept}
     answer = asyncio.run(ask(RequestMiddleware(app), "GET", "/x", headers=headers))
+    assert answer.body == b'{"cookies":{"session":"abc"},"size":0}'
+
+
+def test_escaped_cookies_outside() -> None:
+    """Neither do they reach what Airflow puts around the middleware: it reads cookies before the middleware does."""
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def airflow(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(list(scope["headers"]))
+        await RequestMiddleware(app)(scope, receive, send)
+
+    headers = {"cookie": '_token="' + "\\\\" * 4000 + '"; session=abc'}
+    answer = asyncio.run(ask(PeerKeeper(airflow), "GET", "/x", headers=headers))
+    assert [value.strip() for name, value in seen[0] if name == b"cookie"] == [b"session=abc"]
     assert answer.body == b'{"cookies":{"session":"abc"},"size":0}'
 
 
