@@ -43,19 +43,18 @@ def app() -> FastAPI:
     made = FastAPI()
     made.add_middleware(RequestMiddleware)
     made.mount("/execution", Cadwyn(versions=VersionBundle(HeadVersion(), Version("2026-01-01"))))
+    made.mount("/auth", FastAPI())
     made.add_api_route("/api/v2/version", lambda: PlainTextResponse("answered"))
     return made
 
 
-@pytest.fixture(params=["/execution/x", "/openapi.json"])
+@pytest.fixture(params=["/execution/x", "/openapi.json", "/auth/openapi.json"])
 def first(request: pytest.FixtureRequest, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Slow]]:
     """A path, and what is built for the first request to it."""
-    owner, name = app, "openapi"
-    if request.param.startswith("/execution"):
-        (owner,), name = (
-            [each.app for each in app.routes if getattr(each, "path", "") == "/execution"],
-            "_cadwyn_initialize",
-        )
+    prefix, name = request.param.rsplit("/", 1)
+    mounted = {getattr(each, "path", ""): getattr(each, "app", None) for each in app.routes}
+    owner: Any = mounted[prefix] if prefix else app
+    name = "openapi" if name == "openapi.json" else "_cadwyn_initialize"
     slow = Slow(getattr(owner, name))
     monkeypatch.setattr(owner, name, slow)
     yield request.param, slow

@@ -120,7 +120,7 @@ export function ThroughPage({ kind, id, folder = "" }: { kind: "tag" | "bundle";
             </Flex>
           </Section>
           <Section
-            title="Who may do what on them"
+            title="Who has access through it"
             action={
               may_grant ? (
                 <Button size="sm" colorPalette="brand" onClick={() => give({ ...EMPTY, kind, id, folder })}>
