@@ -1,4 +1,3 @@
-
 import type { Actions, Me, Result } from "./api/types";
 import { createContext, useContext } from "./react";
 

@@ -1,4 +1,3 @@
-
 import { ApiError, call } from "./client";
 import { startTransition, useCallback, useEffect, useState } from "../react";
 

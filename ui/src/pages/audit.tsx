@@ -1,4 +1,3 @@
-
 import { address, query } from "../api/client";
 import { Button, Flex, Text } from "../chakra";
 import { useShared } from "../context";

@@ -1,4 +1,3 @@
-
 import { call, query } from "../api/client";
 import { useGet } from "../api/hooks";
 import type { BuiltIn, CustomRole, Result, Roles } from "../api/types";

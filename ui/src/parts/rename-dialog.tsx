@@ -1,4 +1,3 @@
-
 import type { Result } from "../api/types";
 import { Text } from "../chakra";
 import { ChangeDialog, type Send } from "./change-dialog";
