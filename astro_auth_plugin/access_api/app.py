@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.configuration import conf
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -39,7 +39,7 @@ def make_app() -> FastAPI:
     app.add_exception_handler(RequestValidationError, errors.of_invalid_request)
     app.add_exception_handler(SQLAlchemyError, errors.of_database_error)
     app.include_router(health.router, prefix=PREFIX)
-    api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
+    api = APIRouter(prefix=PREFIX, responses=_PROBLEMS, dependencies=[Depends(_has_no_nul)])
     for each in (me, users, teams, tokens, roles, dags, versions):
         api.include_router(each.router)
     app.include_router(api)
@@ -52,6 +52,12 @@ def make_app() -> FastAPI:
     app.add_middleware(_Turns)
     app.add_middleware(_SameOrigin)
     return app
+
+
+def _has_no_nul(request: Request) -> None:
+    """Refuse a path or query with a NUL: no name has one, and PostgreSQL takes no statement with one."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise errors.invalid("No name has a NUL character.")
 
 
 AT_ONCE = 16

@@ -439,6 +439,15 @@ def test_a_user_without_roles_gets_nothing(api: Api) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "denied")
 
 
+@pytest.mark.parametrize(
+    "path", ["/tags/access?tag=a%00", "/bundles/access?bundle=%00", "/users?search=%00", "/users/a%00@example.com"]
+)
+def test_nul(api: Api, path: str) -> None:
+    """PostgreSQL's driver raises an error of Python's for one."""
+    answer = api.ask("olga", "GET", path)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "No name has a NUL character.")
+
+
 # -- many at once --------------------------------------------------------------------------------------------------
 
 
