@@ -138,8 +138,8 @@ def test_api_tokens_are_named_to_those_who_may_read_them(more: Api) -> None:
         told = {who: name in more.ask(who, "GET", path).text for who in ("mo", "olga")}
         assert told == {"mo": False, "olga": True}
     for name, grants in (("mo", 1), ("olga", 2)):
-        (row,) = more.ask(name, "GET", "/tags").json()["tags"]
-        assert (row["name"], row["grants"]) == ("t", grants)
+        tags = more.ask(name, "GET", "/tags").json()["tags"]
+        assert [tag["grants"] for tag in tags if tag["name"] == "t"] == [grants]
     for token in ("ended", "nosuch"):
         answer = more.ask("wendy", "POST", "/explain", json={"action": "see-pool", "as": f"token:{token}"})
         assert answer.status_code == 404 and answer.json()["detail"].replace(token, "") == (
