@@ -38,6 +38,7 @@ GRANTS = GRANTS.replace(
 )
 GRANTS += """\
   - {email: ana@example.com, dag_roles: [{deployment_id: dep, bundle: fin, folder: a/, role: DAG_VIEWER}]}
+  - {email: una@example.com, dag_roles: [{deployment_id: dep, bundle: fin, role: DAG_VIEWER, expires_at: 2020-01-01T00:00:00Z}]}
   - {email: rhea@example.com, deployment_roles: [{deployment_id: dep, role: reader}]}
   - {email: far@example.com, dag_roles: [{deployment_id: dep-other, bundle: afar, role: DAG_VIEWER}]}
 """
@@ -95,7 +96,7 @@ def test_each_with_the_role_that_gives_it(bundles: Api) -> None:
 
 @pytest.mark.parametrize("name", ["olga", "mo"])
 def test_bundles_of_dags_and_folders_of_grants(bundles: Api, name: str) -> None:
-    """A folder that only a role of an API token names is listed for those who may see API tokens."""
+    """A folder that only an API token's role names is listed for those who may see it; ended roles do not count."""
     rows = bundles.ask(name, "GET", "/bundles").json()
     found = [(row["bundle"], row["folder"], row["dags"], row["grants"]) for row in rows["bundles"]]
     of_token = [("fin", "a/b/", 1, 1)] if name == "olga" else []

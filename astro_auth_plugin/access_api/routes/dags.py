@@ -166,7 +166,7 @@ def _values(who: Caller, kind: Kind, wanted: str) -> set[str]:
 
 
 def _granted(who: Caller, kind: Literal["tag", "bundle"]) -> Iterator[GrantScope]:
-    """Yield the scope in this Deployment of each grant of a kind that the caller may see."""
+    """Yield the scope in this Deployment of each grant of a kind that the caller may see and that has not ended."""
     sees, engine = who.visibility, who.engine
     for grant in engine.every_grant:
         scope = grant.scope
@@ -175,6 +175,7 @@ def _granted(who: Caller, kind: Literal["tag", "bundle"]) -> Iterator[GrantScope
             and scope.deployment_id == engine.deployment_id
             and sees.sees(scope)
             and (sees.tokens or grant.principal.kind != "token")
+            and not grant.has_ended(engine.at)
         ):
             yield scope
 
